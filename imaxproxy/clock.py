@@ -82,11 +82,11 @@ class Alarm:
 
 
 class _Timespec(ctypes.Structure):
-    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]  # noqa: RUF012 (ctypes wants a plain list)
+    _fields_ = [("tv_sec", ctypes.c_long), ("tv_nsec", ctypes.c_long)]
 
 
 class _Itimerspec(ctypes.Structure):
-    _fields_ = [("it_interval", _Timespec), ("it_value", _Timespec)]  # noqa: RUF012
+    _fields_ = [("it_interval", _Timespec), ("it_value", _Timespec)]
 
 
 _CLOCK_MONOTONIC = 1

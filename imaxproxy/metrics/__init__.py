@@ -1,0 +1,34 @@
+"""What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
+
+from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Outcome, Usage
+from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
+from imaxproxy.metrics.histogram import PERCENTILES, Histogram
+from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
+from imaxproxy.metrics.timeline import ANSWER, REASONING, TOOL, Timeline, mark
+from imaxproxy.metrics.window import Window, WindowFinder, Windows
+
+__all__ = [
+    "ANSWER",
+    "METRICS",
+    "PERCENTILES",
+    "REASONING",
+    "TOOL",
+    "Ask",
+    "CountedBy",
+    "Exchange",
+    "HealthProbe",
+    "HealthSample",
+    "Histogram",
+    "MeterHealth",
+    "Outcome",
+    "Tally",
+    "Timeline",
+    "Usage",
+    "Window",
+    "WindowFinder",
+    "Windows",
+    "mark",
+    "per_second",
+    "seconds",
+    "tune_gc",
+]

@@ -1,0 +1,101 @@
+"""One request with its response: who asked what, when, and how it ended."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from imaxproxy.metrics.timeline import Timeline
+
+
+class Outcome(StrEnum):
+    """Every exchange has exactly one."""
+
+    COMPLETED = "completed"
+    FAILED = "failed"
+    """No usable answer: refused, an HTTP error, an error event, bytes that are not SSE."""
+    ABORTED = "aborted"
+    """Somebody on our side left: the client of the proxy, or the player when it was stopped."""
+    TRUNCATED = "truncated"
+    """The answer began and its end never came."""
+
+
+class CountedBy(StrEnum):
+    """Where token counts come from, the most exact first."""
+
+    CONTINUOUS_USAGE = "continuous_usage"
+    """The engine says with every event how many tokens it has sent so far."""
+    USAGE = "usage"
+    """The engine says the total at the end; it is shared over the events (see `wire.apportion`)."""
+    TOKENIZER = "tokenizer"
+    EVENTS = "events"
+    """Nobody says. Events are known, tokens are not: token metrics leave this exchange out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What the engine says it consumed, in tokens; None where it does not say."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    reasoning_tokens: int | None = None
+    cached_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """The request's side. All `_ns` are one host's monotonic clock."""
+
+    request_id: str
+    path: str
+    started_ns: int
+    """When the player or the proxy took the request up."""
+    sent_ns: int | None = None
+    """t_send: the request's last byte was handed to the socket of an open connection. None: it never was."""
+    scheduled_ns: int | None = None
+    """t_schedule: the intended send. None in a closed loop and in the proxy, where nobody intends one."""
+    connect_ns: int | None = None
+    """Duration of the TCP (and TLS) connect; None on a connection used again."""
+    session_id: str | None = None
+    planned_input_tokens: int | None = None
+    planned_output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Exchange:
+    """One request and its response, whole."""
+
+    ask: Ask
+    outcome: Outcome
+    ended_ns: int
+    status: int | None = None
+    error: str | None = None
+    """The name it is counted under (`docs/metrics.md` lists them); None when completed."""
+    detail: str | None = None
+    """One line for people; never part of a key."""
+    first_byte_ns: int | None = None
+    streamed: bool = False
+    model: str | None = None
+    finish_reason: str | None = None
+    usage: Usage = field(default_factory=Usage)
+    counted_by: CountedBy = CountedBy.EVENTS
+    timeline: Timeline = field(default_factory=Timeline)
+    simulated: bool = False
+    coalesced_events: int = 0
+    """Token events that came in one socket read with an earlier one: their own arrival is not known better than that."""
+
+    @property
+    def output_tokens(self) -> int | None:
+        """Tokens that arrived: the engine's total, else what the events say, else None."""
+        if self.usage.output_tokens is not None:
+            return self.usage.output_tokens
+        if len(self.timeline) and self.timeline.counted:
+            return self.timeline.total_tokens
+        return None
+
+    @property
+    def reasoning_tokens(self) -> int | None:
+        """The engine's count when it gives one above 0 (vLLM says 0 without a parser), else that of the events."""
+        if self.usage.reasoning_tokens:
+            return self.usage.reasoning_tokens
+        if self.timeline.counted and len(self.timeline):
+            return self.timeline.reasoning_tokens
+        return self.usage.reasoning_tokens

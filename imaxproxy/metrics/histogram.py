@@ -1,0 +1,148 @@
+"""HDR histogram: 1 us to 1 h in three significant digits, mergeable, byte-compatible with HdrHistogram.
+
+The bucket layout is HdrHistogram's for (1, 3_600_000_000, 3). The `hdrhistogram` package is used as the codec only:
+recording a value there takes 1.4 us and a mean 52 ms; a Counter takes 0.06 us a value, and the exact mean is free.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+
+LOWEST, HIGHEST, DIGITS = 1, 3_600_000_000, 3
+_HALF_MAGNITUDE = 10  # 2048 sub-buckets hold three digits; the upper 1024 are used from the second bucket on
+_HALF = 1 << _HALF_MAGNITUDE
+
+PERCENTILES: tuple[tuple[str, float], ...] = (
+    ("p50", 50.0),
+    ("p75", 75.0),
+    ("p90", 90.0),
+    ("p95", 95.0),
+    ("p99", 99.0),
+    ("p999", 99.9),
+)
+
+Stats = dict[str, float | int | None]
+
+
+class Histogram:
+    """Counts of whole numbers. Times are recorded in us and read in ms, rates in 1/1000 and read in 1: see `UNIT`."""
+
+    UNIT = 1000
+
+    __slots__ = ("counts", "maximum", "minimum", "out_of_range", "total", "weighted_sum")
+
+    def __init__(self) -> None:
+        self.counts: Counter[int] = Counter()
+        self.total = 0
+        self.weighted_sum = 0
+        self.minimum: int | None = None
+        self.maximum: int | None = None
+        self.out_of_range = 0
+        """Values above an hour or below zero: recorded at the edge, and counted here."""
+
+    def record(self, value: int) -> None:
+        self.record_counts({value: 1})
+
+    def record_counts(self, counts: Mapping[int, int]) -> None:
+        """Add each value as often as its count says."""
+        if not counts:
+            return
+        low, high = min(counts), max(counts)
+        self.minimum = low if self.minimum is None else min(self.minimum, low)
+        self.maximum = high if self.maximum is None else max(self.maximum, high)
+        for value, times in counts.items():
+            if not 0 <= value <= HIGHEST:
+                self.out_of_range += times
+            self.counts[_index(min(max(value, 0), HIGHEST))] += times
+            self.total += times
+            self.weighted_sum += value * times
+
+    def merge(self, other: "Histogram") -> None:
+        """Add all of another's counts; any order of merges gives the same histogram."""
+        self.counts.update(other.counts)
+        self.total += other.total
+        self.weighted_sum += other.weighted_sum
+        self.out_of_range += other.out_of_range
+        self.minimum = _extreme(min, self.minimum, other.minimum)
+        self.maximum = _extreme(max, self.maximum, other.maximum)
+
+    def value_at(self, percentile: float) -> int | None:
+        """The highest value equivalent to the one at this rank, as HdrHistogram gives it; None when empty."""
+        return self.values_at([percentile])[0]
+
+    def values_at(self, percentiles: Iterable[float]) -> list[int | None]:
+        """`value_at` for rising percentiles, in one walk."""
+        if not self.total:
+            return [None for _ in percentiles]
+        buckets = iter(sorted(self.counts.items()))
+        index, seen = next(buckets)
+        values: list[int | None] = []
+        for percentile in percentiles:
+            rank = max(1, int(percentile / 100 * self.total + 0.5))
+            while seen < rank:
+                index, count = next(buckets)
+                seen += count
+            values.append(_highest_equivalent(index))
+        return values
+
+    def stats(self) -> Stats:
+        """count, mean, min, max and percentiles, in ms for times, in 1 for rates; None when empty."""
+        names = [name for name, _ in PERCENTILES]
+        highest = self.maximum or 0  # a bucket's upper edge lies above the largest value in it
+        values = [value and min(value, highest) for value in self.values_at([rank for _, rank in PERCENTILES])]
+        mean = self.weighted_sum / self.total if self.total else None
+        head: Stats = {"count": self.total, "mean": _read(mean), "min": _read(self.minimum), "max": _read(self.maximum)}
+        return head | {name: _read(value) for name, value in zip(names, values, strict=True)}
+
+    def encode(self) -> str:
+        """HdrHistogram's compressed V2 form in base64, as a `.hlog` line holds it."""
+        from hdrh.histogram import HdrHistogram
+
+        carrier = HdrHistogram(LOWEST, HIGHEST, DIGITS)
+        for index, count in self.counts.items():
+            carrier.counts[index] = count
+        carrier.set_internal_tacking_values(
+            min((index for index in self.counts if index), default=-1), max(self.counts, default=-1), self.total
+        )
+        encoded: bytes = carrier.encode()
+        return encoded.decode()
+
+    @classmethod
+    def decode(cls, encoded: str) -> "Histogram":
+        """Read what `encode`, or any HdrHistogram tool with our layout, wrote. Sum and extremes are then of buckets."""
+        from hdrh.histogram import HdrHistogram
+
+        carrier = HdrHistogram.decode(encoded.encode())
+        histogram = cls()
+        histogram.record_counts(
+            {
+                _lowest_equivalent(index): carrier.counts[index]
+                for index in range(carrier.counts_len)
+                if carrier.counts[index]
+            }
+        )
+        return histogram
+
+
+def _index(value: int) -> int:
+    bucket = max(value.bit_length() - (_HALF_MAGNITUDE + 1), 0)
+    return ((bucket + 1) << _HALF_MAGNITUDE) + (value >> bucket) - _HALF
+
+
+def _lowest_equivalent(index: int) -> int:
+    bucket = (index >> _HALF_MAGNITUDE) - 1
+    sub = (index & (_HALF - 1)) + _HALF
+    return sub - _HALF if bucket < 0 else sub << bucket
+
+
+def _highest_equivalent(index: int) -> int:
+    bucket = max((index >> _HALF_MAGNITUDE) - 1, 0)
+    return _lowest_equivalent(index) + (1 << bucket) - 1
+
+
+def _extreme(choose: Callable[[list[int]], int], a: int | None, b: int | None) -> int | None:
+    known = [value for value in (a, b) if value is not None]
+    return choose(known) if known else None
+
+
+def _read(value: float | None) -> float | None:
+    return None if value is None else value / Histogram.UNIT

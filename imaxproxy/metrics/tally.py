@@ -1,0 +1,147 @@
+"""What many exchanges come to: counts and one histogram for each metric. Mergeable."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from imaxproxy.clock import NS_PER_S, NS_PER_US
+from imaxproxy.metrics import formulas
+from imaxproxy.metrics.exchange import CountedBy, Exchange, Outcome
+from imaxproxy.metrics.histogram import Histogram
+
+PER_EXCHANGE_NS: dict[str, Callable[[Exchange], float | None]] = {
+    "ttft_ms": formulas.ttft_ns,
+    "ttft_from_schedule_ms": formulas.ttft_from_schedule_ns,
+    "ttfo_ms": formulas.ttfo_ns,
+    "tpot_ms": formulas.tpot_ns,
+    "e2e_ms": formulas.e2e_ns,
+    "e2e_from_schedule_ms": formulas.e2e_from_schedule_ns,
+    "send_lag_ms": formulas.send_lag_ns,
+}
+PER_EXCHANGE_RATE: dict[str, Callable[[Exchange], float | None]] = {
+    "tps_per_user": formulas.tps_per_user,
+    "e2e_tps_per_user": formulas.e2e_tps_per_user,
+}
+METRICS: tuple[str, ...] = (
+    "ttft_ms",
+    "ttft_from_schedule_ms",
+    "ttfo_ms",
+    "itl_ms",
+    "event_gap_ms",
+    "tpot_ms",
+    "e2e_ms",
+    "e2e_from_schedule_ms",
+    "tps_per_user",
+    "e2e_tps_per_user",
+    "send_lag_ms",
+)
+"""In the order in which `summary.json` and the tables show them."""
+
+_EXACTNESS = list(CountedBy)
+
+
+class Tally:
+    """Takes exchanges one by one; `requests`, `tokens` and `stats` give the parts of `summary.json`."""
+
+    def __init__(self) -> None:
+        self.histograms = {name: Histogram() for name in METRICS}
+        self.outcomes: Counter[Outcome] = Counter()
+        self.errors: Counter[str] = Counter()
+        self.counted_by: Counter[CountedBy] = Counter()
+        self.input_tokens: int | None = None
+        self.output_tokens: int | None = None
+        self.reasoning_tokens: int | None = None
+        self.cached_tokens: int | None = None
+        self.token_events = 0
+        self.coalesced_events = 0
+        self.simulated = 0
+
+    def add(self, exchange: Exchange) -> None:
+        self.outcomes[exchange.outcome] += 1
+        self.simulated += exchange.simulated
+        if exchange.error is not None:
+            self.errors[exchange.error] += 1
+        self._add_tokens(exchange)
+        self._add_latencies(exchange)
+
+    def merge(self, other: "Tally") -> None:
+        """Add another's counts and histograms."""
+        for name, histogram in other.histograms.items():
+            self.histograms[name].merge(histogram)
+        self.outcomes.update(other.outcomes)
+        self.errors.update(other.errors)
+        self.counted_by.update(other.counted_by)
+        for name in ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"):
+            setattr(self, name, _plus(getattr(self, name), getattr(other, name)))
+        self.token_events += other.token_events
+        self.coalesced_events += other.coalesced_events
+        self.simulated += other.simulated
+
+    @property
+    def sent(self) -> int:
+        return self.outcomes.total()
+
+    def requests(self) -> dict[str, Any]:
+        """`requests` of summary.json; completed + failed + aborted + truncated = sent."""
+        counts: dict[str, Any] = {"sent": self.sent}
+        counts |= {outcome.value: self.outcomes[outcome] for outcome in Outcome}
+        return counts | {"by_error": dict(sorted(self.errors.items()))}
+
+    def tokens(self) -> dict[str, Any]:
+        """`tokens` of summary.json. `counted_by` is the least exact way in use among exchanges that gave tokens."""
+        methods = [method for method in _EXACTNESS if self.counted_by[method]]
+        return {
+            "input": self.input_tokens,
+            "output": self.output_tokens,
+            "reasoning": self.reasoning_tokens,
+            "cached": self.cached_tokens,
+            "counted_by": methods[-1].value if methods else None,
+            "uncounted_requests": self.counted_by[CountedBy.EVENTS],
+        }
+
+    def stats(self) -> dict[str, Any]:
+        """Every metric's count, mean, extremes and percentiles."""
+        return {name: histogram.stats() for name, histogram in self.histograms.items()}
+
+    def coalesced_event_share(self) -> float | None:
+        return self.coalesced_events / self.token_events if self.token_events else None
+
+    def _add_tokens(self, exchange: Exchange) -> None:
+        usage = exchange.usage
+        self.input_tokens = _plus(self.input_tokens, usage.input_tokens)
+        self.output_tokens = _plus(self.output_tokens, exchange.output_tokens)
+        self.reasoning_tokens = _plus(self.reasoning_tokens, exchange.reasoning_tokens)
+        self.cached_tokens = _plus(self.cached_tokens, usage.cached_tokens)
+        self.token_events += len(exchange.timeline)
+        self.coalesced_events += exchange.coalesced_events
+        if len(exchange.timeline) or exchange.output_tokens is not None:
+            self.counted_by[exchange.counted_by] += 1
+
+    def _add_latencies(self, exchange: Exchange) -> None:
+        for name, formula in PER_EXCHANGE_NS.items():
+            if (value_ns := formula(exchange)) is not None:
+                self.histograms[name].record(int(value_ns) // NS_PER_US)
+        for name, formula in PER_EXCHANGE_RATE.items():
+            if (rate := formula(exchange)) is not None:
+                self.histograms[name].record(round(rate * Histogram.UNIT))
+        gaps_us = formulas.event_gaps_us(exchange.timeline)
+        self.histograms["event_gap_ms"].record_counts(gaps_us)
+        # One token an event is the common case, and there the two metrics are the same values.
+        itl_us = gaps_us if exchange.timeline.one_token_each() else formulas.itl_us(exchange.timeline)
+        self.histograms["itl_ms"].record_counts(itl_us)
+
+
+def per_second(amount: int | None, duration_s: float) -> float | None:
+    """A rate, or None where the amount is unknown or no time has passed."""
+    return amount / duration_s if amount is not None and duration_s > 0 else None
+
+
+def seconds(duration_ns: int) -> float:
+    return duration_ns / NS_PER_S
+
+
+def _plus(a: int | None, b: int | None) -> int | None:
+    """Sum of what is known; None only when nothing is."""
+    if a is None or b is None:
+        return a if b is None else b
+    return a + b

@@ -1,0 +1,78 @@
+"""When each token-bearing event of one response came, of which kind, and with how many tokens."""
+
+from array import array
+from collections.abc import Iterable, Iterator
+from itertools import groupby
+
+REASONING, ANSWER, TOOL = 1, 2, 3
+"""Kinds of token events. 0 means: no token event (a role, an empty delta, usage, `[DONE]`)."""
+
+_KIND_BITS = 2
+_KIND_MASK = (1 << _KIND_BITS) - 1
+
+
+def mark(kind: int, tokens: int) -> int:
+    """Kind and token count of one event as one int."""
+    return tokens << _KIND_BITS | kind
+
+
+class Timeline:
+    """Two int arrays of one length: `times_ns` (monotonic, never falling) and `marks` (see `mark`).
+
+    `counted` says whether the marks hold token counts; where nobody knows them (no usage, no tokenizer) they hold 0.
+    """
+
+    __slots__ = ("counted", "marks", "times_ns")
+
+    def __init__(self, times_ns: Iterable[int] = (), marks: Iterable[int] = (), *, counted: bool = True) -> None:
+        self.times_ns = array("q", times_ns)
+        self.marks = array("i", marks)
+        self.counted = counted
+        if len(self.times_ns) != len(self.marks):
+            raise ValueError(f"{len(self.times_ns)} times, {len(self.marks)} marks")
+
+    def __len__(self) -> int:
+        return len(self.times_ns)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Timeline):
+            return NotImplemented
+        return (self.times_ns, self.marks, self.counted) == (other.times_ns, other.marks, other.counted)
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __repr__(self) -> str:
+        return f"<Timeline {len(self)} events, {self.total_tokens if self.counted else 'uncounted'} tokens>"
+
+    @property
+    def tokens(self) -> list[int]:
+        """Tokens of each event; zeros where not counted."""
+        return [value >> _KIND_BITS for value in self.marks]
+
+    @property
+    def kinds(self) -> list[int]:
+        return [value & _KIND_MASK for value in self.marks]
+
+    @property
+    def total_tokens(self) -> int:
+        return sum(value >> _KIND_BITS for value in self.marks)
+
+    @property
+    def reasoning_tokens(self) -> int:
+        return sum(value >> _KIND_BITS for value in self.marks if value & _KIND_MASK == REASONING)
+
+    def one_token_each(self) -> bool:
+        """True when every event is known to hold exactly one token: the common case, and the cheap one."""
+        return self.counted and all(value >> _KIND_BITS == 1 for value, _ in groupby(self.marks))
+
+    def first_output_ns(self) -> int | None:
+        """Arrival of the first event that is not reasoning."""
+        for time_ns, value in zip(self.times_ns, self.marks, strict=True):
+            if value & _KIND_MASK != REASONING:
+                return time_ns
+        return None
+
+    def runs(self) -> Iterator[tuple[int, int, int]]:
+        """(kind, tokens, events) for each stretch of equal marks: how the journal stores them."""
+        for value, group in groupby(self.marks):
+            yield value & _KIND_MASK, value >> _KIND_BITS, sum(1 for _ in group)

@@ -1,0 +1,46 @@
+"""An engine's address as users give it."""
+
+import ssl
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from imaxproxy.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class BaseUrl:
+    """Scheme, host, port and the path before `/v1`. `http://host:8000` and `http://host:8000/v1` are the same engine."""
+
+    host: str
+    port: int
+    prefix: str = ""
+    tls: bool = False
+
+    @classmethod
+    def parse(cls, text: str, flag: str) -> "BaseUrl":
+        """Raises UsageError, naming the flag, for what is not an http(s) URL."""
+        try:
+            parts = urlsplit(text)
+            port = parts.port
+        except ValueError as error:
+            raise UsageError(f"{flag} {text!r} is not a URL: {error}") from error
+        if parts.scheme not in ("http", "https") or not parts.hostname:
+            raise UsageError(f"{flag} must be like http://127.0.0.1:8000/v1, not {text!r}")
+        if parts.query or parts.fragment or parts.username:
+            raise UsageError(f"{flag} {text!r} may hold a scheme, host, port and path only")
+        tls = parts.scheme == "https"
+        prefix = parts.path.rstrip("/").removesuffix("/v1")
+        return cls(parts.hostname, port or (443 if tls else 80), prefix, tls)
+
+    @property
+    def authority(self) -> str:
+        """For the Host header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port == (443 if self.tls else 80) else f"{host}:{self.port}"
+
+    @property
+    def ssl_context(self) -> ssl.SSLContext | None:
+        return ssl.create_default_context() if self.tls else None
+
+    def __str__(self) -> str:
+        return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"

@@ -1,0 +1,29 @@
+"""The dialect of `/v1/completions`."""
+
+from typing import Any
+
+from imaxproxy.metrics import ANSWER
+from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, note_common, note_finish
+
+
+def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
+    """A chunk carries tokens when a choice holds text."""
+    note_common(chunk, facts)
+    texts = []
+    for choice in chunk.get("choices") or ():
+        note_finish(choice, facts)
+        if text := choice.get("text"):
+            texts.append(text)
+    if not texts:
+        return NO_TOKENS
+    return ANSWER, "".join(texts), "text" if len(texts) == 1 else ""
+
+
+def read_body(body: dict[str, Any], facts: Facts) -> None:
+    """A whole answer: usage and finish reasons."""
+    note_common(body, facts)
+    for choice in body.get("choices") or ():
+        note_finish(choice, facts)
+
+
+COMPLETIONS = Dialect("completions", read_event, read_body)

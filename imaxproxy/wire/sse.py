@@ -1,0 +1,52 @@
+"""Server-sent events as bytes (WHATWG HTML, section 9.2): cut a body into events, read an event's data."""
+
+import re
+
+from imaxproxy.errors import WireError
+
+_BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
+EVENT_LIMIT_BYTES = 64 << 20
+
+
+class EventSplitter:
+    """Cut a byte stream into SSE events; lines end in LF, CRLF or CR. Knows no socket, clock or JSON."""
+
+    def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
+        self._limit_bytes = limit_bytes
+        self._tail = bytearray()
+        self._searched = 0  # up to here the tail holds no blank line: a huge event costs its length and no more
+
+    @property
+    def empty(self) -> bool:
+        """Nothing of an unfinished event is held."""
+        return not self._tail
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """Take what one read gave, return the events it completed. Raises WireError past the limit."""
+        self._tail += data
+        events: list[bytes] = []
+        start = 0
+        # A CR at the very end may be half of a CRLF: whether a line ends there is known with the next byte.
+        end = len(self._tail) - (self._tail[-1:] == b"\r")
+        for blank in _BLANK_LINE.finditer(self._tail, self._searched, end):
+            if blank.start() > start:
+                events.append(bytes(self._tail[start : blank.start()]))
+            start = blank.end()
+        del self._tail[:start]
+        self._searched = max(0, len(self._tail) - 4)
+        if len(self._tail) > self._limit_bytes:
+            raise WireError("event_too_long", f"an SSE event over {self._limit_bytes} bytes")
+        return events
+
+
+def event_data(event: bytes) -> bytes | None:
+    """The event's data, its `data:` lines joined by LF; None for comments, pings and other events without data."""
+    if event.startswith(b"data: ") and b"\n" not in event and b"\r" not in event:
+        return event[6:]  # what every engine sends
+    lines = []
+    for line in _LINE_END.split(event):
+        name, colon, value = line.partition(b":")
+        if name == b"data":
+            lines.append(value.removeprefix(b" ") if colon else b"")
+    return b"\n".join(lines) if lines else None
