@@ -80,7 +80,7 @@ class Exchange:
     timeline: Timeline = field(default_factory=Timeline)
     simulated: bool = False
     coalesced_events: int = 0
-    """Token events that came in one socket read with an earlier one: their own arrival is not known better than that."""
+    """Token events that shared a socket read with an earlier one: their arrival is known no better than that."""
 
     @property
     def output_tokens(self) -> int | None:

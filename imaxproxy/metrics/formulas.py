@@ -3,6 +3,7 @@
 All take an Exchange and give nanoseconds or tokens/s; None where the metric has no meaning for it.
 """
 
+import itertools
 from collections import Counter
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
@@ -69,7 +70,7 @@ def e2e_tps_per_user(exchange: Exchange) -> float | None:
 def event_gaps_us(timeline: Timeline) -> Counter[int]:
     """How often each gap between neighbouring token events occurred, by whole microseconds."""
     times_ns = timeline.times_ns
-    return Counter([(b - a) // NS_PER_US for a, b in zip(times_ns, times_ns[1:], strict=False)])
+    return Counter([(b - a) // NS_PER_US for a, b in itertools.pairwise(times_ns)])
 
 
 def itl_us(timeline: Timeline) -> Counter[int]:

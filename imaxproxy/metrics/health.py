@@ -13,7 +13,7 @@ from imaxproxy.metrics.histogram import Histogram
 PROBE_EVERY_NS = 20 * NS_PER_MS
 REPORT_EVERY_NS = NS_PER_S
 LAG_LIMIT_MS = 1.0
-"""A stamp is late by as much as the loop lags: from here on the tail of TTFT and ITL is ours as well as the engine's."""
+"""A stamp is late by as much as the loop lags: from here on the tails of TTFT and ITL are partly ours."""
 LAG_LIMIT_SHARE = 0.02
 CPU_LIMIT_SHARE = 0.90
 RATE_LIMIT_SHARE = 0.95

@@ -9,7 +9,7 @@ from imaxproxy.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class BaseUrl:
-    """Scheme, host, port and the path before `/v1`. `http://host:8000` and `http://host:8000/v1` are the same engine."""
+    """Scheme, host, port and the path before `/v1`; with or without `/v1` it is the same engine."""
 
     host: str
     port: int

@@ -7,7 +7,7 @@ from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, note_comm
 
 
 def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
-    """A chunk carries tokens when a delta holds text: reasoning, answer, refusal or tool call. A role alone does not."""
+    """A delta with text carries tokens: reasoning, answer, refusal or tool call. A role alone does not."""
     note_common(chunk, facts)
     reading = NO_TOKENS
     for choice in chunk.get("choices") or ():

@@ -14,7 +14,7 @@ import orjson
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, CountedBy, Exchange, Outcome, Timeline, mark
 from imaxproxy.wire.apportion import apportion
-from imaxproxy.wire.dialect import Dialect, Facts, error_message, usage_of
+from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, usage_of
 from imaxproxy.wire.framing import Chunked, Framing, UntilClose
 from imaxproxy.wire.head import ResponseHead
 from imaxproxy.wire.sse import EventSplitter, event_data
@@ -28,6 +28,8 @@ SHORT_READ_BYTES = 8
 BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
 _DONE = b"[DONE]"
+_Sample = tuple[bytes, int, str, str]
+"""A read, and the reading of the one event in it."""
 CUT_SHORT = frozenset({"cut", "reset", "timeout"})
 """Ways in which a connection ends an answer before its time; other WireErrors mean bytes that nobody can read."""
 
@@ -55,7 +57,6 @@ class Reception:
         "_head",
         "_kinds",
         "_malformed",
-        "_sample",
         "_splitter",
         "_streamed",
         "_template",
@@ -77,7 +78,6 @@ class Reception:
         self.reads: list[bytes] = []
         self._splitter = EventSplitter()
         self._template: Template | None = None
-        self._sample: tuple[bytes, int, str, str] | None = None
         self._facts = Facts()
         self._malformed: str | None = None
         self._body = bytearray()
@@ -114,11 +114,11 @@ class Reception:
             for data in reads:
                 self._keep_body(self._framing.feed(data))
         elif not self._digest_fast(times_ns, reads):
-            self._sample = None
+            sample: _Sample | None = None
             for at_ns, data in zip(times_ns, reads, strict=True):
-                self._digest_fully(at_ns, data)
-            if self._sample is not None:  # once a batch: the next one will look like this one's end
-                self._template = learn(*self._sample, chunked=isinstance(self._framing, Chunked)) or self._template
+                sample = self._digest_fully(at_ns, data) or sample
+            if sample is not None:  # once a batch: the next one will look like this one's end
+                self._template = learn(*sample, chunked=isinstance(self._framing, Chunked)) or self._template
 
     def at_eof(self, *, reset: bool) -> WireError | None:
         """What it means that the connection ends here: nothing, when the end is the body's own."""
@@ -168,37 +168,40 @@ class Reception:
         self._continuous = False
         return True
 
-    def _digest_fully(self, at_ns: int, data: bytes) -> None:
+    def _digest_fully(self, at_ns: int, data: bytes) -> _Sample | None:
+        """Parse one read; return its token event as a sample for `learn` when it came alone and whole."""
         fresh = self._at_boundary()
         events = self._splitter.feed(self._framing.feed(data))
         alone = fresh and len(events) == 1 and self._at_boundary()
+        reading = None
         for event in events:
             payload = event_data(event)
             if payload == _DONE:
                 self._facts.done = True
             elif payload is not None:
-                self._take_event(at_ns, payload, data if alone else b"")
+                reading = self._take_event(at_ns, payload)
+        return (data, *reading) if alone and reading is not None else None
 
     def _at_boundary(self) -> bool:
         return self._framing.at_boundary() and self._splitter.empty
 
-    def _take_event(self, at_ns: int, payload: bytes, alone_in: bytes) -> None:
+    def _take_event(self, at_ns: int, payload: bytes) -> Reading | None:
+        """Take in one event; return its reading when events like it may follow (continuous usage differs each time)."""
         assert self._dialect is not None
         try:
             chunk = orjson.loads(payload)
             if chunk is None:  # llama.cpp sends `data: null`
-                return
+                return None
             kind, text, key = self._dialect.read_event(chunk, self._facts)
             usage = chunk.get("usage")
             tokens_so_far = usage["completion_tokens"] if usage else None
         except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError) as error:
             self._malformed = self._malformed or f"{type(error).__name__} at {payload[:80]!r}"
-            return
+            return None
         if not kind:
-            return
+            return None
         self._add_token_event(at_ns, kind, len(text), tokens_so_far)
-        if alone_in and not usage:
-            self._sample = alone_in, kind, text, key
+        return None if usage else (kind, text, key)
 
     def _add_token_event(self, at_ns: int, kind: int, chars: int, tokens_so_far: int | None) -> None:
         self._event_times_ns.append(at_ns)
