@@ -1,0 +1,18 @@
+"""The run directory: journal, manifest, summary, histogram log."""
+
+from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.hlog import read_hlog, write_hlog
+from imaxproxy.runs.journal import Journal, read_health, read_journal
+from imaxproxy.runs.manifest import Manifest
+from imaxproxy.runs.summary import summarize
+
+__all__ = [
+    "Journal",
+    "Manifest",
+    "RunDirectory",
+    "read_health",
+    "read_hlog",
+    "read_journal",
+    "summarize",
+    "write_hlog",
+]

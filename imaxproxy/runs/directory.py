@@ -1,0 +1,72 @@
+"""A run directory: which file lies where in it."""
+
+import os
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from imaxproxy.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class RunDirectory:
+    """One run's files. `create` makes a new one, `open` takes one that exists."""
+
+    path: Path
+
+    @classmethod
+    def create(cls, path: Path | None, command: str) -> "RunDirectory":
+        """`path`, or `imax-runs/<time>-<command>`. Raises UsageError when it is not writable or holds a run."""
+        chosen = path or Path("imax-runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}"
+        run = cls(chosen)
+        try:
+            chosen.mkdir(parents=True, exist_ok=True)
+            if run.manifest.exists() or run.journals():
+                raise UsageError(f"--out {chosen} holds a run already: choose another directory, or remove it first")
+            probe = chosen / ".writable"
+            probe.touch()
+            probe.unlink()
+        except OSError as error:
+            raise UsageError(f"--out {chosen} cannot be written: {error.strerror}") from error
+        return run
+
+    @classmethod
+    def open(cls, path: Path) -> "RunDirectory":
+        """Raises UsageError when there is no run in it."""
+        run = cls(path)
+        if not path.is_dir():
+            raise UsageError(f"{path} is no directory: give the run directory that `serve` or `replay` printed")
+        if not run.journals():
+            raise UsageError(f"{path} holds no exchanges-*.jsonl: it is not a run directory")
+        if not os.access(path, os.R_OK):
+            raise UsageError(f"{path} cannot be read")
+        return run
+
+    @property
+    def manifest(self) -> Path:
+        return self.path / "manifest.json"
+
+    @property
+    def summary(self) -> Path:
+        return self.path / "summary.json"
+
+    @property
+    def histograms(self) -> Path:
+        return self.path / "histograms.hlog"
+
+    @property
+    def log(self) -> Path:
+        """What an engine that the command started has printed."""
+        return self.path / "engine.log"
+
+    def journal(self, worker: int) -> Path:
+        return self.path / f"exchanges-{worker}.jsonl"
+
+    def meter(self, worker: int) -> Path:
+        return self.path / f"meter-{worker}.jsonl"
+
+    def journals(self) -> list[Path]:
+        return sorted(self.path.glob("exchanges-*.jsonl"))
+
+    def meters(self) -> list[Path]:
+        return sorted(self.path.glob("meter-*.jsonl"))

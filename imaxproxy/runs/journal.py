@@ -1,0 +1,155 @@
+"""The journal: one JSON line an exchange, written when it ends, so that a killed process loses nothing that had ended.
+
+`exchanges-<worker>.jsonl` holds Exchanges; `meter-<worker>.jsonl` has one line a second of the meter's own health.
+Keys whose value is unknown are left out. Times are CLOCK_MONOTONIC in ns; token events are stored as the first one's
+time, the gaps from one to the next, and runs of [kind, tokens, events] with kind r (reasoning), c (answer), t (tool).
+"""
+
+import os
+from collections.abc import Iterator
+from itertools import accumulate
+from operator import sub
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from imaxproxy.errors import ImaxproxyError
+from imaxproxy.metrics import (
+    ANSWER,
+    REASONING,
+    TOOL,
+    Ask,
+    CountedBy,
+    Exchange,
+    HealthSample,
+    Outcome,
+    Timeline,
+    Usage,
+    mark,
+)
+from imaxproxy.runs.directory import RunDirectory
+
+_LETTER = {REASONING: "r", ANSWER: "c", TOOL: "t"}
+_KIND = {letter: kind for kind, letter in _LETTER.items()}
+_ASK_KEYS = Ask.__slots__
+_USAGE_KEYS = Usage.__slots__
+
+
+class Appender:
+    """Appends JSON lines, each with one unbuffered write: what was appended survives the process."""
+
+    def __init__(self, path: Path) -> None:
+        self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self.lost = 0
+        """Lines that could not be written (disk full): the run goes on, and says so."""
+
+    def append(self, row: dict[str, Any]) -> None:
+        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        try:
+            written = os.write(self._fd, line)
+            while written < len(line):
+                written += os.write(self._fd, line[written:])
+        except OSError:
+            self.lost += 1
+
+    def close(self) -> None:
+        os.close(self._fd)
+
+
+class Journal:
+    """One worker's two files."""
+
+    def __init__(self, run: RunDirectory, worker: int = 0) -> None:
+        self._exchanges = Appender(run.journal(worker))
+        self._meter = Appender(run.meter(worker))
+
+    def add(self, exchange: Exchange) -> None:
+        self._exchanges.append(exchange_row(exchange))
+
+    def add_health(self, sample: HealthSample) -> None:
+        self._meter.append(sample.as_dict())
+
+    @property
+    def lost(self) -> int:
+        return self._exchanges.lost + self._meter.lost
+
+    def close(self) -> None:
+        self._exchanges.close()
+        self._meter.close()
+
+
+def exchange_row(exchange: Exchange) -> dict[str, Any]:
+    """An Exchange as the journal writes it."""
+    ask, usage, timeline = exchange.ask, exchange.usage, exchange.timeline
+    row: dict[str, Any] = {key: value for key in _ASK_KEYS if (value := getattr(ask, key)) is not None}
+    row |= {"outcome": exchange.outcome.value, "ended_ns": exchange.ended_ns, "streamed": exchange.streamed}
+    for key in ("status", "error", "detail", "first_byte_ns", "model", "finish_reason"):
+        if (value := getattr(exchange, key)) is not None:
+            row[key] = value
+    row["usage"] = {key: value for key in _USAGE_KEYS if (value := getattr(usage, key)) is not None}
+    row["counted_by"] = exchange.counted_by.value
+    if exchange.simulated:
+        row["simulated"] = True
+    if len(timeline):
+        times_ns = timeline.times_ns
+        row["first_event_ns"] = times_ns[0]
+        row["gaps_ns"] = list(map(sub, times_ns[1:], times_ns))
+        row["marks"] = [(_LETTER[kind], tokens, events) for kind, tokens, events in timeline.runs()]
+        row["coalesced_events"] = exchange.coalesced_events
+    return row
+
+
+def exchange_of(row: dict[str, Any]) -> Exchange:
+    """The reverse of `exchange_row`. Raises KeyError, TypeError or ValueError for what is no journal line."""
+    counted_by = CountedBy(row["counted_by"])
+    return Exchange(
+        ask=Ask(**{key: row[key] for key in _ASK_KEYS if key in row}),
+        outcome=Outcome(row["outcome"]),
+        ended_ns=row["ended_ns"],
+        status=row.get("status"),
+        error=row.get("error"),
+        detail=row.get("detail"),
+        first_byte_ns=row.get("first_byte_ns"),
+        streamed=row["streamed"],
+        model=row.get("model"),
+        finish_reason=row.get("finish_reason"),
+        usage=Usage(**row["usage"]),
+        counted_by=counted_by,
+        timeline=_timeline_of(row, counted_by),
+        simulated=row.get("simulated", False),
+        coalesced_events=row.get("coalesced_events", 0),
+    )
+
+
+def read_journal(run: RunDirectory) -> Iterator[Exchange]:
+    """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last."""
+    for path in run.journals():
+        for row in _rows(path):
+            yield exchange_of(row)
+
+
+def read_health(run: RunDirectory) -> Iterator[HealthSample]:
+    """All samples of the meter's health."""
+    for path in run.meters():
+        for row in _rows(path):
+            yield HealthSample.from_dict(row)
+
+
+def _rows(path: Path) -> Iterator[dict[str, Any]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                return  # the process was killed inside its last write
+            try:
+                yield orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise ImaxproxyError(f"{path}:{number}: not a journal line ({error}); remove it to go on") from error
+
+
+def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:
+    counted = counted_by is not CountedBy.EVENTS
+    if "first_event_ns" not in row:
+        return Timeline(counted=counted)
+    marks = [value for letter, tokens, events in row["marks"] for value in [mark(_KIND[letter], tokens)] * events]
+    return Timeline(accumulate(row["gaps_ns"], initial=row["first_event_ns"]), marks, counted=counted)
