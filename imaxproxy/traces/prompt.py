@@ -1,0 +1,127 @@
+"""Making a prompt of exactly N tokens, that shares with others exactly what the trace says is shared.
+
+A prompt is words that are one token each, whatever stands beside them ("atomic words"; atomic_words.md has the list's
+origin and limits). Text is a pure function of its key (seed, salt, scope, hash id): any worker makes any block, in any
+order, the same on every machine. No tokenizer is needed.
+"""
+
+import hashlib
+import struct
+from collections import OrderedDict
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+
+import orjson
+
+from imaxproxy.traces.row import TraceRow
+
+MEMO_BYTES = 64 << 20
+"""Holds some 20,000 blocks of 512 words."""
+
+_UINT16_VALUES = 1 << 16
+_ID_WORDS = 5  # 9832 ** 5 > 2 ** 64: as many base-9832 digits as any hash id has
+
+
+class Prompts:
+    """Makes prompt texts. A salt changes every word of them, so that a run does not hit the cache of the one before."""
+
+    def __init__(self, seed: int, salt: str = "", memo_bytes: int = MEMO_BYTES) -> None:
+        self._seed = seed
+        self._salt = salt
+        self._memo = _Memo(memo_bytes)
+
+    def text(self, row: TraceRow) -> str:
+        """`row.input_length` words joined by single spaces; empty where the row has no length.
+
+        Hash ids, each `block_size` words, come first (the last one cut to fit, under the ceil rule); then, without
+        hash ids, the `prefix_length` words shared in the group or session; then words of this request alone.
+        Words after a session's prefix continue the session's stream, so that its next turn can share them too.
+        """
+        left = row.input_length or 0
+        parts: list[str] = []
+        if row.hash_ids:
+            left -= self._add_blocks(parts, row, left)
+        elif row.prefix_length and row.prefix_group is not None:
+            parts.append(self._words(row.prefix_length, "group", row.prefix_group))
+            left -= row.prefix_length
+        elif row.prefix_length is not None and row.session_id is not None:
+            parts.append(self._words(left, "session", row.session_id))
+            left = 0
+        if left:
+            parts.append(self._words(left, "tail", row.request_id))
+        return " ".join(parts)
+
+    def _add_blocks(self, parts: list[str], row: TraceRow, room: int) -> int:
+        """Append the blocks' texts; return how many words they took."""
+        scope = row.session_id if row.hash_id_scope == "session" else None
+        whole, rest = divmod(room, row.block_size)
+        parts += [self._whole_block(scope, hash_id, row.block_size) for hash_id in row.hash_ids[:whole]]
+        if rest and len(row.hash_ids) > whole:
+            parts.append(self._block(scope, row.hash_ids[whole], rest))
+            return room
+        return min(len(row.hash_ids), whole) * row.block_size
+
+    def _whole_block(self, scope: str | None, hash_id: int, words: int) -> str:
+        """From the memo; a partial block belongs to one request only, so it is not kept there."""
+        key = (scope, hash_id, words)
+        return self._memo.get(key) or self._memo.put(key, self._block(scope, hash_id, words))
+
+    def _block(self, scope: str | None, hash_id: int, words: int) -> str:
+        """The id's digits in base V lead, so that two ids never give the same block (of 5 words or more).
+
+        They are shifted by the scope's own key and summed up from left to right, which loses nothing:
+        ids that differ by less than V = 9,832 already differ in their first word.
+        """
+        vocabulary = _vocabulary()
+        shift = struct.unpack(f"<{_ID_WORDS}H", self._hash(_ID_WORDS, "shift", scope))
+        digits = [hash_id // len(vocabulary) ** place % len(vocabulary) for place in range(_ID_WORDS)]
+        lead = accumulate(digit + key for digit, key in zip(digits, shift, strict=True))
+        head = [vocabulary[at % len(vocabulary)] for at in lead][:words]
+        if words > _ID_WORDS:
+            head.append(self._words(words - _ID_WORDS, "block", scope, hash_id))
+        return " ".join(head)
+
+    def _words(self, count: int, *key: str | int | None) -> str:
+        """The first `count` words of this key's endless stream."""
+        return " ".join(map(_word_table().__getitem__, struct.unpack(f"<{count}H", self._hash(count, *key))))
+
+    def _hash(self, count: int, *key: str | int | None) -> bytes:
+        """Two bytes a word. SHAKE is an extendable hash: a longer output begins with the shorter one."""
+        return hashlib.shake_128(orjson.dumps([self._seed, self._salt, *key])).digest(2 * count)
+
+
+class _Memo:
+    """The block texts used latest, up to a number of bytes."""
+
+    def __init__(self, limit_bytes: int) -> None:
+        self._limit_bytes = limit_bytes
+        self._texts: OrderedDict[tuple[str | None, int, int], str] = OrderedDict()
+        self.size_bytes = 0
+
+    def get(self, key: tuple[str | None, int, int]) -> str | None:
+        text = self._texts.get(key)
+        if text is not None:
+            self._texts.move_to_end(key)
+        return text
+
+    def put(self, key: tuple[str | None, int, int], text: str) -> str:
+        """Remember, forget what was used longest ago, and return the text."""
+        self._texts[key] = text
+        self.size_bytes += len(text)
+        while self.size_bytes > self._limit_bytes:
+            _, oldest = self._texts.popitem(last=False)
+            self.size_bytes -= len(oldest)
+        return text
+
+
+@cache
+def _vocabulary() -> list[str]:
+    return Path(__file__).with_name("atomic_words.txt").read_text(encoding="ascii").split()
+
+
+@cache
+def _word_table() -> list[str]:
+    """A word for each value of two bytes. 65,536 is no multiple of 9,832: some words come 7 times, others 6."""
+    vocabulary = _vocabulary()
+    return [vocabulary[value % len(vocabulary)] for value in range(_UINT16_VALUES)]
