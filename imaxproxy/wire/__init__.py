@@ -1,13 +1,29 @@
-"""HTTP/1.1 and SSE as bytes, and one module for each API dialect. No sockets here."""
+"""HTTP/1.1 and SSE as bytes, one module for each API dialect, and the connection to an engine that measures them."""
 
 from imaxproxy.wire.base_url import BaseUrl
 from imaxproxy.wire.chat import CHAT
 from imaxproxy.wire.completions import COMPLETIONS
+from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
+from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
 
 DIALECTS: dict[str, Dialect] = {"/v1/chat/completions": CHAT, "/v1/completions": COMPLETIONS}
 """By path; other paths are passed through and timed as a whole."""
 
-__all__ = ["DIALECTS", "BaseUrl", "Dialect", "HeadReader", "Reception", "ResponseHead", "dropped_headers", "due"]
+__all__ = [
+    "DIALECTS",
+    "Answered",
+    "BaseUrl",
+    "Dialect",
+    "EngineConnection",
+    "Forward",
+    "HeadReader",
+    "Pool",
+    "Question",
+    "Reception",
+    "ResponseHead",
+    "dropped_headers",
+    "due",
+]

@@ -106,10 +106,11 @@ class Reception:
 
     def digest(self) -> None:
         """Look at what was read since the last time. Raises WireError when the framing or the stream is broken."""
-        times_ns, reads = self.times_ns, self.reads
-        if not reads:
+        if not self.reads:
             return
-        self.times_ns, self.reads = [], []
+        times_ns, reads = self.times_ns.copy(), self.reads.copy()
+        self.times_ns.clear()  # the owner holds these very lists
+        self.reads.clear()
         if not self._streamed:
             for data in reads:
                 self._keep_body(self._framing.feed(data))

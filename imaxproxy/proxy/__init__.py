@@ -1,0 +1,5 @@
+"""The measuring proxy."""
+
+from imaxproxy.proxy.proxy import Proxy, Sink
+
+__all__ = ["Proxy", "Sink"]

@@ -1,0 +1,209 @@
+"""The engine's half of one stream: the Protocol that both the proxy and the player put on a connection to an engine."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from imaxproxy.clock import Clock, monotonic_ns
+from imaxproxy.errors import WireError
+from imaxproxy.wire.dialect import Dialect
+from imaxproxy.wire.head import HeadReader, ResponseHead
+from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
+
+Forward = Callable[[bytes], None]
+OnHead = Callable[[ResponseHead], Forward | None]
+"""Told of the response's head; returns where the body's bytes go as they come, if anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is put to an engine: the request's bytes, and how to read what comes back."""
+
+    data: bytes
+    dialect: Dialect | None
+    method: str = "POST"
+    on_head: OnHead = lambda head: None
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """How it went. Without a reception no response head came."""
+
+    sent_ns: int | None
+    ended_ns: int
+    reception: Reception | None
+    broken: WireError | None
+    """How the connection failed; None when the body came whole."""
+
+
+class EngineConnection(asyncio.Protocol):
+    """One connection, one exchange at a time. A read costs one stamp, one write and two appends."""
+
+    def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
+        self._clock_ns = clock_ns
+        self._transport: asyncio.Transport | None = None
+        self._question: Question | None = None
+        self._answered: asyncio.Future[Answered] | None = None
+        self._sent_ns: int | None = None
+        self._head_reader = HeadReader()
+        self._reception: Reception | None = None
+        self._forward: Forward | None = None
+        self._stamp: Callable[[int], None] = _nowhere
+        self._keep: Callable[[bytes], None] = _nowhere
+        self._reads: list[bytes] = []
+        self._reusable = True
+
+    def __repr__(self) -> str:
+        state = "closed" if self.closed else "idle" if self._question is None else "busy"
+        return f"<EngineConnection {state}>"
+
+    @property
+    def closed(self) -> bool:
+        return self._transport is None or self._transport.is_closing()
+
+    @property
+    def reusable(self) -> bool:
+        """The last answer left the connection fit for another question."""
+        return self._reusable and not self.closed
+
+    def ask(self, question: Question) -> "asyncio.Future[Answered]":
+        """Send a request; the future always gets a result, never an exception, unless it is cancelled."""
+        assert self._question is None
+        self._question = question
+        self._answered = asyncio.get_running_loop().create_future()
+        self._sent_ns, self._reception, self._reusable = None, None, True
+        if self._transport is None:  # lost between the pool's look and now
+            self._end(self._clock_ns(), WireError("reset", "the connection was closed while idle"))
+            return self._answered
+        # With a high-water mark of 0 the write goes to the socket at once, and `resume_writing` tells when the rest of
+        # a long request has left too.
+        self._transport.write(question.data)
+        if not self._transport.get_write_buffer_size():
+            self._sent_ns = self._clock_ns()
+        return self._answered
+
+    def give_up(self, reason: WireError) -> Answered:
+        """End the question under way now, whatever has come of its answer, and drop the connection."""
+        return self._end(self._clock_ns(), reason)
+
+    def abort(self) -> None:
+        """Drop the connection now."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        if self._transport is not None:
+            self._transport.close()
+
+    def pause(self) -> None:
+        """Take no more from the engine: whoever we forward to is slower."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    # The event loop's side --------------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)
+        self._transport.set_write_buffer_limits(high=0)
+
+    def resume_writing(self) -> None:
+        if self._question is not None and self._sent_ns is None:
+            self._sent_ns = self._clock_ns()
+
+    def data_received(self, data: bytes) -> None:
+        now_ns = self._clock_ns()
+        if self._reception is None:
+            self._read_head(now_ns, data)
+            return
+        if self._forward is not None:
+            self._forward(data)  # the user first; we look at it later
+        self._stamp(now_ns)
+        self._keep(data)
+        # `reception.due`, written out: the call would cost 0.1 us an event
+        if (
+            data[-4:] == b"\r\n\r\n"
+            or len(self._reads) >= BATCH_READS
+            or not SHORT_READ_BYTES <= len(data) <= LONG_READ_BYTES
+        ):
+            self._digest(now_ns)
+
+    def eof_received(self) -> bool:
+        return False  # an engine that half-closes has said its last
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        if self._question is None:
+            return
+        now_ns = self._clock_ns()
+        if self._reception is None:
+            what = "the engine closed the connection without an answer"
+            self._end(now_ns, WireError("reset" if exc else "no_response", what))
+            return
+        try:
+            self._reception.digest()
+        except WireError as error:
+            self._end(now_ns, error)
+            return
+        self._end(now_ns, self._reception.at_eof(reset=exc is not None))
+
+    # ------------------------------------------------------------------------------------------------------------------
+
+    def _read_head(self, now_ns: int, data: bytes) -> None:
+        question = self._question
+        if question is None:  # nobody asked: an error page for the next request, or garbage
+            self.abort()
+            return
+        try:
+            parsed = self._head_reader.feed(data)
+            if parsed is None:
+                return
+            head, rest = parsed
+            reception = Reception(head, now_ns, question.dialect, question.method)
+        except WireError as error:
+            self._end(now_ns, error)
+            return
+        self._reception = reception
+        self._forward = question.on_head(head)
+        self._stamp, self._keep, self._reads = reception.times_ns.append, reception.reads.append, reception.reads
+        if rest:
+            if self._forward is not None:
+                self._forward(rest)
+            self._stamp(now_ns)
+            self._keep(rest)
+        self._digest(now_ns)
+
+    def _digest(self, now_ns: int) -> None:
+        reception = self._reception
+        assert reception is not None
+        try:
+            reception.digest()
+        except WireError as error:
+            self._end(now_ns, error)
+            return
+        if reception.done:
+            self._end(now_ns, None)
+
+    def _end(self, now_ns: int, broken: WireError | None) -> Answered:
+        answered, reception = self._answered, self._reception
+        assert answered is not None
+        answer = Answered(self._sent_ns, now_ns, reception, broken)
+        whole = broken is None and reception is not None and reception.keep_alive and self._sent_ns is not None
+        self._reusable = whole
+        self._question = self._answered = self._reception = self._forward = None
+        self._stamp = self._keep = _nowhere
+        self._reads = []
+        self._head_reader = HeadReader()
+        if not whole:
+            self.abort()
+        if not answered.done():
+            answered.set_result(answer)
+        return answer
+
+
+def _nowhere(_: object) -> None:
+    """Where stamps and reads go while no response is under way."""
