@@ -1,0 +1,95 @@
+"""python -m benchmarks --what proxy,player: measure, print the tables, keep the runs as JSON."""
+
+import argparse
+import json
+import shlex
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from benchmarks import table
+from benchmarks.bench import Bench
+from benchmarks.machine import describe, moment
+from benchmarks.rig import Load, lasting
+
+KINDS = "proxy", "player", "startup", "memory"
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--what", default="proxy,player,startup", help=f"of {','.join(KINDS)} (default: %(default)s)")
+    parser.add_argument("--streams", default="20,100,200,400", help="concurrent streams (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="medians of so many (default: %(default)s)")
+    parser.add_argument("--seconds", type=float, default=8, help="of streaming a run (default: %(default)s)")
+    parser.add_argument("--tokens", type=int, default=400, help="of each stream (default: %(default)s)")
+    parser.add_argument("--itl-ms", type=float, default=5, help="between tokens (default: %(default)s)")
+    parser.add_argument("--ttft-ms", type=float, default=20, help="to the first token (default: %(default)s)")
+    parser.add_argument(
+        "--ramp-ms", type=int, default=500, help="over which the proxies' load starts (default: %(default)s)"
+    )
+    parser.add_argument("--step", action="store_true", help="all streams in one burst, as from an engine's step")
+    parser.add_argument("--only", default="", help="contestants whose names contain one of these: a,b")
+    parser.add_argument("--memory-streams", type=int, default=1000, help="(default: %(default)s)")
+    parser.add_argument("--memory-tokens", type=int, default=8000, help="(default: %(default)s)")
+    parser.add_argument("--memory-itl-ms", type=float, default=20, help="(default: %(default)s)")
+    parser.add_argument("--json", type=Path, help="write every run here")
+    parser.add_argument("--markdown", type=Path, help="write the tables here")
+    options = parser.parse_args()
+    options.what = options.what.split(",")
+    if unknown := set(options.what) - set(KINDS):
+        parser.error(f"--what {','.join(sorted(unknown))}: not one of {','.join(KINDS)}")
+    options.streams = [int(streams) for streams in options.streams.split(",")]
+    return options
+
+
+def one_round(options: argparse.Namespace, streams: int) -> Load:
+    shape = options.tokens, options.ttft_ms, options.itl_ms, options.ramp_ms, options.step
+    return Load(streams, streams, *shape)
+
+
+def measure(options: argparse.Namespace) -> Bench:
+    bench = Bench(tuple(filter(None, options.only.split(","))))
+    loads = [lasting(options.seconds, one_round(options, streams)) for streams in options.streams]
+    if "proxy" in options.what:
+        bench.proxies(loads, options.repeats)
+    if "player" in options.what:
+        bench.players(loads, options.repeats)
+    if "startup" in options.what:
+        bench.start_ups(options.repeats)
+    if "memory" in options.what:
+        streams = options.memory_streams
+        bench.memory(Load(streams, streams, options.memory_tokens, options.ttft_ms, options.memory_itl_ms))
+    return bench
+
+
+def main() -> None:
+    options = arguments()
+    before = moment()
+    bench = measure(options)
+    facts = {
+        "command": shlex.join(["python", "-m", "benchmarks", *sys.argv[1:]]),
+        "machine": describe(),
+        "before": asdict(before),
+        "after": asdict(moment()),
+        "versions": bench.versions,
+        "load": {
+            "tokens": options.tokens,
+            "itl_ms": options.itl_ms,
+            "ttft_ms": options.ttft_ms,
+            "ramp_ms": options.ramp_ms,
+            "step": options.step,
+        },
+        "repeats": options.repeats,
+    }
+    text = table.document(facts, bench.results, bench.failed)
+    print(text)
+    if options.markdown:
+        options.markdown.write_text(text)
+    if options.json:
+        runs = {kind: [asdict(result) for result in found] for kind, found in bench.results.items()}
+        failed = [asdict(failure) for failure in bench.failed]
+        options.json.write_text(json.dumps(facts | runs | {"failed": failed}, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

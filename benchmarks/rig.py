@@ -1,0 +1,70 @@
+"""What a run is made of: how many streams of how many tokens, the source that sends them, and its truth."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from benchmarks.build import program
+from benchmarks.cpu import cores
+from benchmarks.paths import free_port
+from benchmarks.process import Child
+from benchmarks.truth import Truth, read_truth
+
+
+@dataclass(frozen=True)
+class Load:
+    """Closed loop: `streams` at once, `requests` in all, of `tokens` each."""
+
+    streams: int
+    requests: int
+    tokens: int
+    ttft_ms: float = 20
+    itl_ms: float = 5
+    ramp_ms: int = 500  # of the C client: its first requests spread over this, so that streams differ in phase
+    step: bool = False
+
+    @property
+    def stream_s(self) -> float:
+        return (self.ttft_ms + (self.tokens - 1) * self.itl_ms) / 1000
+
+    @property
+    def limit_s(self) -> float:
+        """Long enough for a contestant that is ten times late; after that it has failed."""
+        return 30 + 10 * self.stream_s * self.requests / self.streams
+
+
+def lasting(seconds: float, one_round: Load) -> Load:
+    """As many rounds of all streams as come closest to `seconds`, at least two."""
+    rounds = max(2, round(seconds / one_round.stream_s))
+    return replace(one_round, requests=one_round.streams * rounds)
+
+
+class Source:
+    """The running source; `stop` gives its truth."""
+
+    def __init__(self, load: Load, folder: Path, stamp: bool = False) -> None:
+        self.load = load
+        self.port = free_port()
+        self._truth = folder / "truth.jsonl"
+        flags = ["--stamp"] * stamp + ["--step"] * load.step
+        command = [program("source"), "--port", self.port, "--ttft-ms", load.ttft_ms, "--itl-ms", load.itl_ms]
+        self._child = Child(cores()[0], [*command, "--truth", self._truth, *flags], folder / "source.log")
+        self._child.ready(f"{self.url}/health")
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def stop(self) -> None:
+        self._child.stop()
+
+    def truth(self) -> Truth:
+        """Stop, then read. The file goes: it is large."""
+        self.stop()
+        truth = read_truth(self._truth, self.load.requests)
+        self._truth.unlink()
+        return truth
+
+
+def c_client(core: int, port: int, load: Load, folder: Path, *flags: str) -> Child:
+    command = [program("client"), "--port", port, "--streams", load.streams, "--requests", load.requests]
+    return Child(core, [*command, "--tokens", load.tokens, *flags], folder / "client.log")
