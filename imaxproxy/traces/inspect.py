@@ -4,6 +4,7 @@ import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 from imaxproxy.traces.reader import Trace
@@ -77,7 +78,7 @@ class _Stamps:
         tick_ms is the median distance of neighbouring stamps that differ; given only where over 20 % are ties.
         """
         ordered = sorted(self._stamps_ms)
-        gaps_ms = [after - before for before, after in zip(ordered, ordered[1:], strict=False)]
+        gaps_ms = [after - before for before, after in pairwise(ordered)]
         if not gaps_ms or not sum(gaps_ms):
             return dict.fromkeys(("span_s", "rate_per_s", "gap_cv", "tied_share", "tick_ms"))
         mean_ms = sum(gaps_ms) / len(gaps_ms)
@@ -94,14 +95,15 @@ class _Stamps:
 
 
 class PrefixReuse:
-    """How much of the prompts an infinite cache of whole blocks would have served.
+    """How much of the prompts an infinite cache of the trace's own blocks would have served.
 
-    A row's hits are its leading whole blocks that an earlier row had; the first touch is a miss, and a partial last
-    block never hits. Mooncake's paper and its readers use three denominators, which differ by several points on the
-    same trace (workloads' 40 % is the mean per request, 37 % the token-weighted share), so all three are named:
+    A row's hits are its leading hash ids that an earlier row had; the first touch is a miss. A partial last block hits
+    only where a whole prompt comes again, and then with the tokens that it holds. The same trace gives figures several
+    points apart under different denominators (the 40 % of Mooncake's paper is the mean per request, where the
+    token-weighted share is 37 %), so all three are named:
 
         token_weighted    = sum(hit tokens) / sum(input tokens)
-        block_weighted    = sum(hit blocks) / sum(blocks, partial ones included)
+        block_weighted    = sum(hit blocks) / sum(blocks)
         mean_per_request  = mean(hit tokens / input tokens)
     """
 
@@ -114,16 +116,16 @@ class PrefixReuse:
     def add(self, row: TraceRow) -> None:
         if not row.hash_ids or row.input_length is None:
             return
-        whole = row.hash_ids[: row.input_length // row.block_size]
-        keys = [_block_key(row, hash_id) for hash_id in whole]
+        keys = [_block_key(row, hash_id) for hash_id in row.hash_ids]
         hits = next((place for place, key in enumerate(keys) if key not in self._seen), len(keys))
+        hit_tokens = min(hits * row.block_size, row.input_length)
         self._seen.update(keys)
         self.requests += 1
         self._blocks += len(row.hash_ids)
         self._hit_blocks += hits
         self._input_tokens += row.input_length
-        self._hit_tokens += hits * row.block_size
-        self._ratios += hits * row.block_size / row.input_length
+        self._hit_tokens += hit_tokens
+        self._ratios += hit_tokens / row.input_length
 
     def described(self) -> dict[str, float] | None:
         """None for a trace without hash ids."""

@@ -36,7 +36,8 @@ class Prompts:
 
         Hash ids, each `block_size` words, come first (the last one cut to fit, under the ceil rule); then, without
         hash ids, the `prefix_length` words shared in the group or session; then words of this request alone.
-        Words after a session's prefix continue the session's stream, so that its next turn can share them too.
+        In a session without a group all words come from the session's one stream, so that a turn can share what the
+        turn before it added; where a trace goes back to a shorter prefix, this shares more than the trace says.
         """
         left = row.input_length or 0
         parts: list[str] = []

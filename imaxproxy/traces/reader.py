@@ -95,7 +95,7 @@ class Trace:
                 self._leave_out(f"{self.path}:{line}: {bad}")
                 continue
             self.rows += 1
-            self.unknown_fields.update(row.unknown)
+            self.unknown_fields.update(row.unknown.keys())
             yield row
         if not self.rows:
             raise UsageError(f"{self.path} has no row that can be used; the first complaint: {self._first_complaint()}")
@@ -171,7 +171,9 @@ def _lines(path: Path) -> Iterator[tuple[int, bytes]]:
                     raise UsageError(f"{path}:{line}: over {MAX_LINE_BYTES} bytes; a trace has one JSON object a line")
                 text = text.removeprefix(_BOM) if line == 1 else text
                 if b"\0" in text:
-                    raise UsageError(f"{path}:{line}: binary data; a trace is JSON lines, plain or as .gz or .xz")
+                    raise UsageError(
+                        f"{path} holds binary data (line {line}); a trace is JSON lines, plain or as .gz or .xz"
+                    )
                 if not text.isspace():
                     yield line, text
     except _DAMAGED as error:
