@@ -33,6 +33,7 @@ class Stream(asyncio.Protocol):
     done: asyncio.Event
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._last_ns = 0
         self._transport = cast(asyncio.WriteTransport, transport)
         Stream.running += 1
         self._ask()

@@ -97,7 +97,7 @@ class Bench:
         try:
             result = measure(folder)
         except Exception as reason:  # the table says it; one contestant's fault must not cost the others' figures
-            self._fail(kind, name, load and load.streams, f"{type(reason).__name__}: {reason}")
+            self._fail(kind, name, load.streams if load else None, f"{type(reason).__name__}: {reason}")
             return
         self.results[kind].append(result)
         print(f"{kind} {result}", file=sys.stderr, flush=True)

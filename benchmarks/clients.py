@@ -149,7 +149,7 @@ class Vllm:
 
 def common_flags(url: str, load: Load) -> list[object]:
     """What SGLang's and vLLM's clients call the same."""
-    where = ["--base-url", url, "--model", "bench", "--tokenizer", peers.tokenizer(), "--disable-tqdm"]
+    where: list[object] = ["--base-url", url, "--model", "bench", "--tokenizer", peers.tokenizer(), "--disable-tqdm"]
     lengths = ["--random-input-len", INPUT_TOKENS, "--random-output-len", load.tokens]
     return [*where, *lengths, "--num-prompts", load.requests, "--max-concurrency", load.streams]
 
@@ -162,8 +162,8 @@ def own_json(output: str) -> Figures:
 
 def bench_json(found: dict[str, Any]) -> Figures:
     """SGLang's and vLLM's result files name these the same."""
-    latencies = (found[f"{which}_{metric}_ms"] for metric in ("ttft", "itl") for which in ("median", "p99"))
-    return Figures(*latencies, found["total_output_tokens"])
+    ttft, itl = ((found[f"median_{metric}_ms"], found[f"p99_{metric}_ms"]) for metric in ("ttft", "itl"))
+    return Figures(*ttft, *itl, found["total_output_tokens"])
 
 
 CLIENTS: tuple[Client, ...] = (CounterInC(), BareUvloop(), ImaxproxyReplay(), SglangRust(), Vllm())

@@ -71,7 +71,8 @@ def proxied(proxy: Proxy, load: Load, folder: Path) -> ProxyResult:
 def loaded(port: int, load: Load, folder: Path) -> dict[str, Any]:
     """Run the C client to its end; give what it counted."""
     flags = "--stamp", "--ramp-ms", str(load.ramp_ms)
-    return json.loads(c_client(cores()[2], port, load, folder, *flags).wait(load.limit_s).output)
+    counted: dict[str, Any] = json.loads(c_client(cores()[2], port, load, folder, *flags).wait(load.limit_s).output)
+    return counted
 
 
 def result(

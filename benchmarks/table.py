@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks.proxy_case import ProxyResult
+
 Results = dict[str, list[Any]]
 Get = Callable[[Any], float | None]
 
@@ -91,8 +93,8 @@ def truth_columns(runs: Sequence[Any]) -> list[str]:
 TRUTH_HEADS = ["TTFT p50 / p99 ms: said (true)", "ITL p50 / p99 ms: said (true)", "tokens: said (true)"]
 
 
-def cpu_us(run: Any) -> float | None:
-    return run.cost and run.cost.cpu_us
+def cpu_us(run: ProxyResult) -> float | None:
+    return run.cost.cpu_us if run.cost else None
 
 
 def proxies(runs: Sequence[Any]) -> str:
@@ -130,7 +132,7 @@ def proxies(runs: Sequence[Any]) -> str:
     ]
     text = "### Proxy\n\n" + grid(heads, costs)
     text += (
-        "\n\nDelay: from the source's write to the client's read; `direct` is without a proxy, + is what a proxy added to it. "
+        "\n\nDelay: from the source's write to the client's read; `direct` has no proxy, + is what a proxy adds to it. "
         "`core %`: the proxy's share of its core; `rig's core %`: that of source and client together."
     )
     if truths:
@@ -142,7 +144,7 @@ def delay(runs: Sequence[Any], base: Sequence[Any], get: Get) -> str:
     if runs[0].name == "direct" or not base:
         return spread(runs, get, 3)
     direct_ms = median(values(base, get))
-    return "+" + spread(runs, lambda run: get(run) - direct_ms, 3)
+    return "+" + spread(runs, lambda run: (get(run) or 0) - direct_ms, 3)
 
 
 def players(runs: Sequence[Any]) -> str:
@@ -209,7 +211,7 @@ def memory(runs: Sequence[Any]) -> str:
 
 def targets(results: Results) -> str:
     """The budgets of the design, where this run has the figures for them."""
-    cpu, all_in = (cpu_us), (operator.attrgetter("all_in_us"))
+    all_in = operator.attrgetter("all_in_us")
     proxy, player, replay = results["proxy"], results["player"], "imaxproxy replay"
     found = [
         (

@@ -15,7 +15,7 @@ import types
 def stub(name: str, **members: object) -> None:
     """Put a module in place of one of vLLM's."""
     module = types.ModuleType(name)
-    module.__path__ = []  # type: ignore[attr-defined]
+    module.__path__ = []
     vars(module).update(members)
     sys.modules[name] = module
 
@@ -66,7 +66,7 @@ def stub_vllm() -> None:
 
 def main() -> None:
     stub_vllm()
-    from vllm.benchmarks import serve  # type: ignore[import-not-found]
+    from vllm.benchmarks import serve
 
     parser = argparse.ArgumentParser()
     serve.add_cli_args(parser)
