@@ -47,14 +47,14 @@ class CanonicalReader:
     def row(self, record: dict[str, Any], line: int) -> TraceRow:
         fields = Fields(_with_canonical_names(record))
         _check_has_content(fields)
-        session_id = fields.text("session_id")
+        session_id = fields.name("session_id")
         lengths = _Lengths(fields)
         row = TraceRow(
-            request_id=fields.text("request_id") or str(line),
+            request_id=fields.name("request_id") or str(line),
             session_id=session_id,
             turn=fields.whole("turn", 0, MAX_ID),
-            parent_session_id=fields.text("parent_session_id"),
-            request_kind=fields.text("request_kind"),
+            parent_session_id=fields.name("parent_session_id"),
+            request_kind=fields.name("request_kind"),
             wait_for=fields.texts("wait_for"),
             timestamp_ms=fields.ms("timestamp"),
             delay_ms=fields.ms("delay"),
@@ -63,8 +63,8 @@ class CanonicalReader:
             output_length=lengths.output,
             reasoning_length=lengths.reasoning,
             **self._prefix(fields, lengths, session_id),
-            url=fields.text("url"),
-            method=fields.text("method"),
+            url=fields.name("url"),
+            method=fields.name("method"),
             headers=_headers(fields),
             body=fields.mapping("body"),
             messages=_messages(fields),
@@ -72,7 +72,7 @@ class CanonicalReader:
             tools=fields.objects("tools"),
             prompt=_prompt(fields),
             text_input=fields.text("text_input"),
-            model=fields.text("model"),
+            model=fields.name("model"),
             extra=fields.mapping("extra") or {},
             output_mode=fields.choice("output_mode", _OUTPUT_MODES) or UNSAID,
             priority=fields.whole("priority", -(2**31), 2**31 - 1),
@@ -90,7 +90,7 @@ class CanonicalReader:
         scope = fields.choice("hash_id_scope", _SCOPES) or self._scope
         hash_ids = fields.ids("hash_ids") or ()
         prefix_length = fields.tokens("prefix_length")
-        prefix_group = fields.text("prefix_group")
+        prefix_group = fields.name("prefix_group")
         if hash_ids and lengths.given_input is not None:
             _check_count(len(hash_ids), lengths.given_input, block_size)
         if hash_ids and scope == "session" and session_id is None:

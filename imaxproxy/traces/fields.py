@@ -45,6 +45,13 @@ class Fields:
     def text(self, name: str) -> str | None:
         return self._checked(name, "text", str)
 
+    def name(self, name: str) -> str | None:
+        """Text that stands in our messages and reports: one line, not empty."""
+        found = self._record.get(name)
+        if isinstance(found, str) and len(found.splitlines()) != 1:
+            raise bad_field(name, "text of one line", found)
+        return self.text(name)
+
     def choice(self, name: str, choices: tuple[T, ...]) -> T | None:
         """One of a few words."""
         found = self._record.pop(name, None)

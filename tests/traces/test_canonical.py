@@ -23,6 +23,8 @@ def read(record: dict[str, Any], line: int = 1, **header: Any) -> TraceRow:  # n
         ({"input_length": -1}, "field `input_length`: expected a whole number of tokens from 0 to 10000000, found -1"),
         ({"input_length": "12"}, 'found "12"'),
         ({"input_length": 1, "request_id": 5}, "field `request_id`: expected text, found 5"),
+        ({"input_length": 1, "session_id": "a\nb"}, "field `session_id`: expected text of one line"),
+        ({"input_length": 1, "request_id": ""}, "field `request_id`: expected text of one line"),
         ({"input_length": 1, "turn": -1}, "field `turn`"),
         ({"input_length": 1, "wait_for": "a"}, "field `wait_for`: expected a list of texts"),
         ({"input_length": 1, "wait_for": [1]}, "field `wait_for`"),
@@ -118,13 +120,14 @@ def test_hash_ids_may_cover_whole_blocks_or_the_whole_prompt(blocks: int, rule: 
 
 
 json_values = st.dictionaries(st.text(max_size=5), st.integers(-9, 9) | st.text(max_size=5) | st.booleans(), max_size=3)
+names = st.text(min_size=1, max_size=8).filter(lambda text: len(text.splitlines()) == 1)
 unknown_keys = st.dictionaries(st.text(max_size=5).map("x-".__add__), st.integers(-9, 9), max_size=2)
 lengths = st.integers(1, 10_000)
 times_ms = st.none() | st.floats(0, 1e9)
 rows = st.builds(
     TraceRow,
-    request_id=st.text(min_size=1, max_size=8),
-    session_id=st.text(min_size=1, max_size=8),
+    request_id=names,
+    session_id=names,
     turn=st.none() | st.integers(0, 99),
     wait_for=st.lists(st.text(max_size=4), max_size=3).map(tuple),
     timestamp_ms=times_ms,
@@ -133,7 +136,7 @@ rows = st.builds(
     input_length=lengths,
     output_length=lengths,
     block_size=st.just(512),
-    prefix_group=st.none() | st.text(max_size=3),
+    prefix_group=st.none() | names,
     messages=st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": st.text(max_size=5)}), max_size=2).map(
         tuple
     ),

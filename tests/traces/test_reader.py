@@ -1,9 +1,13 @@
 import gzip
 import lzma
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from imaxproxy.errors import UsageError
 from imaxproxy.shipped import shipped
@@ -149,3 +153,13 @@ def test_repr_shows_progress() -> None:
 def test_sha256_is_of_the_bytes_on_disk(tmp_path: Path) -> None:
     known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # FIPS 180-2, "abc"
     assert trace_sha256(write(tmp_path, b"abc")) == known
+
+
+@given(st.binary(max_size=200), st.booleans())
+def test_only_a_usage_error_leaves_whatever_the_bytes(data: bytes, skip_bad: bool) -> None:
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "t"
+        for text in (data, GOOD + data, gzip.compress(GOOD * 9)[: len(data)], b"\xfd7zXZ\x00" + data):
+            path.write_bytes(text)
+            with suppress(UsageError):
+                list(open_trace(path, skip_bad=skip_bad))
