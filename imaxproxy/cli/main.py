@@ -1,0 +1,76 @@
+"""`imaxproxy`: the commands, each imported when it is called, so that `--help` comes at once."""
+
+import importlib
+import sys
+
+import click
+
+from imaxproxy import __version__
+from imaxproxy.errors import ImaxproxyError
+
+COMMANDS: dict[str, str] = {
+    "serve": "Stand between clients and an engine, and measure every token.",
+    "replay": "Send a trace to an engine, and measure what comes back.",
+    "report": "Print a run's table again; rebuild its summary after a crash.",
+    "trace": "Look at a trace: what is in it, is it sound.",
+}
+"""Name -> the one line of `--help`. The command `x` is `imaxproxy.cli.x:x`."""
+
+
+class LazyGroup(click.Group):
+    """Knows its commands by name, imports the one that is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"imaxproxy.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="imaxproxy")
+def cli() -> None:
+    """The meter for LLM serving: TTFT, ITL and tokens/s per user of any OpenAI-compatible engine, with its cost.
+
+    \b
+    Measure real traffic     imaxproxy serve --upstream http://127.0.0.1:8000
+    Replay a trace           imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1
+    No GPU at hand           imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate
+    """
+
+
+def main() -> None:
+    """Run; a user's mistake is one line on stderr. Exit 0 done, 1 the run failed, 2 bad usage, 130 interrupted."""
+    try:
+        code = cli.main(standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
+        print(error.format_message())
+        code = 2
+    except click.ClickException as error:
+        context = getattr(error, "ctx", None)
+        hint = f" (see `{context.command_path} --help`)" if context is not None else ""
+        code = _complain(f"{error.format_message()}{hint}", 2)
+    except ImaxproxyError as error:
+        code = _complain(str(error), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _complain("interrupted", 130)
+    except BrokenPipeError:  # `| head` has seen enough
+        sys.stderr.close()
+        code = 0
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+def _complain(message: str, code: int) -> int:
+    print(f"imaxproxy: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,69 @@
+"""What a running replay shows: a bar on a terminal, a line every few seconds in a log."""
+
+import sys
+import time
+from typing import Any
+
+from imaxproxy.cli.output import say
+from imaxproxy.load.process import PlayerProcess
+
+_LINE_EVERY_S = 5.0
+
+
+def show_progress(worker: PlayerProcess, limit: int | None) -> dict[str, Any]:
+    """Follow the worker to its end and return its last line. Ctrl-C asks it to stop, and goes on following."""
+    show = _Bar(limit) if sys.stderr.isatty() else _Lines()
+    last: dict[str, Any] = {}
+    lines = worker.progress()
+    try:
+        while True:
+            try:
+                last = next(lines)
+            except StopIteration:
+                return last
+            except KeyboardInterrupt:
+                say("imaxproxy: stopping; what was done so far will be reported")
+                worker.interrupt()
+                continue
+            if "ended" not in last:
+                show.update(last)
+    finally:
+        show.close()
+
+
+def _counts(row: dict[str, Any]) -> str:
+    bad = row.get("failed", 0) + row.get("truncated", 0)
+    failed = f", {bad} failed" if bad else ""
+    return f"{row.get('completed', 0)} completed{failed}, {row['in_flight']} in flight, {row['output_tokens']:,} tokens"
+
+
+class _Lines:
+    def __init__(self) -> None:
+        self._started_s = self._said_s = time.monotonic()
+
+    def update(self, row: dict[str, Any]) -> None:
+        now_s = time.monotonic()
+        if now_s - self._said_s >= _LINE_EVERY_S:
+            self._said_s = now_s
+            say(f"imaxproxy: {now_s - self._started_s:4.0f} s  {_counts(row)}")
+
+    def close(self) -> None:
+        """Nothing to put away."""
+
+
+class _Bar:
+    def __init__(self, limit: int | None) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+        columns = [SpinnerColumn(), TimeElapsedColumn(), BarColumn(), TextColumn("{task.description}")]
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True)
+        self._task = self._progress.add_task("connecting", total=limit)
+        self._progress.start()
+
+    def update(self, row: dict[str, Any]) -> None:
+        done = sum(row.get(name, 0) for name in ("completed", "failed", "truncated", "aborted"))
+        self._progress.update(self._task, completed=done, description=_counts(row))
+
+    def close(self) -> None:
+        self._progress.stop()

@@ -1,0 +1,107 @@
+"""Which engine a command talks to: one that runs at a URL, or a recipe that is simulated here."""
+
+import asyncio
+import json
+import urllib.error
+import urllib.request
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imaxproxy.economics import load_gpu
+from imaxproxy.errors import UsageError
+from imaxproxy.wire import BaseUrl
+
+_PROBE_TIMEOUT_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class EngineChoice:
+    """What the flags say."""
+
+    url: str | None
+    url_flag: str
+    recipe: str | None
+    simulate: bool
+    gpu: str | None
+    gpus: int | None
+
+    def check(self) -> None:
+        """Raises UsageError for flags that do not go together."""
+        if (self.url is None) == (self.recipe is None):
+            raise UsageError(f"give either {self.url_flag} URL, an engine that runs, or --engine RECIPE --simulate")
+        if self.simulate and self.recipe is None:
+            raise UsageError(f"--simulate goes with --engine RECIPE, not with {self.url_flag}")
+        if self.recipe is not None and not self.simulate:
+            raise UsageError(
+                f"--engine {self.recipe} needs --simulate: this version simulates engines, it launches none; "
+                f"start it yourself and pass {self.url_flag}"
+            )
+        if self.gpu is not None:
+            load_gpu(self.gpu)
+        if (self.gpu is None) != (self.gpus is None):
+            raise UsageError("--gpu KIND and --gpus COUNT go together")
+
+    def stated(self) -> dict[str, Any] | None:
+        """What the user says of an engine that runs; None when nothing."""
+        if self.gpu is None:
+            return None
+        return {"simulated": False, "gpu": self.gpu, "gpus": self.gpus, "said_by": "--gpu, --gpus"}
+
+
+def engine_options(url_flag: str) -> Callable[["click.decorators.FC"], "click.decorators.FC"]:
+    """The flags that choose an engine; `url_flag` names the one for an engine that runs."""
+    options = [
+        click.option(url_flag, "url", metavar="URL", help="An engine that runs; its base URL, with or without /v1."),
+        click.option("--engine", "recipe", metavar="RECIPE", help="A recipe: a name from engines/, or a TOML file."),
+        click.option("--simulate", is_flag=True, help="Simulate the recipe's engine: no GPU, all figures marked."),
+        click.option("--gpu", metavar="KIND", help="What the engine at the URL runs on (b200, h200, ...), for cost."),
+        click.option("--gpus", type=click.IntRange(min=1), help="How many of them."),
+    ]
+
+    def decorate(command: "click.decorators.FC") -> "click.decorators.FC":
+        for option in reversed(options):
+            command = option(command)
+        return command
+
+    return decorate
+
+
+def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str, Any] | None:
+    """GET a JSON object; None when the engine does not have that page. Raises OSError when nobody answers."""
+    headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+    request = urllib.request.Request(f"{url}{path}", headers=headers)
+    try:
+        with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S) as answer:
+            value = json.load(answer)
+    except (urllib.error.HTTPError, ValueError):
+        return None
+    return value if isinstance(value, dict) else None
+
+
+class SimulatedRecipe:
+    """A simulated engine for as long as a command runs; usable from code that is not asynchronous."""
+
+    def __init__(self, recipe: str, out: Path) -> None:
+        from imaxproxy.launch import SimulatedEngine, load_recipe
+
+        self._runner = asyncio.Runner()
+        self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out)
+
+    def __enter__(self) -> "SimulatedRecipe":
+        self._runner.run(self._engine.__aenter__())
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._runner.run(self._engine.stop())
+        self._runner.close()
+
+    @property
+    def base_url(self) -> str:
+        return self._engine.base_url
+
+    def describe(self) -> dict[str, Any]:
+        return self._engine.describe()

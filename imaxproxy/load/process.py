@@ -1,0 +1,87 @@
+"""Starts the data process of a replay, feeds it items, and hears of its progress."""
+
+import contextlib
+import fcntl
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict
+from typing import IO, Any, cast
+
+import orjson
+
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.load.item import END, Item
+from imaxproxy.load.worker import WorkerSettings
+
+_PIPE_BYTES = 1 << 20
+
+
+class PlayerProcess:
+    """One worker: `start` it early (it takes 0.2 s to come up), then `feed` it, then read `progress` to its end."""
+
+    def __init__(self, module: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+        )
+        self._stdin = cast(IO[bytes], self._process.stdin)
+        self._stdout = cast(IO[bytes], self._process.stdout)
+        with contextlib.suppress(OSError, AttributeError):  # a smaller pipe only means more switches
+            fcntl.fcntl(self._stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
+        self._feeder: threading.Thread | None = None
+        self._feed_error: UsageError | None = None
+        self.items_fed = 0
+
+    def feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
+        """Hand over items from a thread of their own, as fast as the worker takes them."""
+        self._feeder = threading.Thread(target=self._feed, args=(settings, items), daemon=True)
+        self._feeder.start()
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        """The worker's lines, until it ends; the last one says how: `ended`, `lost_lines`."""
+        for line in self._stdout:
+            yield orjson.loads(line)
+
+    def interrupt(self) -> None:
+        """Ask the worker to stop: what is in flight is recorded as aborted."""
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(signal.SIGINT)
+
+    def abandon(self) -> None:
+        """End it if it still runs: the command gave up."""
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+
+    def close(self) -> int:
+        """Wait for the end; the worker's exit code. Raises UsageError when a row in mid-trace could not be sent."""
+        code = self._process.wait()
+        if self._feeder is not None:
+            self._feeder.join()
+        self._stdout.close()
+        if self._feed_error is not None:
+            raise self._feed_error
+        return code
+
+    def _feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
+        with contextlib.suppress(BrokenPipeError):  # the worker was stopped
+            try:
+                self._stdin.write(orjson.dumps(asdict(settings)) + b"\n")
+                for item in items:
+                    self._stdin.write(item.frame())
+                    self._stdin.flush()
+                    self.items_fed += 1
+            except UsageError as error:  # told when the worker has ended: what was sent before is measured
+                self._feed_error = error
+            self._stdin.write(END)
+            self._stdin.flush()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+
+
+def check_worker(code: int) -> None:
+    """Raises ImaxproxyError when the worker died of something else than its end."""
+    if code != 0:
+        raise ImaxproxyError(f"the player process ended with code {code}: see its message above; the journal is kept")

@@ -1,0 +1,147 @@
+"""A summary as people read it: one plain table, on a terminal or in a pipe."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+LATENCIES: tuple[tuple[str, str], ...] = (
+    ("ttft_ms", "TTFT"),
+    ("ttfo_ms", "TTFO"),
+    ("itl_ms", "ITL"),
+    ("tpot_ms", "TPOT"),
+    ("e2e_ms", "E2E"),
+    ("ttft_from_schedule_ms", "TTFT from schedule"),
+    ("e2e_from_schedule_ms", "E2E from schedule"),
+)
+COLUMNS: tuple[tuple[str, str], ...] = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"))
+_UNKNOWN = "–"
+
+
+def print_summary(console: Console, summary: dict[str, Any], where: str) -> None:
+    """Latencies, throughput, cost and the meter's health; every simulated figure under a mark that says so."""
+    mark = " [bold magenta]SIMULATED[/]" if summary["simulated"] else ""
+    console.print()
+    if summary["simulated"]:
+        console.print("[bold magenta]SIMULATED: no GPU was measured. The engine is a model of one.[/]")
+    console.print(_headline(summary))
+    console.print(_latency_table(summary, mark))
+    for line in _machine_lines(summary):
+        console.print(line + mark)
+    console.print(_meter_line(summary["meter"]))
+    for reason in summary["meter"]["reasons"]:
+        console.print(f"  [bold red]not to be believed as it stands:[/] {escape(reason)}")
+    for note in _notes(summary):
+        console.print(f"[yellow]note[/]   {escape(note)}")
+    console.print(Text(f"run    {where}"), soft_wrap=True)
+
+
+def _headline(summary: dict[str, Any]) -> str:
+    requests = summary["requests"]
+    parts = [f"[bold]{requests['sent']}[/] sent", f"[green]{requests['completed']}[/] completed"]
+    for name in ("failed", "truncated", "aborted"):
+        count = requests[name]
+        parts.append(f"[bold red]{count}[/] {name}" if count and name != "aborted" else f"{count} {name}")
+    errors = ", ".join(f"{escape(kind)} x {count}" for kind, count in requests["by_error"].items())
+    line = "requests  " + ", ".join(parts) + f" in {summary['duration_s']:.1f} s"
+    return f"{line}  [red]({errors})[/]" if errors else line
+
+
+def _latency_table(summary: dict[str, Any], mark: str) -> Table:
+    table = Table(title=f"What users felt{mark}", title_justify="left", header_style="bold")
+    table.add_column("")
+    for _, title in COLUMNS:
+        table.add_column(title, justify="right")
+    table.add_column("mean", justify="right")
+    table.add_column("count", justify="right")
+    for key, title in LATENCIES:
+        stats = summary[key]
+        if stats["count"]:
+            cells = [_ms(stats[column]) for column, _ in COLUMNS]
+            table.add_row(f"{title} ms", *cells, _ms(stats["mean"]), f"{stats['count']:,}")
+    if summary["tpot_ms"]["count"]:
+        stats = summary["tps_per_user"]
+        table.add_row("tokens/s per user", *_slow_tail(summary), _rate(stats["mean"]), f"{stats['count']:,}")
+        table.caption = "tokens/s per user is 1/TPOT, its tail the slow one: 99 % of requests reached or beat its p99"
+        table.caption_justify = "left"
+    return table
+
+
+def _slow_tail(summary: dict[str, Any]) -> list[str]:
+    """For a rate the bad tail is the low one, and the inverse of a slow TPOT is exactly that."""
+    tpots_ms = [summary["tpot_ms"][column] for column, _ in COLUMNS]
+    return [_rate(1000 / tpot_ms if tpot_ms else None) for tpot_ms in tpots_ms]
+
+
+def _machine_lines(summary: dict[str, Any]) -> list[str]:
+    throughput, tokens, cost = summary["throughput"], summary["tokens"], summary["cost"]
+    lines = [
+        f"machine   {_rate(throughput['output_tokens_per_s'])} output tokens/s, "
+        f"{_rate(throughput['total_tokens_per_s'])} total; per GPU {_rate(throughput['output_tokens_per_s_per_gpu'])} "
+        f"output, {_rate(throughput['total_tokens_per_s_per_gpu'])} total",
+        f"tokens    {_count(tokens['input'])} in ({_count(tokens['cached'])} cached), {_count(tokens['output'])} out "
+        f"({_count(tokens['reasoning'])} reasoning), counted by {tokens['counted_by'] or 'nobody'}",
+    ]
+    if cost is not None:
+        total, output = cost["usd_per_million_total_tokens"], cost["usd_per_million_output_tokens"]
+        lines.append(
+            f"cost      provisioned ${_usd(total)} per million total tokens, ${_usd(output)} per million output tokens "
+            f"({cost['gpus']} x {cost['gpu']} at ${cost['usd_per_gpu_hour']:g}/h, {cost['tenure']}, "
+            f"{cost['price_as_of']})"
+        )
+    else:
+        lines.append("cost      unknown: no GPU is named (--gpu and --gpus, or a recipe)")
+    return lines
+
+
+def _meter_line(meter: dict[str, Any]) -> str:
+    verdict = "[bold green]valid[/]" if meter["valid"] else "[bold red]NOT VALID[/]"
+    lag, send = meter["loop_lag_ms"], meter["achieved_rate"]
+    parts = [
+        f"CPU {_share(meter['cpu_share'])} of a core",
+        f"loop lag p50 {_ms(lag['p50'])} p99 {_ms(lag['p99'])} ms",
+        f"events that shared a read {_share(meter['coalesced_event_share'])}",
+    ]
+    if send is not None:
+        parts.append(f"sent {send:.2f} of {meter['offered_rate']:.2f} requests/s")
+    return f"meter     {verdict}: " + ", ".join(parts)
+
+
+def _notes(summary: dict[str, Any]) -> list[str]:
+    notes = []
+    if summary["ended"] == "killed":
+        notes.append("the run was killed; this is what had ended by then")
+    elif summary["ended"] != "finished":
+        notes.append(f"the run did not play to its end: {summary['ended']}")
+    if uncounted := summary["tokens"]["uncounted_requests"]:
+        notes.append(f"{uncounted} answers came without usage: their tokens are unknown and stand in no token metric")
+    trace = summary.get("trace") or {}
+    if trace.get("skipped"):
+        notes.append(f"{trace['skipped']} lines of the trace were skipped as broken")
+    if trace.get("clamped"):
+        notes.append(f"{trace['clamped']} lengths of 0 in the trace were sent as 1")
+    return notes
+
+
+def _ms(value: float | None) -> str:
+    if value is None:
+        return _UNKNOWN
+    return f"{value:,.0f}" if value >= 1000 else f"{value:.1f}" if value >= 100 else f"{value:.2f}"
+
+
+def _rate(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:,.0f}" if value >= 1000 else f"{value:.1f}"
+
+
+def _usd(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.4f}" if value < 1 else f"{value:.2f}"
+
+
+def _count(value: int | None) -> str:
+    return _UNKNOWN if value is None else f"{value:,}"
+
+
+def _share(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.0%}"
