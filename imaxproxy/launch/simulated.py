@@ -1,0 +1,225 @@
+"""A recipe's simulated engine as a child process: start, wait until ready, stop; it never outlives its parent."""
+
+import asyncio
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.launch.recipe import NO_GPU, Recipe
+
+READY_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 5.0
+_TAIL_LINES = 20
+
+_FLAGS: dict[str, dict[str, str]] = {
+    "vllm": {
+        "max-num-seqs": "--max-num-seqs",
+        "max-num-batched-tokens": "--max-num-batched-tokens",
+        "gpu-memory-utilization": "--gpu-memory-utilization",
+        "block-size": "--block-size",
+        "max-model-len": "--context-tokens",
+        "stream-interval": "--tokens-per-event",
+    },
+    "trtllm": {
+        "max_batch_size": "--max-num-seqs",
+        "max_num_tokens": "--max-num-batched-tokens",
+        "tokens_per_block": "--block-size",
+        "max_seq_len": "--context-tokens",
+        "stream_interval": "--tokens-per-event",
+    },
+    "sglang": {
+        "max-running-requests": "--max-num-seqs",
+        "chunked-prefill-size": "--max-num-batched-tokens",
+        "mem-fraction-static": "--gpu-memory-utilization",
+        "page-size": "--block-size",
+        "context-length": "--context-tokens",
+        "stream-interval": "--tokens-per-event",
+    },
+}
+"""An engine's flag and the simulator's for the same thing. What is not here does not change a prediction."""
+
+_PREFIX_CACHING: dict[str, tuple[str, bool]] = {
+    "vllm": ("enable-prefix-caching", True),
+    "trtllm": ("enable_block_reuse", True),
+    "sglang": ("disable-radix-cache", False),
+}
+"""The flag that switches prefix caching, and what it says when caching is on."""
+
+
+class EngineError(ImaxproxyError):
+    """An engine did not start or did not live; the end of its log is in the message."""
+
+
+def simulated_argv(recipe: Recipe, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None) -> list[str]:
+    """The arguments of `python -m imaxproxy.sim` for a recipe. Raises UsageError for what cannot be simulated."""
+    if recipe.parallel.pp > 1 or recipe.parallel.dp > 1:
+        raise UsageError(f"recipe {recipe.name}: only one engine instance is simulated; pp and dp must be 1")
+    return [
+        *("--host", host, "--port", str(port), "--recipe", recipe.name, "--model", recipe.model),
+        *(_fixed_argv(recipe) if recipe.gpu.kind == NO_GPU else _hardware_argv(recipe)),
+        *_flag_argv(recipe),
+        *(("--truth", str(truth)) if truth else ()),
+        "--stop-with-parent",
+    ]
+
+
+def _fixed_argv(recipe: Recipe) -> list[str]:
+    argv = ["--fixed-step-ms", str(recipe.simulate.fixed_step_ms)]
+    if recipe.simulate.fixed_ttft_ms is not None:
+        argv += ["--fixed-ttft-ms", str(recipe.simulate.fixed_ttft_ms)]
+    return argv
+
+
+def _hardware_argv(recipe: Recipe) -> list[str]:
+    split = recipe.parallel
+    return [
+        *("--gpu", recipe.gpu.kind, "--precision", recipe.precision, "--engine", recipe.engine.name),
+        *("--tp", str(split.tp), "--ep", str(split.ep), "--vintage", str(recipe.simulate.vintage)),
+        *(("--dp-attention",) if split.dp_attention else ()),
+        *(_fixed_argv(recipe) if recipe.simulate.fixed_step_ms else ()),
+    ]
+
+
+def _flag_argv(recipe: Recipe) -> list[str]:
+    flags, argv = recipe.engine.flags, []
+    for theirs, ours in _FLAGS[recipe.engine.name].items():
+        if theirs in flags:
+            argv += [ours, str(flags[theirs])]
+    switch, when_on = _PREFIX_CACHING[recipe.engine.name]
+    cached = flags.get(switch, when_on) == when_on
+    return [*argv, "--prefix-caching" if cached else "--no-prefix-caching"]
+
+
+class SimulatedEngine:
+    """Runs one simulated engine.
+
+        async with SimulatedEngine(recipe, out_dir=run_dir) as engine:
+            ...  # engine.base_url, what an OpenAI client takes
+
+    out_dir gets engine.log and engine-truth.jsonl; without one the log goes to a temporary file and no truth is kept.
+    `extra_argv` goes to `python -m imaxproxy.sim` as it is.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        *,
+        out_dir: Path | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        extra_argv: Sequence[str] = (),
+        ready_timeout_s: float = READY_TIMEOUT_S,
+    ) -> None:
+        self.recipe = recipe
+        self.truth_path = out_dir / "engine-truth.jsonl" if out_dir else None
+        self.log_path = out_dir / "engine.log" if out_dir else None
+        self._log_is_temporary = out_dir is None
+        self._argv = [*simulated_argv(recipe, host=host, port=port, truth=self.truth_path), *extra_argv]
+        self._ready_timeout_s = ready_timeout_s
+        self._process: asyncio.subprocess.Process | None = None
+        self._ready: dict[str, Any] = {}
+
+    def __repr__(self) -> str:
+        return f"<SimulatedEngine {self.recipe.name} {self.url if self._ready else 'not started'}>"
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.stop()
+
+    @property
+    def url(self) -> str:
+        """The server's root. Raises RuntimeError before the engine is ready."""
+        if not self._ready:
+            raise RuntimeError("the engine is not started")
+        host = self._ready["host"]
+        return f"http://{f'[{host}]' if ':' in host else host}:{self._ready['port']}"
+
+    @property
+    def base_url(self) -> str:
+        """What an OpenAI client takes: the root and /v1."""
+        return f"{self.url}/v1"
+
+    @property
+    def pid(self) -> int | None:
+        """The child's process id, None when there is none."""
+        return self._process.pid if self._process else None
+
+    def describe(self) -> dict[str, Any]:
+        """What is simulated, as the engine itself says: see `GET /imax/engine`."""
+        return dict(self._ready["engine"]) if self._ready else {"simulated": True, "recipe": self.recipe.name}
+
+    async def start(self) -> None:
+        """Start the child and wait until it listens. Raises EngineError (with its log's end), UsageError for bad flags."""
+        if self._process is not None:
+            raise RuntimeError("the engine is started already")
+        with self._open_log() as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "imaxproxy.sim", *self._argv),
+                stdin=asyncio.subprocess.PIPE,  # never written to: its end tells the child that we are gone
+                stdout=asyncio.subprocess.PIPE,
+                stderr=log,
+            )
+        try:
+            await self._wait_ready(self._process)
+        except BaseException:  # also a cancel: raised again when the child is gone
+            await self.stop()
+            raise
+
+    async def stop(self) -> None:
+        """SIGTERM, then SIGKILL if it does not end. No harm when it is gone."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.returncode is None:
+            process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_TIMEOUT_S)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+        if process.stdin is not None:
+            process.stdin.close()
+        if self._log_is_temporary and self.log_path is not None:
+            self.log_path.unlink(missing_ok=True)
+            self.log_path = None
+
+    async def _wait_ready(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stdout is not None
+        try:
+            line = await asyncio.wait_for(process.stdout.readline(), self._ready_timeout_s)
+        except TimeoutError:
+            raise EngineError(self._failure(f"was not ready after {self._ready_timeout_s:g} s")) from None
+        if line:
+            self._ready = json.loads(line)
+            return
+        code = await process.wait()
+        if code == UsageError.exit_code:
+            raise UsageError(self._failure("cannot start"))
+        raise EngineError(self._failure(f"ended with code {code} before it was ready"))
+
+    def _failure(self, what: str) -> str:
+        return f"the simulated engine of recipe {self.recipe.name} {what}: {self._log_tail()}"
+
+    def _log_tail(self) -> str:
+        text = self.log_path.read_text("utf-8", errors="replace") if self.log_path else ""
+        return "\n".join(text.splitlines()[-_TAIL_LINES:]) or "it said nothing"
+
+    def _open_log(self) -> Any:  # noqa: ANN401 (two kinds of binary file)
+        if self.log_path is None:
+            descriptor, name = tempfile.mkstemp(prefix="imaxproxy-engine-", suffix=".log")
+            self.log_path = Path(name)
+            return os.fdopen(descriptor, "wb")
+        self.log_path.parent.mkdir(parents=True, exist_ok=True)
+        return self.log_path.open("wb")
