@@ -277,6 +277,7 @@ def _ask(
         sent_ns=sent_ns,
         scheduled_ns=scheduled_ns,
         connect_ns=connect_ns,
+        dialect=DIALECTS[item.path].name if item.path in DIALECTS else None,
         session_id=item.session_id,
         planned_input_tokens=item.input_tokens,
         planned_output_tokens=item.output_tokens,

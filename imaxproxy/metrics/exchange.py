@@ -54,6 +54,8 @@ class Ask:
     """t_schedule: the intended send. None in a closed loop and in the proxy, where nobody intends one."""
     connect_ns: int | None = None
     """Duration of the TCP (and TLS) connect; None on a connection used again."""
+    dialect: str | None = None
+    """The API that was spoken ("chat"); None for what is only passed through, which no metric counts."""
     session_id: str | None = None
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None

@@ -55,10 +55,15 @@ class Tally:
         self.token_events = 0
         self.coalesced_events = 0
         self.simulated = 0
+        self.passed_through = 0
+        """Exchanges of paths that are not measured (`/v1/models`, `/tokenize`): in the journal, in no metric."""
 
     def add(self, exchange: Exchange) -> None:
-        self.outcomes[exchange.outcome] += 1
         self.simulated += exchange.simulated
+        if exchange.ask.dialect is None:
+            self.passed_through += 1
+            return
+        self.outcomes[exchange.outcome] += 1
         if exchange.error is not None:
             self.errors[exchange.error] += 1
         self._add_tokens(exchange)
@@ -76,6 +81,7 @@ class Tally:
         self.token_events += other.token_events
         self.coalesced_events += other.coalesced_events
         self.simulated += other.simulated
+        self.passed_through += other.passed_through
 
     @property
     def sent(self) -> int:
@@ -85,7 +91,7 @@ class Tally:
         """`requests` of summary.json; completed + failed + aborted + truncated = sent."""
         counts: dict[str, Any] = {"sent": self.sent}
         counts |= {outcome.value: self.outcomes[outcome] for outcome in Outcome}
-        return counts | {"by_error": dict(sorted(self.errors.items()))}
+        return counts | {"by_error": dict(sorted(self.errors.items())), "passed_through": self.passed_through}
 
     def tokens(self) -> dict[str, Any]:
         """`tokens` of summary.json. `counted_by` is the least exact way in use among exchanges that gave tokens."""

@@ -57,6 +57,8 @@ class WindowFinder:
         self._e2e_us = Histogram()
 
     def add(self, exchange: Exchange) -> None:
+        if exchange.ask.dialect is None:
+            return
         sent_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
         self._first_sent_ns = sent_ns if self._first_sent_ns is None else min(self._first_sent_ns, sent_ns)
         self._last_sent_ns = max(self._last_sent_ns, sent_ns)

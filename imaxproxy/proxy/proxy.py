@@ -100,18 +100,18 @@ class Proxy:
         body = await request.read()
         request_id = request.headers.get("x-request-id") or uuid.uuid4().hex
         path = request.path
+        dialect = DIALECTS.get(path)
+        name = dialect.name if dialect is not None else None
         try:
             engine, connect_ns = await self._pool.take()
         except WireError as error:
-            ask = Ask(request_id, path, started_ns)
+            ask = Ask(request_id, path, started_ns, dialect=name)
             self._note(Exchange(ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
             return _error_page(502, error)
         relay = Relay(request, transport)
-        question = Question(
-            request_bytes(request, body, self._pool.url), DIALECTS.get(path), request.method, relay.on_head
-        )
+        question = Question(request_bytes(request, body, self._pool.url), dialect, request.method, relay.on_head)
         answered, left = await self._ask(engine, client, question)
-        ask = Ask(request_id, path, started_ns, answered.sent_ns, connect_ns=connect_ns)
+        ask = Ask(request_id, path, started_ns, answered.sent_ns, connect_ns=connect_ns, dialect=name)
         self._note(_exchange(ask, answered, CLIENT_LEFT if left else None))
         self._pool.give_back(engine)
         if left:
