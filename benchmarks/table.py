@@ -40,10 +40,10 @@ def middle(runs: Sequence[Any], get: Get, digits: int = 2) -> str:
     return f"{median(found):.{digits}f}" if found else "–"
 
 
-def spread(runs: Sequence[Any], get: Get, digits: int = 1) -> str:
+def spread(runs: Sequence[Any], get: Get, form: str = ".1f") -> str:
     """The median, and the least and the most beside it."""
     found = values(runs, get)
-    return f"{median(found):.{digits}f} ({min(found):.{digits}f}–{max(found):.{digits}f})" if found else "–"
+    return f"{median(found):{form}} ({min(found):{form}} to {max(found):{form}})" if found else "–"
 
 
 def ratio(runs: Sequence[Any], of: Sequence[Any], get: Get) -> float | None:
@@ -142,9 +142,9 @@ def proxies(runs: Sequence[Any]) -> str:
 
 def delay(runs: Sequence[Any], base: Sequence[Any], get: Get) -> str:
     if runs[0].name == "direct" or not base:
-        return spread(runs, get, 3)
+        return spread(runs, get, ".3f")
     direct_ms = median(values(base, get))
-    return "+" + spread(runs, lambda run: (get(run) or 0) - direct_ms, 3)
+    return spread(runs, lambda run: (get(run) or 0) - direct_ms, "+.3f")
 
 
 def players(runs: Sequence[Any]) -> str:
