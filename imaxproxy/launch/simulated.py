@@ -160,7 +160,7 @@ class SimulatedEngine:
         return dict(self._ready["engine"]) if self._ready else {"simulated": True, "recipe": self.recipe.name}
 
     async def start(self) -> None:
-        """Start the child and wait until it listens. Raises EngineError (with its log's end), UsageError for bad flags."""
+        """Start the child and wait until it listens. Raises UsageError for bad flags, else EngineError with its log."""
         if self._process is not None:
             raise RuntimeError("the engine is started already")
         with self._open_log() as log:

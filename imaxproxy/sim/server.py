@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import orjson
-from aiohttp import web
+from aiohttp import HttpVersion11, web
 from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
@@ -26,6 +26,7 @@ from imaxproxy.sim.truth import TruthLog, TruthRecord
 MOST_BODY_BYTES = 64 << 20
 _HEADERS = {"x-imaxproxy-simulated": "1", "Server": "imaxproxy-sim"}
 _FLUSH_EVERY_S = 0.1
+_LONGEST_ID = 200
 
 
 class StampedConnection(web.RequestHandler):
@@ -150,8 +151,7 @@ class SimServer:
         body = await _body(http)
         request = parse_request(body, is_chat, self._limits)
         fault = parse_fault(http.headers.get(FAULT_HEADER), request.stream)
-        number = next(self._numbers)
-        request_id = http.headers.get("X-Request-Id") or f"sim-{number:012x}"
+        request_id = _printable(http.headers.get("X-Request-Id", "")) or f"sim-{next(self._numbers):012x}"
         return Call(
             http=http,
             request=request,
@@ -193,14 +193,16 @@ class SimServer:
         )
 
     async def _stream(self, call: Call) -> web.StreamResponse:
+        if call.http.version < HttpVersion11:
+            raise BadRequest("a streamed answer needs HTTP/1.1", status=505)
         response = web.StreamResponse(headers={**_HEADERS, "X-Request-Id": call.request_id})
         response.content_type = "text/event-stream"
         response.charset = "utf-8"
         response.enable_chunked_encoding()
         await response.prepare(call.http)
         transport = call.http.transport
-        if transport is None:
-            raise ConnectionResetError("the client left while its request was read")
+        if transport is None:  # the client left meanwhile
+            return response
         transport.set_write_buffer_limits(high=0)  # uvloop then sends within write(), so that written_ns is the truth
         ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         reply = self._reply(call, transport, lambda: _end(ended))
@@ -266,6 +268,11 @@ class SimServer:
 
     async def _engine_facts(self, _http: web.BaseRequest) -> web.StreamResponse:
         return _json(200, orjson.dumps({**self._described, "state": self._engine.state()}))
+
+
+def _printable(text: str) -> str:
+    """A client's own id as far as it can stand in a header and in JSON."""
+    return "".join(letter for letter in text[:_LONGEST_ID] if letter.isascii() and letter.isprintable())
 
 
 def _end(ended: "asyncio.Future[None]") -> None:

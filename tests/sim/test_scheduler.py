@@ -15,7 +15,7 @@ def scheduler(blocks: int = KV_TOKENS // BLOCK_TOKENS, max_streams: int = 4, max
 
 def run(scheduler: Scheduler, most_steps: int = 10_000) -> list[Step]:
     """Step until nothing is left, checking on the way."""
-    steps = []
+    steps: list[Step] = []
     for _ in range(most_steps):
         step = scheduler.next_step()
         if step.is_empty:

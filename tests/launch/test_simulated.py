@@ -1,0 +1,109 @@
+import asyncio
+import json
+import os
+import select
+import subprocess
+import sys
+import urllib.request
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imaxproxy.errors import UsageError
+from imaxproxy.launch import EngineError, Parallel, SimulatedEngine, load_recipe, recipe_names, simulated_argv
+
+
+def get_json(url: str) -> dict[str, object]:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        found: dict[str, object] = json.load(answer)
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_shipped_recipe_has_arguments(name: str) -> None:
+    argv = simulated_argv(load_recipe(name))
+    assert argv[argv.index("--recipe") + 1] == name
+
+
+def test_an_engines_flags_become_ours() -> None:
+    argv = simulated_argv(load_recipe("gpt-oss-120b-b200-trtllm"))
+    assert argv[argv.index("--tokens-per-event") + 1] == "20"
+    assert argv[argv.index("--max-num-batched-tokens") + 1] == "20000"
+    assert "--no-prefix-caching" in argv
+
+
+def test_only_one_instance_is_simulated() -> None:
+    recipe = replace(load_recipe("fixed-5ms"), parallel=Parallel(dp=2))
+    with pytest.raises(UsageError, match="pp and dp must be 1"):
+        simulated_argv(recipe)
+
+
+def test_an_engine_starts_describes_itself_and_stops(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        async with SimulatedEngine(load_recipe("gpt-oss-120b-b200-vllm"), out_dir=tmp_path) as engine:
+            assert engine.base_url == f"{engine.url}/v1"
+            described = engine.describe()
+            assert described["simulated"] is True
+            assert (described["recipe"], described["gpu"], described["gpus"]) == ("gpt-oss-120b-b200-vllm", "b200", 1)
+            assert (described["expected_error"], described["in_calibrated_range"]) == (0.1, True)
+            assert len(described["constants_sha256"]) == 64
+            served = await asyncio.to_thread(get_json, f"{engine.url}/imax/engine")
+            assert described.items() <= served.items()
+            pid = engine.pid
+        assert pid is not None
+        assert not is_alive(pid)
+        await engine.stop()  # again: no harm
+
+    asyncio.run(scenario())
+    assert (tmp_path / "engine-truth.jsonl").exists()
+
+
+def test_bad_flags_are_the_users_mistake(tmp_path: Path) -> None:
+    engine = SimulatedEngine(load_recipe("fixed-5ms"), out_dir=tmp_path, extra_argv=["--warp", "9"])
+    with pytest.raises(UsageError, match=r"cannot start: imaxproxy\.sim: unrecognized arguments: --warp 9"):
+        asyncio.run(engine.start())
+
+
+def test_an_engine_that_is_not_ready_in_time_is_stopped() -> None:
+    engine = SimulatedEngine(load_recipe("fixed-5ms"), ready_timeout_s=0.0)
+    with pytest.raises(EngineError, match="was not ready after 0 s"):
+        asyncio.run(engine.start())
+    assert engine.pid is None
+
+
+def test_an_engine_does_not_outlive_its_parent() -> None:
+    """The parent is killed without a chance to stop its child; the child's stdout closes when it has ended too."""
+    script = (
+        "import asyncio, os, signal\n"
+        "from imaxproxy.launch import SimulatedEngine, load_recipe\n"
+        "async def main():\n"
+        "    engine = SimulatedEngine(load_recipe('fixed-5ms'))\n"
+        "    await engine.start()\n"
+        "    print(engine.pid, flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+        "asyncio.run(main())\n"
+    )
+    parent = subprocess.run([sys.executable, "-c", script], capture_output=True, timeout=30, check=False)
+    assert wait_gone(int(parent.stdout), timeout_s=10)
+
+
+def wait_gone(pid: int, timeout_s: float) -> bool:
+    """Wait for the end of a process that is not our child."""
+    try:
+        descriptor = os.pidfd_open(pid)
+    except ProcessLookupError:
+        return True
+
+    try:
+        return bool(select.select([descriptor], [], [], timeout_s)[0])
+    finally:
+        os.close(descriptor)
