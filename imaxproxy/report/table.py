@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 LATENCIES: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "TTFT"),
@@ -22,36 +22,45 @@ _UNKNOWN = "–"
 
 def print_summary(console: Console, summary: dict[str, Any], where: str) -> None:
     """Latencies, throughput, cost and the meter's health; every simulated figure under a mark that says so."""
-    mark = " [bold magenta]SIMULATED[/]" if summary["simulated"] else ""
+    mark = "  [bold magenta]SIMULATED[/]" if summary["simulated"] else ""
     console.print()
     if summary["simulated"]:
-        console.print("[bold magenta]SIMULATED: no GPU was measured. The engine is a model of one.[/]")
-    console.print(_headline(summary))
+        console.print("[bold magenta]SIMULATED: no GPU was measured, the engine is a model of one[/]")
+    console.print(_facts([("requests", _requests(summary) + mark)]))
     console.print(_latency_table(summary, mark))
-    for line in _machine_lines(summary):
-        console.print(line + mark)
-    console.print(_meter_line(summary["meter"]))
-    for reason in summary["meter"]["reasons"]:
-        console.print(f"  [bold red]not to be believed as it stands:[/] {escape(reason)}")
-    for note in _notes(summary):
-        console.print(f"[yellow]note[/]   {escape(note)}")
-    console.print(Text(f"run    {where}"), soft_wrap=True)
+    facts = [(name, text + mark) for name, text in _machine(summary)]
+    facts.append(("meter", _meter(summary["meter"])))
+    facts += [
+        ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]
+    ]
+    facts += [("[yellow]note[/]", escape(note)) for note in _notes(summary)]
+    console.print(_facts([*facts, ("run", escape(where))]))
 
 
-def _headline(summary: dict[str, Any]) -> str:
+def _facts(rows: list[tuple[str, str]]) -> Table:
+    """Names left, texts beside them; a long text wraps under itself."""
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(width=8)
+    grid.add_column(overflow="fold")
+    for name, text in rows:
+        grid.add_row(name, text)
+    return grid
+
+
+def _requests(summary: dict[str, Any]) -> str:
     requests = summary["requests"]
-    parts = [f"[bold]{requests['sent']}[/] sent", f"[green]{requests['completed']}[/] completed"]
+    parts = [f"[bold]{requests['sent']:,}[/] sent", f"[green]{requests['completed']:,}[/] completed"]
     for name in ("failed", "truncated", "aborted"):
         count = requests[name]
-        parts.append(f"[bold red]{count}[/] {name}" if count and name != "aborted" else f"{count} {name}")
-    errors = ", ".join(f"{escape(kind)} x {count}" for kind, count in requests["by_error"].items())
-    line = "requests  " + ", ".join(parts) + f" in {summary['duration_s']:.1f} s"
+        parts.append(f"[bold red]{count:,}[/] {name}" if count and name != "aborted" else f"{count:,} {name}")
+    line = ", ".join(parts) + f" in {summary['duration_s']:.1f} s"
+    errors = ", ".join(f"{escape(kind)} x {count:,}" for kind, count in requests["by_error"].items())
     return f"{line}  [red]({errors})[/]" if errors else line
 
 
 def _latency_table(summary: dict[str, Any], mark: str) -> Table:
-    table = Table(title=f"What users felt{mark}", title_justify="left", header_style="bold")
-    table.add_column("")
+    table = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, caption_justify="left")
+    table.add_column(f"what users felt{mark}", min_width=22)
     for _, title in COLUMNS:
         table.add_column(title, justify="right")
     table.add_column("mean", justify="right")
@@ -64,8 +73,7 @@ def _latency_table(summary: dict[str, Any], mark: str) -> Table:
     if summary["tpot_ms"]["count"]:
         stats = summary["tps_per_user"]
         table.add_row("tokens/s per user", *_slow_tail(summary), _rate(stats["mean"]), f"{stats['count']:,}")
-        table.caption = "tokens/s per user is 1/TPOT, its tail the slow one: 99 % of requests reached or beat its p99"
-        table.caption_justify = "left"
+        table.caption = "tokens/s per user = 1/TPOT; its tail is the slow one: 99 % reached or beat its p99"
     return table
 
 
@@ -75,38 +83,47 @@ def _slow_tail(summary: dict[str, Any]) -> list[str]:
     return [_rate(1000 / tpot_ms if tpot_ms else None) for tpot_ms in tpots_ms]
 
 
-def _machine_lines(summary: dict[str, Any]) -> list[str]:
-    throughput, tokens, cost = summary["throughput"], summary["tokens"], summary["cost"]
-    lines = [
-        f"machine   {_rate(throughput['output_tokens_per_s'])} output tokens/s, "
-        f"{_rate(throughput['total_tokens_per_s'])} total; per GPU {_rate(throughput['output_tokens_per_s_per_gpu'])} "
-        f"output, {_rate(throughput['total_tokens_per_s_per_gpu'])} total",
-        f"tokens    {_count(tokens['input'])} in ({_count(tokens['cached'])} cached), {_count(tokens['output'])} out "
-        f"({_count(tokens['reasoning'])} reasoning), counted by {tokens['counted_by'] or 'nobody'}",
+def _machine(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    throughput, tokens = summary["throughput"], summary["tokens"]
+    return [
+        ("per GPU", _per_second(throughput, "_per_gpu")),
+        ("in all", _per_second(throughput, "")),
+        (
+            "tokens",
+            f"{_count(tokens['input'])} in ({_count(tokens['cached'])} cached), {_count(tokens['output'])} out "
+            f"({_count(tokens['reasoning'])} reasoning), counted by {tokens['counted_by'] or 'nobody'}",
+        ),
+        ("cost", _cost(summary["cost"])),
     ]
-    if cost is not None:
-        total, output = cost["usd_per_million_total_tokens"], cost["usd_per_million_output_tokens"]
-        lines.append(
-            f"cost      provisioned ${_usd(total)} per million total tokens, ${_usd(output)} per million output tokens "
-            f"({cost['gpus']} x {cost['gpu']} at ${cost['usd_per_gpu_hour']:g}/h, {cost['tenure']}, "
-            f"{cost['price_as_of']})"
-        )
-    else:
-        lines.append("cost      unknown: no GPU is named (--gpu and --gpus, or a recipe)")
-    return lines
 
 
-def _meter_line(meter: dict[str, Any]) -> str:
+def _per_second(throughput: dict[str, float | None], suffix: str) -> str:
+    output = _rate(throughput[f"output_tokens_per_s{suffix}"])
+    total = _rate(throughput[f"total_tokens_per_s{suffix}"])
+    return f"{output} output tokens/s, {total} input + output"
+
+
+def _cost(cost: dict[str, Any] | None) -> str:
+    if cost is None:
+        return "unknown: no GPU is named (--gpu and --gpus, or a recipe)"
+    total, output = cost["usd_per_million_total_tokens"], cost["usd_per_million_output_tokens"]
+    return (
+        f"${_usd(output)} per million output tokens, ${_usd(total)} input + output; provisioned: {cost['gpus']} x "
+        f"{cost['gpu']} at ${cost['usd_per_gpu_hour']:g}/h ({cost['tenure']}, {cost['price_as_of']})"
+    )
+
+
+def _meter(meter: dict[str, Any]) -> str:
     verdict = "[bold green]valid[/]" if meter["valid"] else "[bold red]NOT VALID[/]"
-    lag, send = meter["loop_lag_ms"], meter["achieved_rate"]
+    lag = meter["loop_lag_ms"]
     parts = [
         f"CPU {_share(meter['cpu_share'])} of a core",
-        f"loop lag p50 {_ms(lag['p50'])} p99 {_ms(lag['p99'])} ms",
-        f"events that shared a read {_share(meter['coalesced_event_share'])}",
+        f"loop lag p50 {_ms(lag['p50'])}, p99 {_ms(lag['p99'])} ms",
+        f"{_share(meter['coalesced_event_share'])} of events shared a read",
     ]
-    if send is not None:
-        parts.append(f"sent {send:.2f} of {meter['offered_rate']:.2f} requests/s")
-    return f"meter     {verdict}: " + ", ".join(parts)
+    if meter["achieved_rate"] is not None:
+        parts.append(f"sent {meter['achieved_rate']:.2f} of {meter['offered_rate']:.2f} requests/s")
+    return f"{verdict}: " + "; ".join(parts)
 
 
 def _notes(summary: dict[str, Any]) -> list[str]:
