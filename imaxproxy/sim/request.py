@@ -58,6 +58,8 @@ def parse_request(body: bytes, is_chat: bool, limits: Limits) -> CompletionReque
     output_tokens, finish_reason = _output_tokens(fields, max(1, len(prompt)), limits)
     stream = bool(fields.get("stream"))
     options = fields.get("stream_options") or {}
+    if not isinstance(options, dict):
+        raise _invalid("body.stream_options", "dict_type", "Input should be a valid dictionary")
     if options and not stream:
         raise BadRequest(
             "Stream options can only be defined when `stream=True`. (parameter=stream_options)", param="stream_options"

@@ -45,6 +45,11 @@ class StampedConnection(web.RequestHandler):
         first_byte_ns, self.first_byte_ns = self.first_byte_ns, 0
         return first_byte_ns
 
+    def forget_before(self, time_ns: int) -> None:
+        """A request that came before `time_ns` is answered: its stamp is not the next one's."""
+        if self.first_byte_ns < time_ns:
+            self.first_byte_ns = 0
+
 
 class StampingServer(web.Server):
     """aiohttp's low-level server with stamped connections and room for long prompts."""
@@ -121,10 +126,13 @@ class SimServer:
             return _json(404, b'{"detail":"Not Found"}')
         if http.method != method:
             return _json(405, b'{"detail":"Method Not Allowed"}', {"Allow": method})
+        started_ns = monotonic_ns()
         try:
             return await answer(http)
         except BadRequest as error:
             return _json(error.status, error.as_json())
+        finally:
+            _connection(http).forget_before(started_ns)
 
     async def keep_truth_flushed(self) -> None:
         """Write the truth log through whenever the engine has nothing to do. Runs until cancelled."""
@@ -166,14 +174,12 @@ class SimServer:
     def _open_record(
         self, http: web.BaseRequest, request: CompletionRequest, request_id: str, fault: Fault | None
     ) -> TruthRecord:
-        connection = http.protocol
-        assert isinstance(connection, StampedConnection)  # StampingServer makes no others
         return TruthRecord(
             request_id=request_id,
             path=http.path,
             stream=request.stream,
             fault=fault.name if fault else None,
-            t_first_byte_in_ns=connection.take_first_byte_ns(),
+            t_first_byte_in_ns=_connection(http).take_first_byte_ns(),
             t_parsed_ns=self._clock_ns(),
             t_admitted_ns=None,
             t_first_sched_ns=None,
@@ -268,6 +274,12 @@ class SimServer:
 
     async def _engine_facts(self, _http: web.BaseRequest) -> web.StreamResponse:
         return _json(200, orjson.dumps({**self._described, "state": self._engine.state()}))
+
+
+def _connection(http: web.BaseRequest) -> StampedConnection:
+    connection = http.protocol
+    assert isinstance(connection, StampedConnection)  # StampingServer makes no others
+    return connection
 
 
 def _printable(text: str) -> str:

@@ -246,6 +246,22 @@ def test_the_truth_is_what_a_client_received(start_sim: StartSim) -> None:
         assert before < arrival
 
 
+def test_each_request_of_a_connection_has_its_own_first_byte(start_sim: StartSim) -> None:
+    sim = start_sim("--fixed-step-ms", "1")
+    connection = http.client.HTTPConnection("127.0.0.1", sim.port, timeout=10)
+    headers, sent_ns = {"Content-Type": "application/json"}, []
+    for body in (stream_body(), {"bad": "request"}, stream_body()):
+        connection.request("GET", "/health")
+        connection.getresponse().read()
+        sent_ns.append(time.monotonic_ns())
+        connection.request("POST", COMPLETIONS, json.dumps(body), headers)
+        connection.getresponse().read()
+    connection.close()
+    first, second = sim.stop()
+    assert sent_ns[0] < first["t_first_byte_in_ns"] < sent_ns[1]
+    assert sent_ns[2] < second["t_first_byte_in_ns"]
+
+
 def test_a_client_that_leaves_frees_its_slot(start_sim: StartSim) -> None:
     sim = start_sim("--fixed-step-ms", "1", "--max-num-seqs", "1")
     with sent(sim, COMPLETIONS, stream_body(max_tokens=900_000)) as connection:
