@@ -93,7 +93,7 @@ def _machine(summary: dict[str, Any]) -> list[tuple[str, str]]:
             f"{_count(tokens['input'])} in ({_count(tokens['cached'])} cached), {_count(tokens['output'])} out "
             f"({_count(tokens['reasoning'])} reasoning), counted by {tokens['counted_by'] or 'nobody'}",
         ),
-        ("cost", _cost(summary["cost"])),
+        ("cost", _cost(summary["cost"], summary["engine"] or {})),
     ]
 
 
@@ -103,7 +103,9 @@ def _per_second(throughput: dict[str, float | None], suffix: str) -> str:
     return f"{output} output tokens/s, {total} input + output"
 
 
-def _cost(cost: dict[str, Any] | None) -> str:
+def _cost(cost: dict[str, Any] | None, engine: dict[str, Any]) -> str:
+    if cost is None and engine.get("gpu") and engine.get("gpus"):
+        return f"unknown: no price of a {escape(str(engine['gpu']))} is known"
     if cost is None:
         return "unknown: no GPU is named (--gpu and --gpus, or a recipe)"
     total, output = cost["usd_per_million_total_tokens"], cost["usd_per_million_output_tokens"]
@@ -121,7 +123,7 @@ def _meter(meter: dict[str, Any]) -> str:
         f"loop lag p50 {_ms(lag['p50'])}, p99 {_ms(lag['p99'])} ms",
         f"{_share(meter['coalesced_event_share'])} of events shared a read",
     ]
-    if meter["achieved_rate"] is not None:
+    if meter["offered_rate"] is not None and meter["achieved_rate"] is not None:
         parts.append(f"sent {meter['achieved_rate']:.2f} of {meter['offered_rate']:.2f} requests/s")
     return f"{verdict}: " + "; ".join(parts)
 

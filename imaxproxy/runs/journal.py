@@ -7,6 +7,7 @@ time, the gaps from one to the next, and runs of [kind, tokens, events] with kin
 
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from itertools import accumulate
 from operator import sub
 from pathlib import Path
@@ -41,17 +42,22 @@ class Appender:
 
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        self._end = os.fstat(self._fd).st_size
         self.lost = 0
         """Lines that could not be written (disk full): the run goes on, and says so."""
 
     def append(self, row: dict[str, Any]) -> None:
-        line = orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+        line = _line(row)
+        written = 0
         try:
-            written = os.write(self._fd, line)
             while written < len(line):
                 written += os.write(self._fd, line[written:])
+            self._end += written
         except OSError:
             self.lost += 1
+            if written:  # half a line would spoil the one that follows once there is room again
+                with suppress(OSError):
+                    os.ftruncate(self._fd, self._end)
 
     def close(self) -> None:
         os.close(self._fd)
@@ -101,7 +107,7 @@ def exchange_row(exchange: Exchange) -> dict[str, Any]:
 
 
 def exchange_of(row: dict[str, Any]) -> Exchange:
-    """The reverse of `exchange_row`. Raises KeyError, TypeError or ValueError for what is no journal line."""
+    """The reverse of `exchange_row`. Raises a builtin's error (KeyError, TypeError) for what is no journal line."""
     counted_by = CountedBy(row["counted_by"])
     return Exchange(
         ask=Ask(**{key: row[key] for key in _ASK_KEYS if key in row}),
@@ -125,26 +131,50 @@ def exchange_of(row: dict[str, Any]) -> Exchange:
 def read_journal(run: RunDirectory) -> Iterator[Exchange]:
     """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last."""
     for path in run.journals():
-        for row in _rows(path):
-            yield exchange_of(row)
+        for number, row in _rows(path):
+            try:
+                exchange = exchange_of(row)
+            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+                raise _broken(path, number, error) from error
+            yield exchange
 
 
 def read_health(run: RunDirectory) -> Iterator[HealthSample]:
     """All samples of the meter's health."""
     for path in run.meters():
-        for row in _rows(path):
-            yield HealthSample.from_dict(row)
+        for number, row in _rows(path):
+            try:
+                sample = HealthSample.from_dict(row)
+            except (AttributeError, KeyError, TypeError, ValueError) as error:
+                raise _broken(path, number, error) from error
+            yield sample
 
 
-def _rows(path: Path) -> Iterator[dict[str, Any]]:
+def _line(row: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+    except orjson.JSONEncodeError:  # a header of the client's that is not UTF-8, as a request id or in a path
+        printable = {
+            key: value.encode(errors="backslashreplace").decode() if isinstance(value, str) else value
+            for key, value in row.items()
+        }
+        return orjson.dumps(printable, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def _broken(path: Path, number: int, error: Exception) -> ImaxproxyError:
+    return ImaxproxyError(f"{path}:{number}: not a journal line ({error}); remove it to go on")
+
+
+def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 return  # the process was killed inside its last write
             try:
-                yield orjson.loads(line)
+                row = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise ImaxproxyError(f"{path}:{number}: not a journal line ({error}); remove it to go on") from error
+                raise _broken(path, number, error) from error
+            yield number, row
 
 
 def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:

@@ -4,6 +4,7 @@ from datetime import datetime
 from typing import Any
 
 from imaxproxy.economics import provisioned_cost
+from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
     Exchange,
     MeterHealth,
@@ -31,9 +32,11 @@ class WindowTally:
         self.window = window
         self.tally = Tally()
         self._arrived_output_tokens = 0
+        self._tokens_are_known = False
 
     def add(self, exchange: Exchange) -> None:
         self._arrived_output_tokens += self.window.tokens_of(exchange)
+        self._tokens_are_known = self._tokens_are_known or exchange.output_tokens is not None
         started_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
         if self.window.holds(started_ns):
             self.tally.add(exchange)
@@ -41,7 +44,7 @@ class WindowTally:
     def throughput(self, gpus: int | None) -> dict[str, float | None]:
         """Output tokens count when they arrive, input tokens with their request's send."""
         duration_s = seconds(self.window.duration_ns)
-        output = None if self.tally.output_tokens is None else self._arrived_output_tokens
+        output = self._arrived_output_tokens if self._tokens_are_known else None
         known = [tokens for tokens in (self.tally.input_tokens, output) if tokens is not None]
         total = sum(known) if len(known) == 2 else None
         output_rate, total_rate = per_second(output, duration_s), per_second(total, duration_s)
@@ -123,16 +126,19 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
 
 
 def _cost(engine: dict[str, Any], throughput: dict[str, float | None]) -> dict[str, Any] | None:
-    """None where the GPUs are not known: a price is never guessed."""
+    """None where the GPUs or their price are not known: a price is never guessed."""
     kind, gpus = engine.get("gpu"), engine.get("gpus")
     if not kind or not gpus:
         return None
-    return provisioned_cost(
-        kind,
-        gpus,
-        total_tokens_per_s=throughput["total_tokens_per_s"],
-        output_tokens_per_s=throughput["output_tokens_per_s"],
-    )
+    try:
+        return provisioned_cost(
+            kind,
+            gpus,
+            total_tokens_per_s=throughput["total_tokens_per_s"],
+            output_tokens_per_s=throughput["output_tokens_per_s"],
+        )
+    except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
+        return None
 
 
 def _health(run: RunDirectory) -> MeterHealth:

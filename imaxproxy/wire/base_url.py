@@ -26,11 +26,11 @@ class BaseUrl:
             raise UsageError(f"{flag} {text!r} is not a URL: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{flag} must be like http://127.0.0.1:8000/v1, not {text!r}")
-        if parts.query or parts.fragment or parts.username:
+        if parts.query or parts.fragment or "@" in parts.netloc:
             raise UsageError(f"{flag} {text!r} may hold a scheme, host, port and path only")
         tls = parts.scheme == "https"
         prefix = parts.path.rstrip("/").removesuffix("/v1")
-        return cls(parts.hostname, port or (443 if tls else 80), prefix, tls)
+        return cls(parts.hostname, port if port is not None else 443 if tls else 80, prefix, tls)
 
     @property
     def authority(self) -> str:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from imaxproxy.metrics import ANSWER, REASONING, TOOL
-from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, note_common, note_finish
+from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, as_text, note_common, note_finish
 
 
 def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
@@ -12,9 +12,10 @@ def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
     reading = NO_TOKENS
     for choice in chunk.get("choices") or ():
         note_finish(choice, facts)
-        delta_reading = _read_delta(choice.get("delta") or {})
-        if delta_reading[0]:
-            reading = _joined(reading, delta_reading)
+        if delta := choice.get("delta"):
+            delta_reading = _read_delta(delta)
+            if delta_reading[0]:
+                reading = _joined(reading, delta_reading)
     return reading
 
 
@@ -26,30 +27,36 @@ def read_body(body: dict[str, Any], facts: Facts) -> None:
 
 
 def _read_delta(delta: dict[str, Any]) -> Reading:
-    # TensorRT-LLM sends `content: ""` beside reasoning, SGLang `reasoning_content: null` beside content.
+    """All text in the delta; where reasoning ends, vLLM and SGLang put the last of it beside the first of the answer.
+
+    TensorRT-LLM sends `content: ""` beside reasoning, SGLang `reasoning_content: null` beside content.
+    """
+    reading = NO_TOKENS
     if content := delta.get("content"):
-        return ANSWER, content, "content"
-    if delta.get("tool_calls"):
-        return TOOL, _tool_text(delta["tool_calls"]), "tool_calls"
-    if reasoning := delta.get("reasoning_content"):
-        return REASONING, reasoning, "reasoning_content"
-    if reasoning := delta.get("reasoning"):  # vLLM since 0.12
-        return REASONING, reasoning, "reasoning"
+        reading = ANSWER, as_text(content), "content"
+    # `reasoning`: vLLM since 0.12. Where both names are sent, both hold the same text.
+    for key in ("reasoning_content", "reasoning"):
+        if reasoning := delta.get(key):
+            reading = _joined(reading, (REASONING, as_text(reasoning), key))
+            break
+    if (calls := delta.get("tool_calls")) and (text := _tool_text(calls)):
+        reading = _joined(reading, (TOOL, text, "tool_calls"))
     if refusal := delta.get("refusal"):
-        return ANSWER, refusal, "refusal"
-    return NO_TOKENS
+        reading = _joined(reading, (ANSWER, as_text(refusal), "refusal"))
+    return reading
 
 
 def _tool_text(calls: list[dict[str, Any]]) -> str:
     functions = [call.get("function") or {} for call in calls]
-    return "".join((function.get("name") or "") + (function.get("arguments") or "") for function in functions)
+    parts = [function.get(key) for function in functions for key in ("name", "arguments")]
+    return "".join(as_text(part) for part in parts if part)
 
 
 def _joined(one: Reading, other: Reading) -> Reading:
-    """Two choices in one event: text of both, and the kind that a reader waits for (answer before reasoning)."""
+    """Two texts in one event: both, and the kind that a reader waits for (answer before reasoning)."""
     if not one[0]:
         return other
     return max(one[0], other[0]), one[1] + other[1], ""
 
 
-CHAT = Dialect("chat", read_event, read_body)
+CHAT = Dialect("chat", read_event, read_body, one_prompt=True)

@@ -3,7 +3,7 @@
 from typing import Any
 
 from imaxproxy.metrics import ANSWER
-from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, note_common, note_finish
+from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, as_text, note_common, note_finish
 
 
 def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
@@ -13,7 +13,7 @@ def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
     for choice in chunk.get("choices") or ():
         note_finish(choice, facts)
         if text := choice.get("text"):
-            texts.append(text)
+            texts.append(as_text(text))
     if not texts:
         return NO_TOKENS
     return ANSWER, "".join(texts), "text" if len(texts) == 1 else ""
@@ -26,4 +26,4 @@ def read_body(body: dict[str, Any], facts: Facts) -> None:
         note_finish(choice, facts)
 
 
-COMPLETIONS = Dialect("completions", read_event, read_body)
+COMPLETIONS = Dialect("completions", read_event, read_body, one_prompt=False)

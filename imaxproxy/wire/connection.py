@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
 
@@ -52,6 +53,8 @@ class EngineConnection(asyncio.Protocol):
         self._stamp: Callable[[int], None] = _nowhere
         self._keep: Callable[[bytes], None] = _nowhere
         self._reads: list[bytes] = []
+        self._batch_reads = BATCH_READS
+        self._last: Answered | None = None
         self._reusable = True
 
     def __repr__(self) -> str:
@@ -72,8 +75,8 @@ class EngineConnection(asyncio.Protocol):
         assert self._question is None
         self._question = question
         self._answered = asyncio.get_running_loop().create_future()
-        self._sent_ns, self._reception, self._reusable = None, None, True
-        if self._transport is None:  # lost between the pool's look and now
+        self._sent_ns, self._reception, self._last, self._reusable = None, None, None, True
+        if self._transport is None or self._transport.is_closing():  # lost between the pool's look and now
             self._end(self._clock_ns(), WireError("reset", "the connection was closed while idle"))
             return self._answered
         # With a high-water mark of 0 the write goes to the socket at once, and `resume_writing` tells when the rest of
@@ -84,7 +87,15 @@ class EngineConnection(asyncio.Protocol):
         return self._answered
 
     def give_up(self, reason: WireError) -> Answered:
-        """End the question under way now, whatever has come of its answer, and drop the connection."""
+        """End the question under way now, whatever has come of its answer, and drop the connection.
+
+        When its end came first, in the same turn of the loop, that end stands.
+        """
+        if self._last is not None:
+            return self._last
+        if self._reception is not None:
+            with suppress(WireError):  # the reason stands; this is for the events that came before it
+                self._reception.digest()
         return self._end(self._clock_ns(), reason)
 
     def abort(self) -> None:
@@ -127,7 +138,7 @@ class EngineConnection(asyncio.Protocol):
         # `reception.due`, written out: the call would cost 0.1 us an event
         if (
             data[-4:] == b"\r\n\r\n"
-            or len(self._reads) >= BATCH_READS
+            or len(self._reads) >= self._batch_reads
             or not SHORT_READ_BYTES <= len(data) <= LONG_READ_BYTES
         ):
             self._digest(now_ns)
@@ -170,6 +181,7 @@ class EngineConnection(asyncio.Protocol):
         self._reception = reception
         self._forward = question.on_head(head)
         self._stamp, self._keep, self._reads = reception.times_ns.append, reception.reads.append, reception.reads
+        self._batch_reads = reception.batch_reads
         if rest:
             if self._forward is not None:
                 self._forward(rest)
@@ -193,7 +205,7 @@ class EngineConnection(asyncio.Protocol):
         assert answered is not None
         answer = Answered(self._sent_ns, now_ns, reception, broken)
         whole = broken is None and reception is not None and reception.keep_alive and self._sent_ns is not None
-        self._reusable = whole
+        self._reusable, self._last = whole, answer
         self._question = self._answered = self._reception = self._forward = None
         self._stamp = self._keep = _nowhere
         self._reads = []

@@ -1,4 +1,4 @@
-"""What an API's JSON means to the meter. One module for each dialect fills in `Dialect`; `dialect_of` chooses."""
+"""What an API's JSON means to the meter. One module for each dialect fills in `Dialect`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -13,6 +13,12 @@ Reading = tuple[int, str, str]
 """Of one event: kind (0 when it is no token event), its text, and the JSON key under which the text stood."""
 
 
+MOST_TOKENS = 1 << 28
+"""A count above this is no count of tokens: no context is that long, and a Timeline's marks hold no more."""
+_MOST_USAGES = 1024
+_DETAIL_CHARACTERS = 300
+
+
 @dataclass(slots=True)
 class Facts:
     """What a response has said of itself so far; every event may add to it."""
@@ -21,11 +27,29 @@ class Facts:
     finish_reason: str | None = None
     unfinished: set[int] = field(default_factory=set)
     """Choices that began and gave no finish_reason yet."""
+    finished: set[int] = field(default_factory=set)
+    """Choices that gave one."""
     done: bool = False
     """The dialect's own end has come (`[DONE]`)."""
     usage: dict[str, Any] | None = None
+    """The last usage object."""
+    usage_of_choice: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The last usage object that came beside each choice."""
+    usage_beside_none: list[dict[str, Any]] = field(default_factory=list)
+    """Usage objects that came in chunks without a choice."""
     error: str | None = None
     """The message of an error object."""
+
+    @property
+    def many_choices(self) -> bool:
+        """More than one answer is in this response (`n` above 1, or several prompts)."""
+        return len(self.unfinished) + len(self.finished) > 1
+
+    def tokens_so_far(self) -> int | None:
+        """Output tokens by the last usage object; of many choices each has its own count."""
+        if not self.many_choices:
+            return None if self.usage is None else _count(self.usage.get("completion_tokens"))
+        return _sum([_count(usage.get("completion_tokens")) for usage in self.usage_of_choice.values()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,25 +59,35 @@ class Dialect:
     name: str
     read_event: Callable[[dict[str, Any], Facts], Reading]
     read_body: Callable[[dict[str, Any], Facts], None]
+    one_prompt: bool
+    """Many choices are answers to one prompt, not to one each."""
+
+
+def as_text(value: object) -> str:
+    """Raises TypeError for what is no text: then this is not the API that it says it is."""
+    if type(value) is not str:
+        raise TypeError(f"text is a {type(value).__name__}")
+    return value
 
 
 def note_common(message: dict[str, Any], facts: Facts) -> None:
     """Take the fields that chunks and whole bodies of every OpenAI dialect share."""
     if facts.model is None and isinstance(message.get("model"), str):
         facts.model = message["model"]
-    if message.get("usage"):
-        facts.usage = message["usage"]
+    if usage := message.get("usage"):
+        _note_usage(usage, message.get("choices"), facts)
     if message.get("error") or message.get("object") == "error":
         facts.error = error_message(message)
 
 
 def note_finish(choice: dict[str, Any], facts: Facts) -> None:
     """Take a choice's finish_reason, or note that it has none yet."""
-    index = choice.get("index") or 0
-    if choice.get("finish_reason"):
-        facts.finish_reason = choice["finish_reason"]
+    index = _index(choice)
+    if reason := choice.get("finish_reason"):
+        facts.finish_reason = str(reason)
+        facts.finished.add(index)
         facts.unfinished.discard(index)
-    elif facts.finish_reason is None or index in facts.unfinished:
+    elif index not in facts.finished:
         facts.unfinished.add(index)
 
 
@@ -61,20 +95,77 @@ def error_message(message: dict[str, Any]) -> str:
     """The text of an error object: wrapped, flat (SGLang, TensorRT-LLM) or a bare string (vLLM)."""
     error = message.get("error")
     if isinstance(error, dict):
-        return str(error.get("message") or error)
-    return str(error or message.get("message") or message)
+        return one_line(str(error.get("message") or error))
+    return one_line(str(error or message.get("message") or message))
 
 
-def usage_of(usage: dict[str, Any] | None) -> Usage:
-    """OpenAI's usage object, with SGLang's top-level `reasoning_tokens`."""
-    if usage is None:
-        return Usage()
-    prompt_details = usage.get("prompt_tokens_details") or {}
-    completion_details = usage.get("completion_tokens_details") or {}
-    reasoning_tokens = completion_details.get("reasoning_tokens")
+def one_line(text: str) -> str:
+    """The head of a text as one line; some engines answer with a traceback, or with the whole request."""
+    return " ".join(text[: 4 * _DETAIL_CHARACTERS].split())[:_DETAIL_CHARACTERS]
+
+
+def usage_of(facts: Facts, *, one_prompt: bool) -> Usage:
+    """What the response used in all.
+
+    One choice: its last usage object. Many: the one object that stands beside no choice is of all of them (vLLM,
+    SGLang, Dynamo); several such (llama.cpp), or one beside each choice, are added up.
+    """
+    if not facts.many_choices:
+        return _read_usage(facts.usage or {})
+    parts = [_read_usage(usage) for usage in facts.usage_beside_none or facts.usage_of_choice.values()]
+    of_prompts = _max if one_prompt else _sum
     return Usage(
-        input_tokens=usage.get("prompt_tokens"),
-        output_tokens=usage.get("completion_tokens"),
-        reasoning_tokens=usage.get("reasoning_tokens") if reasoning_tokens is None else reasoning_tokens,
-        cached_tokens=prompt_details.get("cached_tokens"),
+        input_tokens=of_prompts([part.input_tokens for part in parts]),
+        output_tokens=_sum([part.output_tokens for part in parts]),
+        reasoning_tokens=_sum([part.reasoning_tokens for part in parts]),
+        cached_tokens=of_prompts([part.cached_tokens for part in parts]),
     )
+
+
+def _note_usage(usage: dict[str, Any], choices: list[dict[str, Any]] | None, facts: Facts) -> None:
+    if not isinstance(usage, dict):
+        raise TypeError(f"usage is a {type(usage).__name__}")
+    facts.usage = usage
+    if choices:
+        index = _index(choices[0])
+        if index in facts.usage_of_choice or len(facts.usage_of_choice) < _MOST_USAGES:
+            facts.usage_of_choice[index] = usage
+    elif len(facts.usage_beside_none) < _MOST_USAGES:
+        facts.usage_beside_none.append(usage)
+
+
+def _read_usage(usage: dict[str, Any]) -> Usage:
+    """OpenAI's usage object, with SGLang's top-level `reasoning_tokens`; whatever is no count is not known."""
+    prompt_details, completion_details = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
+    reasoning_tokens = _count(_member(completion_details, "reasoning_tokens"))
+    return Usage(
+        input_tokens=_count(usage.get("prompt_tokens")),
+        output_tokens=_count(usage.get("completion_tokens")),
+        reasoning_tokens=_count(usage.get("reasoning_tokens")) if reasoning_tokens is None else reasoning_tokens,
+        cached_tokens=_count(_member(prompt_details, "cached_tokens")),
+    )
+
+
+def _member(details: object, name: str) -> object:
+    return details.get(name) if isinstance(details, dict) else None
+
+
+def _count(value: object) -> int | None:
+    return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
+
+
+def _index(choice: dict[str, Any]) -> int:
+    index = choice.get("index") or 0
+    if type(index) is not int:
+        raise TypeError(f"a choice's index is a {type(index).__name__}")
+    return index
+
+
+def _sum(counts: list[int | None]) -> int | None:
+    """Of what is known, when anything is."""
+    known = [count for count in counts if count is not None]
+    return min(sum(known), MOST_TOKENS) if known else None
+
+
+def _max(counts: list[int | None]) -> int | None:
+    return max((count for count in counts if count is not None), default=None)

@@ -98,6 +98,8 @@ class Chunked:
                 raise WireError("bad_chunk", f"a chunk's size line is over {_LONGEST_SIZE_LINE} bytes")
             return len(data)
         line, self._line = self._line + data[at:end], b""
+        if len(line) > _LONGEST_SIZE_LINE:
+            raise WireError("bad_chunk", f"a chunk's size line is over {_LONGEST_SIZE_LINE} bytes")
         if line[-1:] != b"\r":
             raise WireError("bad_chunk", "a chunk's size line does not end in CRLF")
         if self._in_trailers:

@@ -52,10 +52,10 @@ class ResponseHead:
         """How the body ends. Raises WireError for an encoding we do not know."""
         if method == "HEAD" or self.status in (204, 304) or self.status < 200:
             return Length(0)
-        encoding = self.header(b"transfer-encoding")
-        if encoding is not None:
-            if encoding.strip().lower() != b"chunked":
-                raise WireError("bad_head", f"Transfer-Encoding {encoding!r}")
+        encodings = [value for name, value in self.headers if name.lower() == b"transfer-encoding"]
+        if encodings:
+            if len(encodings) > 1 or encodings[0].strip().lower() != b"chunked":
+                raise WireError("bad_head", f"Transfer-Encoding {b', '.join(encodings)!r}")
             return Chunked()
         length = self.header(b"content-length")
         if length is None:
@@ -104,8 +104,12 @@ def _parse(data: bytes) -> ResponseHead:
     try:
         parser.feed_data(data)
         status, keep_alive = parser.get_status_code(), parser.should_keep_alive()
+    except httptools.HttpParserUpgrade as error:
+        raise WireError("bad_head", "the engine switches protocols, which nobody asked for") from error
     except httptools.HttpParserError as error:
         raise WireError("bad_head", f"not an HTTP response: {error}") from error
+    if status < 100:  # nothing but blank lines
+        raise WireError("bad_head", "not an HTTP response: no status line")
     names = [name.lower() for name, _ in collector.headers]
     if b"transfer-encoding" in names and b"content-length" in names:
         raise WireError("bad_head", "both Transfer-Encoding and Content-Length")  # RFC 9112, 6.3: smuggling

@@ -14,8 +14,8 @@ import orjson
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, CountedBy, Exchange, Outcome, Timeline, mark
 from imaxproxy.wire.apportion import apportion
-from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, usage_of
-from imaxproxy.wire.framing import Chunked, Framing, UntilClose
+from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line, usage_of
+from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 from imaxproxy.wire.head import ResponseHead
 from imaxproxy.wire.sse import EventSplitter, event_data
 from imaxproxy.wire.template import Template, learn
@@ -32,13 +32,15 @@ _Sample = tuple[bytes, int, str, str]
 """A read, and the reading of the one event in it."""
 CUT_SHORT = frozenset({"cut", "reset", "timeout"})
 """Ways in which a connection ends an answer before its time; other WireErrors mean bytes that nobody can read."""
+CUT_BY_ENGINE = frozenset({"abort", "error"})
+"""Finish reasons that are no end of an answer: SGLang and vLLM gave the request up themselves."""
 
 
-def due(data: bytes, waiting: int) -> bool:
+def due(data: bytes, waiting: int, batch_reads: int = BATCH_READS) -> bool:
     """Must this read be digested at once? Written out in the hot paths, kept here as their definition."""
     return (
         data[-4:] == b"\r\n\r\n"  # the chunked terminator, or an engine that ends lines in CRLF
-        or waiting >= BATCH_READS
+        or waiting >= batch_reads
         or not SHORT_READ_BYTES <= len(data) <= LONG_READ_BYTES
     )
 
@@ -62,6 +64,7 @@ class Reception:
         "_template",
         "_tokens",
         "_tokens_so_far",
+        "_too_long",
         "first_byte_ns",
         "reads",
         "times_ns",
@@ -81,6 +84,7 @@ class Reception:
         self._facts = Facts()
         self._malformed: str | None = None
         self._body = bytearray()
+        self._too_long = False  # the body is over BODY_LIMIT_BYTES and was not kept
         # The Timeline in the making, 13 bytes a token event (17 with continuous usage).
         self._event_times_ns = array("q")
         self._chars = array("i")
@@ -95,9 +99,19 @@ class Reception:
         return self._framing.done
 
     @property
+    def batch_reads(self) -> int:
+        """Reads that may wait. A body of known length may end with any of them, and nothing in its bytes says so."""
+        return 1 if isinstance(self._framing, Length) else BATCH_READS
+
+    @property
     def keep_alive(self) -> bool:
         """The connection can carry another request once `done`."""
         return self._head.keep_alive
+
+    @property
+    def _refused(self) -> bool:
+        """The status says that this is no answer; a redirect, too, is none to a question."""
+        return self._head.status >= (400 if self._dialect is None else 300)
 
     @property
     def token_events(self) -> int:
@@ -131,7 +145,7 @@ class Reception:
         """The finished record. `broken`: how the connection failed; `aborted`: who left; neither: the body is whole."""
         self._read_body()
         outcome, error, detail = self._judge(broken, aborted)
-        usage = usage_of(self._facts.usage)
+        usage = usage_of(self._facts, one_prompt=self._dialect is not None and self._dialect.one_prompt)
         timeline, counted_by = self._timeline(usage.output_tokens)
         return Exchange(
             ask=ask,
@@ -162,8 +176,9 @@ class Reception:
         read_ends = list(accumulate(map(len, reads)))
         if ends == read_ends:  # one event a read
             self._event_times_ns.extend(times_ns)
-        else:  # an event has come with the read that holds its last byte
-            self._event_times_ns.extend([times_ns[bisect_left(read_ends, end)] for end in ends])
+        else:  # an event has come with the read that holds its last byte, the CRLF behind its chunk left out
+            behind = 2 if template.chunked else 0
+            self._event_times_ns.extend([times_ns[bisect_left(read_ends, end - behind)] for end in ends])
         self._chars.extend(chars)
         self._kinds.extend(bytes((template.kind,)) * len(chars))
         self._continuous = False
@@ -194,15 +209,14 @@ class Reception:
             if chunk is None:  # llama.cpp sends `data: null`
                 return None
             kind, text, key = self._dialect.read_event(chunk, self._facts)
-            usage = chunk.get("usage")
-            tokens_so_far = usage["completion_tokens"] if usage else None
+            with_usage = bool(chunk.get("usage"))
         except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError) as error:
             self._malformed = self._malformed or f"{type(error).__name__} at {payload[:80]!r}"
             return None
         if not kind:
             return None
-        self._add_token_event(at_ns, kind, len(text), tokens_so_far)
-        return None if usage else (kind, text, key)
+        self._add_token_event(at_ns, kind, len(text), self._facts.tokens_so_far() if with_usage else None)
+        return None if with_usage else (kind, text, key)
 
     def _add_token_event(self, at_ns: int, kind: int, chars: int, tokens_so_far: int | None) -> None:
         self._event_times_ns.append(at_ns)
@@ -214,29 +228,32 @@ class Reception:
             self._tokens_so_far = tokens_so_far
 
     def _keep_body(self, payload: bytes) -> None:
-        if len(self._body) + len(payload) <= BODY_LIMIT_BYTES:
+        if self._too_long or len(self._body) + len(payload) > BODY_LIMIT_BYTES:
+            self._too_long = True
+            self._body.clear()
+        else:
             self._body += payload
 
     def _read_body(self) -> None:
         """What a body that is not a stream says of itself."""
-        if self._streamed or not self._body:
+        if self._streamed or self._too_long:
             return
         try:
             body = orjson.loads(self._body)
             if self._dialect is not None:
                 self._dialect.read_body(body, self._facts)
-            if self._head.status >= 400:
+            if self._refused:
                 self._facts.error = error_message(body)
-        except (orjson.JSONDecodeError, AttributeError, TypeError) as error:
-            if self._head.status >= 400:
-                self._facts.error = self._body[:200].decode(errors="replace")
+        except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError) as error:
+            if self._refused:
+                self._facts.error = one_line(self._body[:2000].decode(errors="replace")) or None
             elif self._dialect is not None:
                 self._malformed = f"{type(error).__name__} at {bytes(self._body[:80])!r}"
 
     def _judge(self, broken: WireError | None, aborted: str | None) -> tuple[Outcome, str | None, str | None]:
         """(outcome, the name it is counted under, a line for people)."""
         facts = self._facts
-        if self._head.status >= 400:
+        if self._refused:
             return Outcome.FAILED, f"http_{self._head.status}", facts.error
         if facts.error is not None:
             return Outcome.FAILED, "error_event" if self._streamed else "error_body", facts.error
@@ -251,6 +268,8 @@ class Reception:
             return Outcome.TRUNCATED, "no_finish_reason" if facts.done else "no_terminator", None
         if self._streamed and facts.unfinished:
             return Outcome.TRUNCATED, "no_finish_reason", f"choices {sorted(facts.unfinished)} have no end"
+        if facts.finish_reason in CUT_BY_ENGINE:
+            return Outcome.TRUNCATED, f"finish_{facts.finish_reason}", None
         return Outcome.COMPLETED, None, None
 
     def _timeline(self, output_tokens: int | None) -> tuple[Timeline, CountedBy]:

@@ -18,12 +18,12 @@ class _PayloadBytes(dict[bytes, int]):
 
     def __missing__(self, line: bytes) -> int:
         digits = line[:-2]
-        plain = line[-2:] == b"\r\n" and digits.isalnum() and len(digits) <= 8
+        plain = line[-2:] == b"\r\n" and digits.isalnum() and len(digits) <= 8 and digits[1:2].lower() != b"x"
         try:
             size = int(digits, 16) if plain else -1
         except ValueError:
             size = -1
-        if len(self) < 100_000:
+        if size >= 0 and len(self) < 100_000:
             self[line] = size
         return size
 
