@@ -12,6 +12,10 @@ from benchmarks.process import Child
 from benchmarks.truth import Figures
 
 
+VALID = "valid"
+"""A contestant's remark on its own figures when it stands by them; any other is the reason why not."""
+
+
 class Proxy(Protocol):
     name: str
 
@@ -116,9 +120,7 @@ def imaxproxy_reported(run: Path) -> tuple[Figures, str]:
     summary = json.loads(found[0].read_text())
     ttft, itl, meter = summary["ttft_ms"] or {}, summary["itl_ms"] or {}, summary["meter"] or {}
     figures = Figures(ttft.get("p50"), ttft.get("p99"), itl.get("p50"), itl.get("p99"), summary["tokens"]["output"])
-    return figures, "meter valid" if meter.get(
-        "valid"
-    ) else f"meter not valid: {'; '.join(map(str, meter.get('reasons', [])))}"
+    return figures, VALID if meter.get("valid") else "; ".join(map(str, meter.get("reasons", [])))
 
 
 PROXIES: tuple[Proxy, ...] = (Nginx(), Imaxproxy())

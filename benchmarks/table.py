@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 from statistics import median
 from typing import Any
 
+from benchmarks.proxies import VALID
 from benchmarks.proxy_case import ProxyResult
 
 Results = dict[str, list[Any]]
@@ -93,6 +94,15 @@ def truth_columns(runs: Sequence[Any]) -> list[str]:
 TRUTH_HEADS = ["TTFT p50 / p99 ms: said (true)", "ITL p50 / p99 ms: said (true)", "tokens: said (true)"]
 
 
+def verdict(runs: Sequence[Any]) -> str:
+    """How many runs the contestant itself called valid, and why not the others: one of them for example."""
+    remarks = [run.remark for run in runs if run.remark]
+    doubts = [remark for remark in remarks if remark != VALID]
+    if not remarks:
+        return "–"
+    return f"{VALID} in {len(remarks) - len(doubts)} of {len(remarks)}" + (f"; {doubts[0]}" if doubts else "")
+
+
 def cpu_us(run: ProxyResult) -> float | None:
     return run.cost.cpu_us if run.cost else None
 
@@ -116,8 +126,7 @@ def proxies(runs: Sequence[Any]) -> str:
             ]
         )
         if values(of, lambda run: run.reported.tokens):
-            remark = "; ".join(dict.fromkeys(run.remark for run in of))
-            truths.append([str(streams), name, *truth_columns(of), remark])
+            truths.append([str(streams), name, *truth_columns(of), verdict(of)])
     heads = [
         "streams",
         "proxy",
@@ -160,7 +169,7 @@ def players(runs: Sequence[Any]) -> str:
                 f"{times:.1f}" if times else "–",
                 middle(of, lambda run: 100 * run.core_share, 0),
                 *truth_columns(of),
-                "; ".join(dict.fromkeys(run.remark for run in of if run.remark)) or "–",
+                verdict(of),
             ]
         )
     heads = ["streams", "client", "all in, CPU µs/event", "marginal", "x C", "core %", *TRUTH_HEADS, "its own verdict"]
