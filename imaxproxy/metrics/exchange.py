@@ -79,7 +79,7 @@ class Exchange:
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
     counted_by: CountedBy = CountedBy.EVENTS
-    timeline: Timeline = field(default_factory=Timeline)
+    timeline: Timeline = field(default_factory=lambda: Timeline(counted=False))
     simulated: bool = False
     coalesced_events: int = 0
     """Token events that shared a socket read with an earlier one: their arrival is known no better than that."""

@@ -3,8 +3,8 @@
 All take an Exchange and give nanoseconds or tokens/s; None where the metric has no meaning for it.
 """
 
-import itertools
 from collections import Counter
+from itertools import pairwise
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
 from imaxproxy.metrics.exchange import Exchange, Outcome
@@ -51,7 +51,7 @@ def tpot_ns(exchange: Exchange) -> float | None:
     timeline = exchange.timeline
     if len(timeline) < 2 or not timeline.counted:
         return None
-    later_tokens = timeline.total_tokens - timeline.tokens[0]
+    later_tokens = timeline.total_tokens - timeline.tokens_between(0, 1)
     return (timeline.times_ns[-1] - timeline.times_ns[0]) / later_tokens if later_tokens > 0 else None
 
 
@@ -67,10 +67,9 @@ def e2e_tps_per_user(exchange: Exchange) -> float | None:
     return tokens * NS_PER_S / duration_ns if duration_ns and tokens else None
 
 
-def event_gaps_us(timeline: Timeline) -> Counter[int]:
-    """How often each gap between neighbouring token events occurred, by whole microseconds."""
-    times_ns = timeline.times_ns
-    return Counter([(b - a) // NS_PER_US for a, b in itertools.pairwise(times_ns)])
+def event_gaps_us(timeline: Timeline) -> list[int]:
+    """The time between neighbouring token events as they came, in whole microseconds."""
+    return [(b - a) // NS_PER_US for a, b in pairwise(timeline.times_ns)]
 
 
 def itl_us(timeline: Timeline) -> Counter[int]:

@@ -70,11 +70,17 @@ class HealthProbe:
 
     def _on_alarm(self) -> None:
         now_ns = self._clock_ns()
-        lag_us = (now_ns - self._due_ns) // NS_PER_US
-        self._lag_us[lag_us] = self._lag_us.get(lag_us, 0) + 1
+        if now_ns < self._due_ns:
+            self._alarm.set(self._due_ns)
+            return
+        # A stall swallows rings. Each counts with the lag that it would have met, or one long stall would weigh no more
+        # than one short one (coordinated omission, in the probe itself).
+        for due_ns in range(self._due_ns, now_ns + 1, PROBE_EVERY_NS):
+            lag_us = (now_ns - due_ns) // NS_PER_US
+            self._lag_us[lag_us] = self._lag_us.get(lag_us, 0) + 1
+            self._due_ns = due_ns + PROBE_EVERY_NS
         if now_ns - self._since_ns >= REPORT_EVERY_NS:
             self._report(now_ns)
-        self._due_ns = max(self._due_ns + PROBE_EVERY_NS, now_ns)
         self._alarm.set(self._due_ns)
 
     def _report(self, now_ns: int) -> None:

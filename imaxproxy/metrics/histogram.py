@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 LOWEST, HIGHEST, DIGITS = 1, 3_600_000_000, 3
 _HALF_MAGNITUDE = 10  # 2048 sub-buckets hold three digits; the upper 1024 are used from the second bucket on
 _HALF = 1 << _HALF_MAGNITUDE
+_MOST_FRESH = 50_000
 
 PERCENTILES: tuple[tuple[str, float], ...] = (
     ("p50", 50.0),
@@ -24,52 +25,98 @@ Stats = dict[str, float | int | None]
 
 
 class Histogram:
-    """Counts of whole numbers. Times are recorded in us and read in ms, rates in 1/1000 and read in 1: see `UNIT`."""
+    """Counts of whole numbers. Times are recorded in us and read in ms, rates in 1/1000 and read in 1: see `UNIT`.
+
+    Values are counted as they are, which C does, and put into buckets when somebody reads or when many differ.
+    """
 
     UNIT = 1000
 
-    __slots__ = ("counts", "maximum", "minimum", "out_of_range", "total", "weighted_sum")
+    __slots__ = ("_counts", "_fresh", "_maximum", "_minimum", "_out_of_range", "_total", "_weighted_sum")
 
     def __init__(self) -> None:
-        self.counts: Counter[int] = Counter()
-        self.total = 0
-        self.weighted_sum = 0
-        self.minimum: int | None = None
-        self.maximum: int | None = None
-        self.out_of_range = 0
-        """Values above an hour or below zero: recorded at the edge, and counted here."""
+        self._fresh: Counter[int] = Counter()  # by value
+        self._counts: Counter[int] = Counter()  # by bucket
+        self._total = 0
+        self._weighted_sum = 0
+        self._minimum: int | None = None
+        self._maximum: int | None = None
+        self._out_of_range = 0
 
     def record(self, value: int) -> None:
-        """Add one value. Seven of these end an exchange, so the common case stands first and alone."""
-        if self.total and 0 <= value <= HIGHEST and self.minimum <= value <= self.maximum:  # type: ignore[operator]
-            self.counts[_index(value)] += 1
-            self.total += 1
-            self.weighted_sum += value
-        else:
-            self.record_counts({value: 1})
+        self._fresh[value] += 1
+
+    def record_values(self, values: Iterable[int]) -> None:
+        """Add many: 0.05 us each."""
+        self._fresh.update(values)
+        if len(self._fresh) > _MOST_FRESH:
+            self._settle()
 
     def record_counts(self, counts: Mapping[int, int]) -> None:
         """Add each value as often as its count says."""
-        if not counts:
-            return
-        low, high = min(counts), max(counts)
-        self.minimum = low if self.minimum is None else min(self.minimum, low)
-        self.maximum = high if self.maximum is None else max(self.maximum, high)
-        for value, times in counts.items():
-            if not 0 <= value <= HIGHEST:
-                self.out_of_range += times
-            self.counts[_index(min(max(value, 0), HIGHEST))] += times
-            self.total += times
-            self.weighted_sum += value * times
+        self._fresh.update(counts)
+        if len(self._fresh) > _MOST_FRESH:
+            self._settle()
 
     def merge(self, other: "Histogram") -> None:
         """Add all of another's counts; any order of merges gives the same histogram."""
-        self.counts.update(other.counts)
-        self.total += other.total
-        self.weighted_sum += other.weighted_sum
-        self.out_of_range += other.out_of_range
-        self.minimum = _extreme(min, self.minimum, other.minimum)
-        self.maximum = _extreme(max, self.maximum, other.maximum)
+        self._settle()
+        other._settle()
+        self._counts.update(other._counts)
+        self._total += other._total
+        self._weighted_sum += other._weighted_sum
+        self._out_of_range += other._out_of_range
+        self._minimum = _extreme(min, self._minimum, other._minimum)
+        self._maximum = _extreme(max, self._maximum, other._maximum)
+
+    @property
+    def counts(self) -> Counter[int]:
+        """Bucket index -> count."""
+        self._settle()
+        return self._counts
+
+    @property
+    def total(self) -> int:
+        self._settle()
+        return self._total
+
+    @property
+    def minimum(self) -> int | None:
+        """The least value, exact; None when empty."""
+        self._settle()
+        return self._minimum
+
+    @property
+    def maximum(self) -> int | None:
+        """The largest value, exact; None when empty."""
+        self._settle()
+        return self._maximum
+
+    @property
+    def weighted_sum(self) -> int:
+        self._settle()
+        return self._weighted_sum
+
+    @property
+    def out_of_range(self) -> int:
+        """Values above an hour or below zero: recorded at the edge, and counted here."""
+        self._settle()
+        return self._out_of_range
+
+    def _settle(self) -> None:
+        """Put the values counted so far into buckets."""
+        fresh = self._fresh
+        if not fresh:
+            return
+        self._minimum = _extreme(min, self._minimum, min(fresh))
+        self._maximum = _extreme(max, self._maximum, max(fresh))
+        for value, times in fresh.items():
+            if not 0 <= value <= HIGHEST:
+                self._out_of_range += times
+            self._counts[_index(min(max(value, 0), HIGHEST))] += times
+            self._total += times
+            self._weighted_sum += value * times
+        self._fresh = Counter()
 
     def value_at(self, percentile: float) -> int | None:
         """The highest value equivalent to the one at this rank, as HdrHistogram gives it; None when empty."""
@@ -83,7 +130,7 @@ class Histogram:
         index, seen = next(buckets)
         values: list[int | None] = []
         for percentile in percentiles:
-            rank = max(1, int(percentile / 100 * self.total + 0.5))
+            rank = max(1, int(percentile * self.total / 100 + 0.5))
             while seen < rank:
                 index, count = next(buckets)
                 seen += count
@@ -114,10 +161,15 @@ class Histogram:
 
     @classmethod
     def decode(cls, encoded: str) -> "Histogram":
-        """Read what `encode`, or any HdrHistogram tool with our layout, wrote. Sum and extremes are then of buckets."""
+        """Read what `encode`, or any HdrHistogram tool with our layout, wrote. Sum and extremes are then of buckets.
+
+        Raises ValueError for another layout: its counts stand at other values.
+        """
         from hdrh.histogram import HdrHistogram
 
         carrier = HdrHistogram.decode(encoded.encode())
+        if (carrier.unit_magnitude, carrier.sub_bucket_half_count_magnitude) != (0, _HALF_MAGNITUDE):
+            raise ValueError(f"not a histogram of {DIGITS} digits from {LOWEST} on")
         histogram = cls()
         histogram.record_counts(
             {

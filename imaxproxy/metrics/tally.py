@@ -120,7 +120,8 @@ class Tally:
         self.cached_tokens = _plus(self.cached_tokens, usage.cached_tokens)
         self.token_events += len(exchange.timeline)
         self.coalesced_events += exchange.coalesced_events
-        if len(exchange.timeline) or exchange.output_tokens is not None:
+        answered = len(exchange.timeline) or exchange.outcome is Outcome.COMPLETED
+        if answered or exchange.output_tokens is not None:
             self.counted_by[exchange.counted_by] += 1
 
     def _add_latencies(self, exchange: Exchange) -> None:
@@ -131,10 +132,11 @@ class Tally:
             if (rate := formula(exchange)) is not None:
                 self.histograms[name].record(round(rate * Histogram.UNIT))
         gaps_us = formulas.event_gaps_us(exchange.timeline)
-        self.histograms["event_gap_ms"].record_counts(gaps_us)
-        # One token an event is the common case, and there the two metrics are the same values.
-        itl_us = gaps_us if exchange.timeline.one_token_each() else formulas.itl_us(exchange.timeline)
-        self.histograms["itl_ms"].record_counts(itl_us)
+        self.histograms["event_gap_ms"].record_values(gaps_us)
+        if exchange.timeline.one_token_each():  # the common case, where the two metrics are the same values
+            self.histograms["itl_ms"].record_values(gaps_us)
+        else:
+            self.histograms["itl_ms"].record_counts(formulas.itl_us(exchange.timeline))
 
 
 def per_second(amount: int | None, duration_s: float) -> float | None:

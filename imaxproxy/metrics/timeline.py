@@ -1,7 +1,8 @@
 """When each token-bearing event of one response came, of which kind, and with how many tokens."""
 
 from array import array
-from collections.abc import Iterable, Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 
 REASONING, ANSWER, TOOL = 1, 2, 3
@@ -22,12 +23,13 @@ class Timeline:
     `counted` says whether the marks hold token counts; where nobody knows them (no usage, no tokenizer) they hold 0.
     """
 
-    __slots__ = ("counted", "marks", "times_ns")
+    __slots__ = ("_counts", "counted", "marks", "times_ns")
 
     def __init__(self, times_ns: Iterable[int] = (), marks: Iterable[int] = (), *, counted: bool = True) -> None:
         self.times_ns = array("q", times_ns)
         self.marks = array("i", marks)
         self.counted = counted
+        self._counts: Counter[int] | None = None
         if len(self.times_ns) != len(self.marks):
             raise ValueError(f"{len(self.times_ns)} times, {len(self.marks)} marks")
 
@@ -55,15 +57,20 @@ class Timeline:
 
     @property
     def total_tokens(self) -> int:
-        return sum(value >> _KIND_BITS for value in self.marks)
+        return _tokens(self._mark_counts())
 
     @property
     def reasoning_tokens(self) -> int:
-        return sum(value >> _KIND_BITS for value in self.marks if value & _KIND_MASK == REASONING)
+        return _tokens({value: n for value, n in self._mark_counts().items() if value & _KIND_MASK == REASONING})
+
+    def tokens_between(self, first: int, last: int) -> int:
+        """Tokens of the events from index `first` up to, not including, `last`."""
+        whole = first <= 0 and last >= len(self)
+        return self.total_tokens if whole else _tokens(Counter(self.marks[first:last]))
 
     def one_token_each(self) -> bool:
         """True when every event is known to hold exactly one token: the common case, and the cheap one."""
-        return self.counted and all(value >> _KIND_BITS == 1 for value, _ in groupby(self.marks))
+        return self.counted and all(value >> _KIND_BITS == 1 for value in self._mark_counts())
 
     def first_output_ns(self) -> int | None:
         """Arrival of the first event that is not reasoning."""
@@ -76,3 +83,13 @@ class Timeline:
         """(kind, tokens, events) for each stretch of equal marks: how the journal stores them."""
         for value, group in groupby(self.marks):
             yield value & _KIND_MASK, value >> _KIND_BITS, sum(1 for _ in group)
+
+    def _mark_counts(self) -> Mapping[int, int]:
+        """How often each mark occurs. Few differ, so what is asked of all events is asked of these; counted once."""
+        if self._counts is None or self._counts.total() != len(self.marks):
+            self._counts = Counter(self.marks)
+        return self._counts
+
+
+def _tokens(mark_counts: Mapping[int, int]) -> int:
+    return sum((value >> _KIND_BITS) * times for value, times in mark_counts.items())

@@ -29,7 +29,7 @@ class Window:
         if not len(timeline):
             return (exchange.output_tokens or 0) if self.holds(exchange.ended_ns) else 0
         first, last = bisect_left(timeline.times_ns, self.start_ns), bisect_left(timeline.times_ns, self.end_ns)
-        return sum(timeline.tokens[first:last]) if last > first else 0
+        return timeline.tokens_between(first, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,8 @@ class _PayloadBytes(dict[bytes, int]):
         return size
 
 
-_PAYLOAD_BYTES = _PayloadBytes({b"": 0})
+_PAYLOAD_BYTES = _PayloadBytes()
+_LONGEST_SIZE_LINE = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,24 +43,47 @@ class Template:
 
     def match(self, raw: bytes) -> tuple[list[int], list[int]] | None:
         """For a row of events: (characters of text, end offset in `raw`) of each; None when `raw` is anything else."""
-        size_line, *pieces = raw.split(self.prefix)
-        prefix_bytes, suffix = len(self.prefix), self.suffix
-        payload_bytes = prefix_bytes + len(suffix) - 2
-        texts: list[bytes] = []
-        ends: list[int] = []
-        end = 0
-        for piece in pieces:
-            text, found, next_size_line = piece.partition(suffix)
-            if not found or (_PAYLOAD_BYTES[size_line] != payload_bytes + len(text) if self.chunked else size_line):
-                return None
-            end += len(size_line) + prefix_bytes + len(text) + len(suffix)
-            texts.append(text)
-            ends.append(end)
-            size_line = next_size_line
-        if size_line or not texts:
+        found = self._chunks(raw) if self.chunked else self._events(raw)
+        if found is None:
             return None
+        texts, ends = found
         lengths = _characters(texts)
         return None if lengths is None else (lengths, ends)
+
+    def _chunks(self, raw: bytes) -> tuple[list[bytes], list[int]] | None:
+        """Texts and ends by the chunks' sizes. Nothing is searched for: with `split` this took 0.9 us an event."""
+        prefix, suffix = self.prefix, self.suffix
+        prefix_bytes, suffix_bytes = len(prefix), len(suffix)
+        startswith, find, size_of = raw.startswith, raw.find, _PAYLOAD_BYTES.__getitem__
+        texts: list[bytes] = []
+        ends: list[int] = []
+        at, raw_bytes = 0, len(raw)
+        while at < raw_bytes:
+            payload_at = find(b"\n", at, at + _LONGEST_SIZE_LINE) + 1
+            end = payload_at + size_of(raw[at:payload_at]) + 2
+            text_at, text_end = payload_at + prefix_bytes, end - suffix_bytes
+            if text_end <= text_at or not startswith(prefix, payload_at) or not startswith(suffix, text_end):
+                return None
+            texts.append(raw[text_at:text_end])
+            ends.append(end)
+            at = end
+        return texts, ends
+
+    def _events(self, raw: bytes) -> tuple[list[bytes], list[int]] | None:
+        """Texts and ends where no chunks frame the events: a text ends where the suffix begins."""
+        prefix, suffix = self.prefix, self.suffix
+        texts: list[bytes] = []
+        ends: list[int] = []
+        at = 0
+        while at < len(raw):
+            text_at = at + len(prefix)
+            text_end = raw.find(suffix, text_at)
+            if text_end < 0 or not raw.startswith(prefix, at):
+                return None
+            texts.append(raw[text_at:text_end])
+            at = text_end + len(suffix)
+            ends.append(at)
+        return texts, ends
 
 
 def learn(read: bytes, kind: int, text: str, key: str, *, chunked: bool) -> Template | None:
@@ -80,7 +104,7 @@ def learn(read: bytes, kind: int, text: str, key: str, *, chunked: bool) -> Temp
 
 def _characters(texts: list[bytes]) -> list[int] | None:
     """Characters of each JSON string body; None when one is empty or not valid JSON."""
-    if not all(texts):
+    if not texts or not all(texts):
         return None
     if not b"".join(texts).translate(None, _PLAIN):
         return list(map(len, texts))
