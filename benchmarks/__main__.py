@@ -10,7 +10,7 @@ from pathlib import Path
 from benchmarks import table
 from benchmarks.bench import Bench
 from benchmarks.machine import describe, moment
-from benchmarks.rig import Load, lasting
+from benchmarks.rig import PHASES, Load, lasting
 
 KINDS = "proxy", "player", "startup", "memory"
 
@@ -24,10 +24,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--tokens", type=int, default=400, help="of each stream (default: %(default)s)")
     parser.add_argument("--itl-ms", type=float, default=5, help="between tokens (default: %(default)s)")
     parser.add_argument("--ttft-ms", type=float, default=20, help="to the first token (default: %(default)s)")
-    parser.add_argument(
-        "--ramp-ms", type=int, default=500, help="over which the proxies' load starts (default: %(default)s)"
-    )
-    parser.add_argument("--step", action="store_true", help="all streams in one burst, as from an engine's step")
+    parser.add_argument("--phases", default="spread,together", help=f"of the proxies' load: {','.join(PHASES)}")
     parser.add_argument("--only", default="", help="contestants whose names contain one of these: a,b")
     parser.add_argument("--memory-streams", type=int, default=1000, help="(default: %(default)s)")
     parser.add_argument("--memory-tokens", type=int, default=8000, help="(default: %(default)s)")
@@ -38,27 +35,30 @@ def arguments() -> argparse.Namespace:
     options.what = options.what.split(",")
     if unknown := set(options.what) - set(KINDS):
         parser.error(f"--what {','.join(sorted(unknown))}: not one of {','.join(KINDS)}")
+    options.phases = options.phases.split(",")
+    if unknown := set(options.phases) - set(PHASES):
+        parser.error(f"--phases {','.join(sorted(unknown))}: not one of {','.join(PHASES)}")
     options.streams = [int(streams) for streams in options.streams.split(",")]
     return options
 
 
-def one_round(options: argparse.Namespace, streams: int) -> Load:
-    shape = options.tokens, options.ttft_ms, options.itl_ms, options.ramp_ms, options.step
-    return Load(streams, streams, *shape)
+def loads(options: argparse.Namespace, phases: str) -> list[Load]:
+    shape = options.tokens, options.ttft_ms, options.itl_ms, phases
+    return [lasting(options.seconds, Load(streams, streams, *shape)) for streams in options.streams]
 
 
 def measure(options: argparse.Namespace) -> Bench:
     bench = Bench(tuple(filter(None, options.only.split(","))))
-    loads = [lasting(options.seconds, one_round(options, streams)) for streams in options.streams]
     if "proxy" in options.what:
-        bench.proxies(loads, options.repeats)
+        for phases in options.phases:
+            bench.proxies(loads(options, phases), options.repeats)
     if "player" in options.what:
-        bench.players(loads, options.repeats)
+        bench.players(loads(options, "together"), options.repeats)
     if "startup" in options.what:
         bench.start_ups(options.repeats)
     if "memory" in options.what:
         streams = options.memory_streams
-        bench.memory(Load(streams, streams, options.memory_tokens, options.ttft_ms, options.memory_itl_ms))
+        bench.memory(Load(streams, streams, options.memory_tokens, options.ttft_ms, options.memory_itl_ms, "spread"))
     return bench
 
 

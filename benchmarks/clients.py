@@ -129,15 +129,8 @@ class Vllm:
         return peers.VLLM
 
     def job(self, url: str, load: Load, folder: Path) -> Job:
-        flags = [
-            "--backend",
-            "openai-chat",
-            "--endpoint",
-            "/v1/chat/completions",
-            "--dataset-name",
-            "random",
-            "--ignore-eos",
-        ]
+        flags: list[object] = ["--backend", "openai-chat", "--endpoint", "/v1/chat/completions", "--ignore-eos"]
+        flags += ["--dataset-name", "random"]
         flags += ["--percentile-metrics", "ttft,tpot,itl", "--metric-percentiles", "50,99"]
         flags += ["--save-result", "--result-dir", folder, "--result-filename", "result.json"]
         command = [peers.python(), HERE / "vllm_client.py", *flags, *common_flags(url, load)]

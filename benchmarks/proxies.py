@@ -11,7 +11,6 @@ from benchmarks.paths import Unavailable, free_port, imaxproxy
 from benchmarks.process import Child
 from benchmarks.truth import Figures
 
-
 VALID = "valid"
 """A contestant's remark on its own figures when it stands by them; any other is the reason why not."""
 

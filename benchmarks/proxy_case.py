@@ -26,6 +26,7 @@ class ProxyResult:
     """A run through a proxy, or without one (no cost). Delays are from the source's write to the client's read."""
 
     name: str
+    phases: str
     streams: int
     events: int
     failed: int
@@ -70,8 +71,7 @@ def proxied(proxy: Proxy, load: Load, folder: Path) -> ProxyResult:
 
 def loaded(port: int, load: Load, folder: Path) -> dict[str, Any]:
     """Run the C client to its end; give what it counted."""
-    flags = "--stamp", "--ramp-ms", str(load.ramp_ms)
-    counted: dict[str, Any] = json.loads(c_client(cores()[2], port, load, folder, *flags).wait(load.limit_s).output)
+    counted: dict[str, Any] = json.loads(c_client(cores()[2], port, load, folder).wait(load.limit_s).output)
     return counted
 
 
@@ -86,6 +86,7 @@ def result(
 ) -> ProxyResult:
     return ProxyResult(
         name,
+        load.phases,
         load.streams,
         truth.events,
         ended["failed"],

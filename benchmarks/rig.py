@@ -9,6 +9,13 @@ from benchmarks.paths import free_port
 from benchmarks.process import Child
 from benchmarks.truth import Truth, read_truth
 
+PHASES = {
+    "spread": "the first requests come over 0.5 s: each stream at its own phase",
+    "together": "the first requests come at once, as from a closed loop: phases lie as close as they arrived",
+    "step": "the source sends all streams in one burst, as an engine's step does",
+}
+SPREAD_MS = 500
+
 
 @dataclass(frozen=True)
 class Load:
@@ -19,8 +26,7 @@ class Load:
     tokens: int
     ttft_ms: float = 20
     itl_ms: float = 5
-    ramp_ms: int = 500  # of the C client: its first requests spread over this, so that streams differ in phase
-    step: bool = False
+    phases: str = "together"
 
     @property
     def stream_s(self) -> float:
@@ -45,7 +51,7 @@ class Source:
         self.load = load
         self.port = free_port()
         self._truth = folder / "truth.jsonl"
-        flags = ["--stamp"] * stamp + ["--step"] * load.step
+        flags = ["--stamp"] * stamp + ["--step"] * (load.phases == "step")
         command = [program("source"), "--port", self.port, "--ttft-ms", load.ttft_ms, "--itl-ms", load.itl_ms]
         self._child = Child(cores()[0], [*command, "--truth", self._truth, *flags], folder / "source.log")
         self._child.ready(f"{self.url}/health")
@@ -65,6 +71,8 @@ class Source:
         return truth
 
 
-def c_client(core: int, port: int, load: Load, folder: Path, *flags: str) -> Child:
+def c_client(core: int, port: int, load: Load, folder: Path) -> Child:
+    """The C client as a proxy's load; it reads the source's stamps."""
     command = [program("client"), "--port", port, "--streams", load.streams, "--requests", load.requests]
-    return Child(core, [*command, "--tokens", load.tokens, *flags], folder / "client.log")
+    ramp_ms = SPREAD_MS if load.phases == "spread" else 0
+    return Child(core, [*command, "--tokens", load.tokens, "--stamp", "--ramp-ms", ramp_ms], folder / "client.log")

@@ -8,6 +8,7 @@ from typing import Any
 
 from benchmarks.proxies import VALID
 from benchmarks.proxy_case import ProxyResult
+from benchmarks.rig import PHASES
 
 Results = dict[str, list[Any]]
 Get = Callable[[Any], float | None]
@@ -16,7 +17,7 @@ Get = Callable[[Any], float | None]
 def document(facts: dict[str, Any], results: Results, failed: Sequence[Any]) -> str:
     parts = [
         heading(facts),
-        proxies(results["proxy"]) if results["proxy"] else "",
+        *(proxies(phases, by_phases(results, phases)) for phases in PHASES if by_phases(results, phases)),
         players(results["player"]) if results["player"] else "",
         start_ups(results["startup"], results["help"]) if results["startup"] or results["help"] else "",
         memory(results["memory"]) if results["memory"] else "",
@@ -66,13 +67,12 @@ def heading(facts: dict[str, Any]) -> str:
     load = facts["load"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     machine = "; ".join(f"{key} {value}" for key, value in facts["machine"].items())
-    shape = "all streams in one burst" if load["step"] else "each stream at its own phase"
     return "\n".join(
         [
             f"`{facts['command']}`, {facts['before']['at']}.  ",
             f"{machine}. {versions}.  ",
             f"Streams of {load['tokens']} tokens, TTFT {load['ttft_ms']:g} ms, then one each {load['itl_ms']:g} ms, "
-            f"{shape}; closed loop, loopback. Medians of {facts['repeats']}, in brackets least and most.",
+            f"closed loop, loopback. Medians of {facts['repeats']}, in brackets least and most.",
         ]
     )
 
@@ -107,7 +107,11 @@ def cpu_us(run: ProxyResult) -> float | None:
     return run.cost.cpu_us if run.cost else None
 
 
-def proxies(runs: Sequence[Any]) -> str:
+def by_phases(results: Results, phases: str) -> list[Any]:
+    return [run for run in results["proxy"] if run.phases == phases]
+
+
+def proxies(phases: str, runs: Sequence[Any]) -> str:
     costs, truths = [], []
     for streams, name, of in cases(runs):
         base, nginx = named(runs, streams, "direct"), named(runs, streams, "nginx")
@@ -139,7 +143,7 @@ def proxies(runs: Sequence[Any]) -> str:
         "rig's core %",
         "failed",
     ]
-    text = "### Proxy\n\n" + grid(heads, costs)
+    text = f"### Proxy, phases {phases}\n\n{PHASES[phases].capitalize()}.\n\n" + grid(heads, costs)
     text += (
         "\n\nDelay: from the source's write to the client's read; `direct` has no proxy, + is what a proxy adds to it. "
         "`core %`: the proxy's share of its core; `rig's core %`: that of source and client together."
@@ -220,25 +224,15 @@ def memory(runs: Sequence[Any]) -> str:
 
 def targets(results: Results) -> str:
     """The budgets of the design, where this run has the figures for them."""
-    all_in = operator.attrgetter("all_in_us")
-    proxy, player, replay = results["proxy"], results["player"], "imaxproxy replay"
-    found = [
-        (
-            "proxy at 100 streams, of nginx's CPU",
-            1.6,
-            ratio(named(proxy, 100, "imaxproxy"), named(proxy, 100, "nginx"), cpu_us),
-        ),
-        (
-            "player at 200 streams, of SGLang's Rust client's CPU",
-            1.0,
-            ratio(named(player, 200, replay), named(player, 200, "SGLang Rust"), all_in),
-        ),
-        (
-            "player at 200 streams, of vLLM's client's CPU",
-            1 / 3,
-            ratio(named(player, 200, replay), named(player, 200, "vLLM"), all_in),
-        ),
-    ]
+    found = []
+    for phases in PHASES:
+        runs = by_phases(results, phases)
+        got = ratio(named(runs, 100, "imaxproxy"), named(runs, 100, "nginx"), cpu_us)
+        found.append((f"proxy at 100 streams, phases {phases}, in nginx's CPU/event", 1.6, got))
+    player = named(results["player"], 200, "imaxproxy replay")
+    for peer, most in (("SGLang Rust", 1.0), ("vLLM", 1 / 3)):
+        got = ratio(player, named(results["player"], 200, peer), operator.attrgetter("all_in_us"))
+        found.append((f"player at 200 streams, in {peer}'s CPU/event, all in", most, got))
     rows = [
         [what, f"{most:.2f}", f"{got:.2f}", "met" if got <= most else "**missed**"]
         for what, most, got in found
