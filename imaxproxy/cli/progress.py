@@ -1,7 +1,11 @@
 """What a running replay shows: a bar on a terminal, a line every few seconds in a log."""
 
+import contextlib
+import signal
 import sys
 import time
+from collections.abc import Iterator
+from types import FrameType
 from typing import Any
 
 from imaxproxy.cli.output import say
@@ -14,21 +18,32 @@ def show_progress(worker: PlayerProcess, limit: int | None) -> dict[str, Any]:
     """Follow the worker to its end and return its last line. Ctrl-C asks it to stop, and goes on following."""
     show = _Bar(limit) if sys.stderr.isatty() else _Lines()
     last: dict[str, Any] = {}
-    lines = worker.progress()
     try:
-        while True:
-            try:
-                last = next(lines)
-            except StopIteration:
-                return last
-            except KeyboardInterrupt:
-                say("imaxproxy: stopping; what was done so far will be reported")
-                worker.interrupt()
-                continue
-            if "ended" not in last:
-                show.update(last)
+        with _stops_on_signal(worker):
+            for last in worker.progress():
+                if "ended" not in last:
+                    show.update(last)
     finally:
         show.close()
+    return last
+
+
+@contextlib.contextmanager
+def _stops_on_signal(worker: PlayerProcess) -> Iterator[None]:
+    """The first signal asks the worker to stop, another one gives the command up."""
+
+    def ask(_number: int, _frame: FrameType | None) -> None:
+        for number in before:
+            signal.signal(number, signal.default_int_handler)
+        say("imaxproxy: stopping; what was done so far will be reported (again to give up)")
+        worker.interrupt()
+
+    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _counts(row: dict[str, Any]) -> str:

@@ -13,6 +13,7 @@ import click
 
 from imaxproxy.cli.output import print_result, say
 from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.errors import UsageError
 from imaxproxy.load.item import Item
@@ -37,7 +38,7 @@ class Load:
     speed: float
     spread_ms: float
     rate: float | None
-    arrivals: str
+    arrivals: str | None
     concurrency: int | None
     seed: int
 
@@ -47,13 +48,15 @@ class Load:
             raise UsageError("--rate is an open loop and --concurrency a closed one: give one of them")
         if self.speed != 1.0 and (self.rate is not None or self.concurrency is not None):
             raise UsageError("--speed plays the trace's own timestamps: leave it out with --rate or --concurrency")
+        if self.arrivals is not None and self.rate is None:
+            raise UsageError("--arrivals says how the requests of a --rate come: leave it out without one")
 
     def scheduled(self, trace: Trace) -> Scheduled:
         """The schedule, drawn from the seed and nothing else."""
         if self.concurrency is not None:
             return closed_loop(trace)
         if self.rate is not None:
-            drawn = Poisson(self.rate, self.seed) if self.arrivals == "poisson" else Constant(self.rate)
+            drawn = Constant(self.rate) if self.arrivals == "constant" else Poisson(self.rate, self.seed)
             return by_arrivals(trace, drawn)
         return by_trace(trace, self.speed, self.spread_ms, self.seed)
 
@@ -68,13 +71,18 @@ class Load:
     "--spread-ties", default=0.0, metavar="MS", help="Width of the trace's ticks: spread equal stamps over it."
 )
 @click.option("--rate", type=float, metavar="R", help="Open loop: R requests/s, whatever the trace's timestamps.")
-@click.option("--arrivals", type=click.Choice(["poisson", "constant"]), default="poisson", show_default=True)
+@click.option("--arrivals", type=click.Choice(["poisson", "constant"]), help="Of --rate.  [default: poisson]")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the trace's first N requests.")
+@click.option("--duration", type=seconds, metavar="S", help="Send nothing after S seconds.")
 @click.option(
-    "--duration", type=click.FloatRange(min=0, min_open=True), metavar="S", help="Send nothing after S seconds."
+    "--timeout",
+    type=seconds,
+    default=600.0,
+    show_default=True,
+    metavar="S",
+    help="Give a request up after S seconds.",
 )
-@click.option("--timeout", default=600.0, show_default=True, metavar="S", help="Give a request up after S seconds.")
 @click.option("--seed", default=0, show_default=True, help="Of arrivals and of prompt texts.")
 @click.option("--salt", help="Of prompt texts: one salt, one text.  [default: a new one, so that no cache is warm]")
 @click.option("--skip-bad", is_flag=True, help="Leave out and count broken lines instead of stopping at the first.")
@@ -102,6 +110,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         flags["speed"], flags["spread_ties"], flags["rate"], flags["arrivals"], flags["concurrency"], flags["seed"]
     )
     load.check()
+    _check_key(flags["api_key"])
     rows = open_trace(trace, format=flags["format_"], skip_bad=flags["skip_bad"], limit=flags["limit"])
     url = BaseUrl.parse(flags["url"], "--url") if flags["url"] else None
     described: dict[str, Any] | None
@@ -201,6 +210,11 @@ def _described(url: BaseUrl) -> dict[str, Any] | None:
         return ask_engine(url, "/imax/engine")
     except OSError:
         return None
+
+
+def _check_key(api_key: str | None) -> None:
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+        raise UsageError("--api-key (or OPENAI_API_KEY) holds a line break or other characters that no header can")
 
 
 def _without_key(argv: list[str]) -> list[str]:

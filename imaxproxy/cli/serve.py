@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import signal
+import socket
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imaxproxy.cli.output import print_result, say
+from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.runs import Journal, Manifest, RunDirectory, summarize
 from imaxproxy.wire import BaseUrl
@@ -24,8 +26,12 @@ class Listen:
     """Where clients connect, and how long a stopped proxy waits for their streams."""
 
     host: str
-    port: int
+    door: socket.socket
     drain_timeout_s: float
+
+    @property
+    def url(self) -> BaseUrl:
+        return BaseUrl(self.host, self.door.getsockname()[1])
 
 
 @click.command(short_help="Stand between clients and an engine, and measure every token.")
@@ -34,7 +40,12 @@ class Listen:
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: imax-runs/<time>-serve]")
 @click.option(
-    "--drain-timeout", default=300.0, show_default=True, metavar="S", help="After SIGTERM, wait this long for streams."
+    "--drain-timeout",
+    type=seconds,
+    default=300.0,
+    show_default=True,
+    metavar="S",
+    help="After SIGTERM, wait this long for streams.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(
@@ -59,13 +70,15 @@ def serve(
     Point clients at http://127.0.0.1:8080/v1. Each exchange is journalled as it ends; /health and /imax/stats answer
     while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them.
     """
+    from imaxproxy.proxy import bind
+
     choice = EngineChoice(url, "--upstream", recipe, simulate, gpu, gpus)
     choice.check()
     upstream = BaseUrl.parse(url, "--upstream") if url else None
     described: dict[str, Any] | None
-    run = RunDirectory.create(out, "serve")
-    listen = Listen(host, port, drain_timeout)
     with contextlib.ExitStack() as stack:
+        listen = Listen(host, stack.enter_context(bind(host, port)), drain_timeout)
+        run = RunDirectory.create(out, "serve")
         if recipe is not None:
             engine = stack.enter_context(SimulatedRecipe(recipe, run.path))
             upstream, described = BaseUrl.parse(engine.base_url, "--engine"), engine.describe()
@@ -106,13 +119,13 @@ async def _until_stopped(
 
     loop = asyncio.get_running_loop()
     proxy = Proxy(upstream, journal.add, engine)
-    port = await proxy.listen(listen.host, listen.port)
+    await proxy.listen(listen.door)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     probe = HealthProbe(loop, journal.add_health)
     mark = " (SIMULATED)" if engine and engine.get("simulated") else ""
-    say(f"imaxproxy: http://{listen.host}:{port}/v1 -> {upstream}{mark}; journal in {run.path}; Ctrl-C to stop")
+    say(f"imaxproxy: {listen.url}/v1 -> {upstream}{mark}; journal in {run.path}; Ctrl-C to stop")
     if listen.host not in ("127.0.0.1", "::1", "localhost"):
         say(f"imaxproxy: warning: {listen.host} is open to the network, and nobody is asked for a key")
     tune_gc()

@@ -1,6 +1,7 @@
 """Which engine a command talks to: one that runs at a URL, or a recipe that is simulated here."""
 
 import asyncio
+import http.client
 import json
 import urllib.error
 import urllib.request
@@ -40,6 +41,12 @@ class EngineChoice:
                 f"--engine {self.recipe} needs --simulate: this version simulates engines, it launches none; "
                 f"start it yourself and pass {self.url_flag}"
             )
+        if self.recipe is not None:
+            from imaxproxy.launch import load_recipe
+
+            load_recipe(self.recipe)
+        if self.recipe is not None and (self.gpu is not None or self.gpus is not None):
+            raise UsageError(f"--gpu and --gpus describe the engine at {self.url_flag}; a recipe names its own")
         if self.gpu is not None:
             load_gpu(self.gpu)
         if (self.gpu is None) != (self.gpus is None):
@@ -74,11 +81,18 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     """GET a JSON object; None when the engine does not have that page. Raises OSError when nobody answers."""
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     request = urllib.request.Request(f"{url}{path}", headers=headers)
+    # As the player connects: straight, whatever HTTP_PROXY says.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     try:
-        with urllib.request.urlopen(request, timeout=_PROBE_TIMEOUT_S) as answer:
+        with opener.open(request, timeout=_PROBE_TIMEOUT_S) as answer:
             value = json.load(answer)
-    except (urllib.error.HTTPError, ValueError):
+    except urllib.error.HTTPError as error:
+        error.close()
         return None
+    except ValueError:
+        return None
+    except http.client.HTTPException as error:
+        raise OSError(f"no HTTP: {type(error).__name__}") from error
     return value if isinstance(value, dict) else None
 
 

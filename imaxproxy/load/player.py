@@ -54,9 +54,9 @@ class Player:
         self._late_due: list[tuple[int, Item]] = []  # open loop: freed by a predecessor's end, in any order
         self._ready: deque[Item] = deque()  # closed loop: free to go once a place is
         self._blocked: dict[str, list[_Blocked]] = {}
-        self._ended_ids: set[str] = set()
+        self._ended_at_ns: dict[str, int] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._asked: dict[EngineConnection, None] = {}
+        self._asked: set[EngineConnection] = set()
         self._failed_connects = 0
         self._ever_connected = False
         self._no_more_items = False
@@ -64,14 +64,16 @@ class Player:
         self._ending: Ended | None = None
         self.outcomes: Counter[Outcome] = Counter()
         self.output_tokens = 0
+        self.queued_bytes = 0
+        """Of requests that were offered and not sent."""
 
     def __repr__(self) -> str:
-        return f"<Player {len(self._tasks)} in flight, {self.outcomes.total()} done, {self.queued} queued>"
+        return f"<Player {len(self._tasks)} in flight, {self.outcomes.total()} done, {self.free} free to go>"
 
     @property
-    def queued(self) -> int:
-        """Items that were offered and not sent."""
-        return len(self._due) + len(self._late_due) + len(self._ready) + sum(map(len, self._blocked.values()))
+    def free(self) -> int:
+        """Items that wait for their time or place, and for no other request."""
+        return len(self._due) + len(self._late_due) + len(self._ready)
 
     @property
     def in_flight(self) -> int:
@@ -88,13 +90,14 @@ class Player:
             return
         if self._started_ns is None:
             self._start()
-        missing = [request_id for request_id in item.wait_for if request_id not in self._ended_ids]
+        self.queued_bytes += len(item.data)
+        missing = {request_id for request_id in item.wait_for if request_id not in self._ended_at_ns}
         if missing:
-            blocked = _Blocked(item, set(missing))
+            blocked = _Blocked(item, missing)
             for request_id in missing:
                 self._blocked.setdefault(request_id, []).append(blocked)
         else:
-            self._admit(item, not_before_ns=0)
+            self._admit(item)
 
     def no_more_items(self) -> None:
         """The last item was offered."""
@@ -103,10 +106,10 @@ class Player:
 
     def stop(self, ending: Ended) -> None:
         """Send nothing more and give up what is in flight: it is recorded as aborted."""
-        if self._ending is None:
-            self._close_gate(ending)
+        self._close_gate(ending)
+        self._ending = ending  # also when the gate was closed before, and what was in flight could go on
         for connection in list(self._asked):
-            connection.give_up(WireError("stopped", f"the run was stopped: {ending}"))
+            connection.give_up(_stopped(ending))
         self._check_finished()
 
     async def finished(self) -> Ended:
@@ -133,11 +136,14 @@ class Player:
             self._late_due.clear()
             self._ready.clear()
             self._blocked.clear()
+            self.queued_bytes = 0
             self._check_finished()
 
-    def _admit(self, item: Item, not_before_ns: int) -> None:
-        """All that the item waits for has ended."""
+    def _admit(self, item: Item) -> None:
+        """All that the item waits for has ended; its wait counts from the last of these ends."""
         assert self._started_ns is not None
+        last_end_ns = max((self._ended_at_ns[request_id] for request_id in item.wait_for), default=None)
+        not_before_ns = 0 if last_end_ns is None else last_end_ns + item.wait_ns
         if self._rules.concurrency is not None:
             if not_before_ns > self._clock_ns():
                 self._late_due.append((not_before_ns, item))
@@ -182,12 +188,11 @@ class Player:
 
     def _release(self, request_id: str) -> None:
         """A request has ended: what waited for it may go."""
-        self._ended_ids.add(request_id)
-        now_ns = self._clock_ns()
+        self._ended_at_ns[request_id] = self._clock_ns()
         for blocked in self._blocked.pop(request_id, ()):
             blocked.missing.discard(request_id)
             if not blocked.missing:
-                self._admit(blocked.item, now_ns + blocked.item.wait_ns)
+                self._admit(blocked.item)
 
     def _check_finished(self) -> None:
         if self._finished.done() or self._tasks:
@@ -210,6 +215,7 @@ class Player:
     # One request ------------------------------------------------------------------------------------------------------
 
     def _send(self, item: Item, scheduled_ns: int | None) -> None:
+        self.queued_bytes -= len(item.data)
         task = asyncio.get_running_loop().create_task(self._play(item, scheduled_ns))
         self._tasks.add(task)
         task.add_done_callback(self._on_played)
@@ -236,19 +242,19 @@ class Player:
         self._release(item.request_id)
 
     async def _ask_engine(self, connection: EngineConnection, item: Item) -> Answered:
-        if self._ending not in (None, Ended.DURATION):  # stopped while it was connecting
-            connection.abort()
         loop = asyncio.get_running_loop()
         answer = connection.ask(Question(item.data, DIALECTS.get(item.path)))
         timeout_s = self._rules.timeout_s
         too_late = WireError("timeout", f"no end within {timeout_s:g} s")
         timer = loop.call_later(timeout_s, connection.give_up, too_late)
-        self._asked[connection] = None
+        self._asked.add(connection)
+        if self._ending is not None and self._ending is not Ended.DURATION:  # stopped while it was connecting
+            connection.give_up(_stopped(self._ending))
         try:
             return await answer
         finally:
             timer.cancel()
-            del self._asked[connection]
+            self._asked.discard(connection)
 
     def _count_failed_connect(self) -> None:
         self._failed_connects += 1
@@ -265,6 +271,10 @@ class Player:
 class _Blocked:
     item: Item
     missing: set[str]
+
+
+def _stopped(ending: Ended) -> WireError:
+    return WireError("stopped", f"the run was stopped: {ending}")
 
 
 def _ask(

@@ -24,7 +24,7 @@ class PlayerProcess:
 
     def __init__(self, module: str) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
         )
         self._stdin = cast(IO[bytes], self._process.stdin)
         self._stdout = cast(IO[bytes], self._process.stdout)
@@ -41,8 +41,7 @@ class PlayerProcess:
 
     def progress(self) -> Iterator[dict[str, Any]]:
         """The worker's lines, until it ends; the last one says how: `ended`, `lost_lines`."""
-        for line in self._stdout:
-            yield orjson.loads(line)
+        return map(orjson.loads, self._stdout)
 
     def interrupt(self) -> None:
         """Ask the worker to stop: what is in flight is recorded as aborted."""
@@ -66,19 +65,24 @@ class PlayerProcess:
         return code
 
     def _feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
-        with contextlib.suppress(BrokenPipeError):  # the worker was stopped
-            try:
-                self._stdin.write(orjson.dumps(asdict(settings)) + b"\n")
-                for item in items:
-                    self._stdin.write(item.frame())
-                    self._stdin.flush()
-                    self.items_fed += 1
-            except UsageError as error:  # told when the worker has ended: what was sent before is measured
-                self._feed_error = error
+        try:
+            self._stdin.write(orjson.dumps(asdict(settings)) + b"\n")
+            self._write(items)
             self._stdin.write(END)
-            self._stdin.flush()
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
+        except BrokenPipeError:  # the worker was stopped
+            pass
+        finally:  # also when making an item broke: a pipe that closes without END stops the worker
+            with contextlib.suppress(BrokenPipeError):
+                self._stdin.close()
+
+    def _write(self, items: Iterable[Item]) -> None:
+        try:
+            for item in items:
+                self._stdin.write(item.frame())
+                self._stdin.flush()
+                self.items_fed += 1
+        except UsageError as error:  # told when the worker has ended: what was sent before is measured
+            self._feed_error = error
 
 
 def check_worker(code: int) -> None:

@@ -1,7 +1,7 @@
 """The data process of a replay: items in on stdin, exchanges out to a sink, progress on stdout."""
 
 import asyncio
-import contextlib
+import os
 import signal
 import sys
 from collections.abc import Callable
@@ -17,7 +17,10 @@ from imaxproxy.wire import BaseUrl, Pool
 
 PROGRESS_EVERY_S = 0.25
 QUEUE_ITEMS = 256
-"""Items held ready beyond those in flight: minutes of most traces, and at most some 200 MB of the longest prompts."""
+"""Items held that are free to go: minutes of most traces. Items that wait for others do not count: those that are free
+stand behind them."""
+QUEUE_BYTES = 256 << 20
+"""Of all items held."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Inbox(asyncio.Protocol):
             self._player.offer(item)
         if self._frames.ended:
             self._player.no_more_items()
-        elif self._player.queued >= QUEUE_ITEMS and self._transport is not None and not self._paused:
+        elif self._transport is not None and not self._paused and self._is_full(QUEUE_ITEMS, QUEUE_BYTES):
             self._paused = True
             self._transport.pause_reading()
 
@@ -60,11 +63,16 @@ class Inbox(asyncio.Protocol):
             self._player.stop(Ended.INTERRUPTED)
 
     def resume_if_room(self) -> None:
-        """Read on when the queue is short, or when all of it waits for items that have not been read yet."""
-        stuck = not self._player.in_flight
-        if self._paused and self._transport is not None and (self._player.queued < QUEUE_ITEMS // 2 or stuck):
+        """Read on when the queue is half empty, or when all of it waits for items that have not been read yet."""
+        if not self._paused or self._transport is None:
+            return
+        stuck = not self._player.in_flight and not self._player.free
+        if stuck or not self._is_full(QUEUE_ITEMS // 2, QUEUE_BYTES // 2):
             self._paused = False
             self._transport.resume_reading()
+
+    def _is_full(self, items: int, data_bytes: int) -> bool:
+        return self._player.free >= items or self._player.queued_bytes >= data_bytes
 
 
 async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[HealthSample], None]) -> Ended:
@@ -97,7 +105,9 @@ async def _report(player: Player, inbox: Inbox) -> None:
     while True:
         await asyncio.sleep(PROGRESS_EVERY_S)
         inbox.resume_if_room()
-        say(_progress(player))
+        if not say(_progress(player)):  # the command was killed: nobody is left who wants this load
+            player.stop(Ended.INTERRUPTED)
+            return
 
 
 def _progress(player: Player) -> dict[str, Any]:
@@ -105,8 +115,10 @@ def _progress(player: Player) -> dict[str, Any]:
     return {"in_flight": player.in_flight, "output_tokens": player.output_tokens, **counts}
 
 
-def say(row: dict[str, Any]) -> None:
-    """One line to whoever shows progress; nobody may be listening any more."""
-    with contextlib.suppress(BrokenPipeError):
-        sys.stdout.buffer.write(orjson.dumps(row) + b"\n")
-        sys.stdout.buffer.flush()
+def say(row: dict[str, Any]) -> bool:
+    """One line to whoever shows progress; False when nobody listens any more."""
+    try:
+        os.write(sys.stdout.fileno(), orjson.dumps(row) + b"\n")  # whole or not at all: shorter than PIPE_BUF
+    except BrokenPipeError:
+        return False
+    return True

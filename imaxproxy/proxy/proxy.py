@@ -1,24 +1,31 @@
 """The measuring proxy: one engine behind, any OpenAI client in front, an Exchange for each request."""
 
 import asyncio
+import re
+import socket
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
 from aiohttp import web
 
 from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
-from imaxproxy.errors import UsageError, WireError
+from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome, Tally
 from imaxproxy.proxy.front import ClientSide, Front
 from imaxproxy.proxy.relayed import Relay, Relayed
+from imaxproxy.proxy.request_body import REFUSED, whole_body
 from imaxproxy.proxy.request_head import request_bytes
 from imaxproxy.wire import DIALECTS, Answered, BaseUrl, EngineConnection, Pool, Question
 
 Sink = Callable[[Exchange], None]
-CLIENT_LEFT = "client_left"
+CLIENT_LEFT = WireError("client_left", "the client closed its connection")
+STOPPED = WireError("stopped", "the proxy was stopped")
 _READY_FOR_NS = NS_PER_S
+_REQUEST_ID = re.compile(r"[ -~]{1,500}")
+"""Others are replaced by one of ours: they would stand in journals and logs."""
 
 
 class Proxy:
@@ -42,22 +49,15 @@ class Proxy:
         self._front = Front(self._handle)
         self._server: asyncio.Server | None = None
         self._ready_until_ns = 0
+        self._stopped = False
         self._pages = {"/health": self._health, "/imax/stats": self._stats, "/imax/engine": self._describe}
 
     def __repr__(self) -> str:
         return f"<Proxy to {self._pool.url} | {self._in_flight} in flight, {self._tally.sent} done>"
 
-    async def listen(self, host: str, port: int) -> int:
-        """Accept clients; return the port (the one the kernel chose for 0). Raises UsageError when it is taken."""
-        loop = asyncio.get_running_loop()
-        try:
-            self._server = await loop.create_server(self._front, host, port, backlog=4096)
-        except OSError as error:
-            raise UsageError(
-                f"cannot listen on {host}:{port}: {error.strerror or error}; choose --port or --host"
-            ) from error
-        bound: int = self._server.sockets[0].getsockname()[1]
-        return bound
+    async def listen(self, door: socket.socket) -> None:
+        """Accept the clients that come to `door`, a socket that `bind` made."""
+        self._server = await asyncio.get_running_loop().create_server(self._front, sock=door)
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new connections, let streams in flight end; True when all did."""
@@ -72,7 +72,8 @@ class Proxy:
         return True
 
     async def close(self) -> None:
-        """Drop what is left."""
+        """Drop what is left: it is recorded as aborted."""
+        self._stopped = True
         await self._front.shutdown(timeout=0.1)
         self._pool.close()
 
@@ -91,46 +92,48 @@ class Proxy:
                 self._idle.set()
 
     async def _relay(self, request: web.BaseRequest, started_ns: int) -> web.StreamResponse:
-        assert isinstance(request.protocol, ClientSide)
         client, transport = request.protocol, request.transport
+        assert isinstance(client, ClientSide)
         if transport is None:
-            raise ConnectionResetError("the client left before its request was read")
-        if "expect" in request.headers:
-            transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        body = await request.read()
-        request_id = request.headers.get("x-request-id") or uuid.uuid4().hex
-        path = request.path
-        dialect = DIALECTS.get(path)
-        name = dialect.name if dialect is not None else None
+            raise asyncio.CancelledError  # the client left before its request was looked at
+        ask = _asked(request, started_ns)
         try:
+            body = await whole_body(request, transport)
             engine, connect_ns = await self._pool.take()
         except WireError as error:
-            ask = Ask(request_id, path, started_ns, dialect=name)
             self._note(Exchange(ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
-            return _error_page(502, error)
+            return _error_page(error)
+        except asyncio.CancelledError:
+            self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
+            raise
         relay = Relay(request, transport)
-        question = Question(request_bytes(request, body, self._pool.url), dialect, request.method, relay.on_head)
-        answered, left = await self._ask(engine, client, question)
-        ask = Ask(request_id, path, started_ns, answered.sent_ns, connect_ns=connect_ns, dialect=name)
-        self._note(_exchange(ask, answered, CLIENT_LEFT if left else None))
+        data = request_bytes(request, body, self._pool.url)
+        question = Question(data, DIALECTS.get(ask.path), request.method, relay.on_head)
+        answered, dropped = await self._ask(engine, client, question)
+        self._note(_exchange(replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns), answered))
         self._pool.give_back(engine)
-        if left:
+        if dropped:
             raise asyncio.CancelledError
         if relay.status is None:
             assert answered.broken is not None
-            return _error_page(502, answered.broken)
+            return _error_page(answered.broken)
+        await client.drained()  # else a slow reader's next answer, or the proxy's end, would come over this one's rest
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
         return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
 
     async def _ask(self, engine: EngineConnection, client: ClientSide, question: Question) -> tuple[Answered, bool]:
-        """What came, and whether the client left before its end."""
+        """What came, and whether nobody is left to read it."""
         client.engine = engine
         try:
             return await engine.ask(question), False
         except asyncio.CancelledError:
-            return engine.give_up(WireError(CLIENT_LEFT, "the client closed its connection")), True
+            return engine.give_up(self._why_dropped()), True
         finally:
             client.engine = None
+            engine.resume()  # a client that lagged at the end has paused it; the next exchange needs its reads
+
+    def _why_dropped(self) -> WireError:
+        return STOPPED if self._stopped else CLIENT_LEFT
 
     def _note(self, exchange: Exchange) -> None:
         self._sink(exchange)
@@ -167,21 +170,33 @@ class Proxy:
         return _json_page(200, self._engine) if self._engine else _json_page(404, {"detail": "no recipe was given"})
 
 
-def _exchange(ask: Ask, answered: Answered, aborted: str | None) -> Exchange:
+def _asked(request: web.BaseRequest, started_ns: int) -> Ask:
+    """The request's side as far as it is known when its head has come."""
+    path, request_id = request.path, request.headers.get("x-request-id", "")
+    if not _REQUEST_ID.fullmatch(request_id):
+        request_id = uuid.uuid4().hex
+    return Ask(request_id, path, started_ns, dialect=DIALECTS[path].name if path in DIALECTS else None)
+
+
+def _exchange(ask: Ask, answered: Answered) -> Exchange:
+    broken = answered.broken
+    aborted = broken.kind if broken in (CLIENT_LEFT, STOPPED) else None
     if answered.reception is not None:
-        return answered.reception.close(ask, answered.ended_ns, answered.broken, aborted)
-    assert answered.broken is not None  # a whole answer has a reception
+        return answered.reception.close(ask, answered.ended_ns, broken, aborted)
+    assert broken is not None  # a whole answer has a reception
     outcome = Outcome.ABORTED if aborted else Outcome.FAILED
-    return Exchange(ask, outcome, answered.ended_ns, error=answered.broken.kind, detail=str(answered.broken))
+    return Exchange(ask, outcome, answered.ended_ns, error=broken.kind, detail=str(broken))
 
 
 def _json_page(status: int, value: dict[str, Any]) -> web.Response:
     return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
 
 
-def _error_page(status: int, error: WireError) -> web.Response:
+def _error_page(error: WireError) -> web.Response:
     """An error of ours, in OpenAI's form. The SDK must not retry it: hidden retries would double the load."""
-    message = {"error": {"message": str(error), "type": "imaxproxy_upstream_error", "param": None, "code": error.kind}}
+    status = REFUSED.get(error.kind, 502)
+    blame = "imaxproxy_upstream_error" if status == 502 else "invalid_request_error"
+    message = {"error": {"message": str(error), "type": blame, "param": None, "code": error.kind}}
     page = _json_page(status, message)
     page.headers["x-should-retry"] = "false"
     return page

@@ -1,12 +1,14 @@
 """The response as the client gets it: the engine's own bytes, written while they come."""
 
 import asyncio
+import contextlib
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
+from imaxproxy.errors import WireError
 from imaxproxy.wire import Forward, ResponseHead, dropped_headers
-from imaxproxy.wire.framing import Chunked, UntilClose
+from imaxproxy.wire.framing import Chunked, Framing, UntilClose
 
 
 class Relayed(web.StreamResponse):
@@ -46,9 +48,16 @@ class Relay:
             self.keep_alive = False
         self._transport.set_write_buffer_limits(high=0)  # write at once, and pause the engine as soon as a client lags
         self._transport.write(self._head_bytes(head, unchunk=unchunk))
-        if not unchunk:
-            return self._transport.write
-        return lambda data: self._transport.write(framing.feed(data))
+        return self._unchunked(framing) if unchunk else self._transport.write
+
+    def _unchunked(self, framing: Framing) -> Forward:
+        """For a client of HTTP/1.0, which knows no chunks."""
+
+        def forward(data: bytes) -> None:
+            with contextlib.suppress(WireError):  # the meter's own look at these bytes ends the exchange with it
+                self._transport.write(framing.feed(data))
+
+        return forward
 
     def _head_bytes(self, head: ResponseHead, *, unchunk: bool) -> bytes:
         dropped = dropped_headers(head.headers)

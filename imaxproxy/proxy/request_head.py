@@ -15,7 +15,7 @@ def request_bytes(request: web.BaseRequest, body: bytes, url: BaseUrl) -> bytes:
     headers = list(request.raw_headers)
     dropped = dropped_headers(headers) | _OURS
     lines = [
-        f"{request.method} {url.prefix}{request.raw_path} HTTP/1.1".encode(),
+        f"{request.method} {url.prefix}{_target(request)} HTTP/1.1".encode(errors="surrogateescape"),
         b"Host: " + url.authority.encode(),
         *[name + b": " + value for name, value in headers if name.lower() not in dropped],
         b"Accept-Encoding: identity",
@@ -23,3 +23,12 @@ def request_bytes(request: web.BaseRequest, body: bytes, url: BaseUrl) -> bytes:
     if body or request.method in ("POST", "PUT", "PATCH"):
         lines.append(b"Content-Length: %d" % len(body))
     return b"\r\n".join(lines) + b"\r\n\r\n" + body
+
+
+def _target(request: web.BaseRequest) -> str:
+    """Path and query as the client sent them, also where it sent them behind a scheme and a host."""
+    target = request.raw_path
+    if target.startswith("/") or "://" not in target:
+        return target
+    _, slash, path = target.partition("://")[2].partition("/")
+    return slash + path or "/"
