@@ -13,6 +13,8 @@ DIALECTS: dict[str, Dialect] = {"/v1/chat/completions": CHAT, "/v1/completions":
 """By path; other paths are passed through and timed as a whole."""
 
 __all__ = [
+    "CHAT",
+    "COMPLETIONS",
     "DIALECTS",
     "Answered",
     "BaseUrl",

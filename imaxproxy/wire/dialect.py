@@ -92,11 +92,11 @@ def note_finish(choice: dict[str, Any], facts: Facts) -> None:
 
 
 def error_message(message: dict[str, Any]) -> str:
-    """The text of an error object: wrapped, flat (SGLang, TensorRT-LLM) or a bare string (vLLM)."""
+    """The text of an error object: wrapped, flat (SGLang, TensorRT-LLM), a bare string (vLLM), FastAPI's `detail`."""
     error = message.get("error")
     if isinstance(error, dict):
         return one_line(str(error.get("message") or error))
-    return one_line(str(error or message.get("message") or message))
+    return one_line(str(error or message.get("message") or message.get("detail") or message))
 
 
 def one_line(text: str) -> str:
