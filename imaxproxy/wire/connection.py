@@ -74,17 +74,17 @@ class EngineConnection(asyncio.Protocol):
         """Send a request; the future always gets a result, never an exception, unless it is cancelled."""
         assert self._question is None
         self._question = question
-        self._answered = asyncio.get_running_loop().create_future()
+        self._answered = answered = asyncio.get_running_loop().create_future()
         self._sent_ns, self._reception, self._last, self._reusable = None, None, None, True
         if self._transport is None or self._transport.is_closing():  # lost between the pool's look and now
             self._end(self._clock_ns(), WireError("reset", "the connection was closed while idle"))
-            return self._answered
+            return answered
         # With a high-water mark of 0 the write goes to the socket at once, and `resume_writing` tells when the rest of
         # a long request has left too.
         self._transport.write(question.data)
         if not self._transport.get_write_buffer_size():
             self._sent_ns = self._clock_ns()
-        return self._answered
+        return answered
 
     def give_up(self, reason: WireError) -> Answered:
         """End the question under way now, whatever has come of its answer, and drop the connection.
