@@ -72,23 +72,17 @@ def main() -> None:
         "before": asdict(before),
         "after": asdict(moment()),
         "versions": bench.versions,
-        "load": {
-            "tokens": options.tokens,
-            "itl_ms": options.itl_ms,
-            "ttft_ms": options.ttft_ms,
-            "ramp_ms": options.ramp_ms,
-            "step": options.step,
-        },
+        "load": {"tokens": options.tokens, "itl_ms": options.itl_ms, "ttft_ms": options.ttft_ms},
         "repeats": options.repeats,
     }
-    text = table.document(facts, bench.results, bench.failed)
-    print(text)
-    if options.markdown:
-        options.markdown.write_text(text)
     if options.json:
         runs = {kind: [asdict(result) for result in found] for kind, found in bench.results.items()}
         failed = [asdict(failure) for failure in bench.failed]
         options.json.write_text(json.dumps(facts | runs | {"failed": failed}, indent=1) + "\n")
+    text = table.document(facts, bench.results, bench.failed)
+    print(text)
+    if options.markdown:
+        options.markdown.write_text(text)
 
 
 if __name__ == "__main__":
