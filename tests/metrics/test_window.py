@@ -1,0 +1,81 @@
+import random
+
+import pytest
+
+from imaxproxy.clock import NS_PER_MS
+from imaxproxy.metrics import ANSWER, Ask, CountedBy, Exchange, Outcome, Timeline, Usage, Window, WindowFinder, mark
+
+MS = NS_PER_MS
+
+
+def exchange(
+    sent_ms: int, last_ms: int, outcome: Outcome = Outcome.COMPLETED, dialect: str | None = "chat"
+) -> Exchange:
+    ask = Ask("r", "/", sent_ms * MS, sent_ns=sent_ms * MS, dialect=dialect)
+    return Exchange(ask, outcome, last_ms * MS + 5, streamed=True, timeline=Timeline([last_ms * MS], [mark(ANSWER, 1)]))
+
+
+def found(*exchanges: Exchange) -> list[tuple[float, float] | None]:
+    finder = WindowFinder()
+    for one in exchanges:
+        finder.add(one)
+    windows = finder.close()
+    assert windows is not None
+    parts = (windows.whole, windows.warmup, windows.steady, windows.drain)
+    return [(part.start_ns / MS, part.end_ns / MS) if part else None for part in parts]
+
+
+TEN = [exchange(sent_ms, sent_ms + 50) for sent_ms in range(1000, 2000, 100)]
+WARM_MS = 1000 + 50.015  # 50 ms stand in the histogram's bucket up to 50.015
+
+
+def test_warm_up_lasts_a_requests_life_and_the_drain_begins_with_the_last_send() -> None:
+    end_ms = (1950 * MS + 6) / MS  # half open: the last moment counts
+    assert found(*TEN) == [(1000, end_ms), (1000, WARM_MS), (WARM_MS, 1900), (1900, end_ms)]
+
+
+def test_the_order_of_exchanges_does_not_matter() -> None:
+    shuffled = TEN.copy()
+    random.Random(3).shuffle(shuffled)
+    assert found(*shuffled) == found(*TEN)
+
+
+def test_a_run_too_short_has_no_parts() -> None:
+    assert found(exchange(0, 50), exchange(40, 90))[1:] == [None] * 3
+    assert found(exchange(0, 50))[1:] == [None] * 3
+
+
+def test_without_a_completed_request_nobody_knows_how_long_the_warm_up_is() -> None:
+    assert found(exchange(0, 50, Outcome.FAILED), exchange(900, 950, Outcome.TRUNCATED))[1:] == [None] * 3
+
+
+def test_what_was_never_sent_counts_from_when_it_was_taken_up() -> None:
+    never = Exchange(Ask("r", "/", 500 * MS, dialect="chat"), Outcome.FAILED, 600 * MS)
+    assert found(never)[0] == (500, (600 * MS + 1) / MS)
+
+
+def test_no_exchanges_no_windows() -> None:
+    assert WindowFinder().close() is None
+    finder = WindowFinder()
+    finder.add(exchange(0, 50, dialect=None))  # passed through
+    assert finder.close() is None
+
+
+STREAM = Exchange(
+    Ask("r", "/", 0), Outcome.TRUNCATED, 60, timeline=Timeline([10, 20, 30], [mark(ANSWER, n) for n in (1, 2, 4)])
+)
+
+
+@pytest.mark.parametrize(
+    ("start_ns", "end_ns", "tokens"),
+    [(0, 100, 7), (10, 30, 3), (11, 31, 6), (20, 21, 2), (31, 100, 0), (0, 10, 0), (20, 20, 0)],
+)
+def test_tokens_count_where_they_arrive(start_ns: int, end_ns: int, tokens: int) -> None:
+    assert Window(start_ns, end_ns).tokens_of(STREAM) == tokens
+
+
+def test_an_answer_that_was_not_streamed_arrives_at_its_end() -> None:
+    whole = Exchange(Ask("r", "/", 0), Outcome.COMPLETED, 60, usage=Usage(3, 9), counted_by=CountedBy.USAGE)
+    assert (Window(0, 60).tokens_of(whole), Window(60, 61).tokens_of(whole)) == (0, 9)
+    assert Window(0, 100).tokens_of(Exchange(Ask("r", "/", 0), Outcome.FAILED, 60)) == 0
+    assert Window(5, 9).duration_ns == 4
