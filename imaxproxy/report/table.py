@@ -105,7 +105,7 @@ def _per_second(throughput: dict[str, float | None], suffix: str) -> str:
 
 def _cost(cost: dict[str, Any] | None, engine: dict[str, Any]) -> str:
     if cost is None and engine.get("gpu") and engine.get("gpus"):
-        return f"unknown: no price of a {escape(str(engine['gpu']))} is known"
+        return f"unknown: no price for {escape(str(engine['gpu']))} is known"
     if cost is None:
         return "unknown: no GPU is named (--gpu and --gpus, or a recipe)"
     total, output = cost["usd_per_million_total_tokens"], cost["usd_per_million_output_tokens"]
