@@ -41,6 +41,23 @@ class Answered:
 class EngineConnection(asyncio.Protocol):
     """One connection, one exchange at a time. A read costs one stamp, one write and two appends."""
 
+    __slots__ = (
+        "_answered",
+        "_batch_reads",
+        "_clock_ns",
+        "_forward",
+        "_head_reader",
+        "_keep",
+        "_last",
+        "_question",
+        "_reads",
+        "_reception",
+        "_reusable",
+        "_sent_ns",
+        "_stamp",
+        "_transport",
+    )
+
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         self._clock_ns = clock_ns
         self._transport: asyncio.Transport | None = None

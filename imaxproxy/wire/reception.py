@@ -7,7 +7,7 @@ those that are so large that holding a batch of them would cost memory.
 
 from array import array
 from bisect import bisect_left
-from itertools import accumulate
+from itertools import accumulate, cycle
 
 import orjson
 
@@ -20,13 +20,14 @@ from imaxproxy.wire.head import ResponseHead
 from imaxproxy.wire.sse import EventSplitter, event_data
 from imaxproxy.wire.template import Template, learn
 
-BATCH_READS = 64
-"""Reads held before they are looked at: at 200 bytes an event, 13 kB a stream."""
+BATCH_READS = 16
+"""So many reads, or up to twice as many, are held before they are looked at: few enough to stay in the cache."""
 LONG_READ_BYTES = 4096
 SHORT_READ_BYTES = 8
 """The chunked terminator's last bytes may come alone; nothing else is that short."""
 BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
+_BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
 """A read, and the reading of the one event in it."""
@@ -65,6 +66,7 @@ class Reception:
         "_tokens",
         "_tokens_so_far",
         "_too_long",
+        "batch_reads",
         "first_byte_ns",
         "reads",
         "times_ns",
@@ -77,6 +79,9 @@ class Reception:
         self._dialect = dialect
         self._streamed = dialect is not None and head.content_type == b"text/event-stream"
         self.first_byte_ns = first_byte_ns
+        # Reads that may wait. A body of known length may end with any of them, and nothing in its bytes says so. Streams
+        # wait for different numbers of reads: an engine's step feeds all at once, and all would be digested at once.
+        self.batch_reads = 1 if isinstance(self._framing, Length) else next(_BATCHES)
         self.times_ns: list[int] = []
         self.reads: list[bytes] = []
         self._splitter = EventSplitter()
@@ -97,11 +102,6 @@ class Reception:
     def done(self) -> bool:
         """The body's last byte was digested."""
         return self._framing.done
-
-    @property
-    def batch_reads(self) -> int:
-        """Reads that may wait. A body of known length may end with any of them, and nothing in its bytes says so."""
-        return 1 if isinstance(self._framing, Length) else BATCH_READS
 
     @property
     def keep_alive(self) -> bool:
@@ -169,14 +169,16 @@ class Reception:
         template = self._template
         if template is None or not self._framing.at_boundary() or not self._splitter.empty:
             return False
-        matched = template.match(b"".join(reads))
-        if matched is None:
-            return False
-        chars, ends = matched
-        read_ends = list(accumulate(map(len, reads)))
-        if ends == read_ends:  # one event a read
+        chars = template.match_reads(reads)
+        if chars is not None:
             self._event_times_ns.extend(times_ns)
-        else:  # an event has come with the read that holds its last byte, the CRLF behind its chunk left out
+        else:
+            matched = template.match(b"".join(reads))
+            if matched is None:
+                return False
+            chars, ends = matched
+            read_ends = list(accumulate(map(len, reads)))
+            # An event has come with the read that holds its last byte, the CRLF behind its chunk left out.
             behind = 2 if template.chunked else 0
             self._event_times_ns.extend([times_ns[bisect_left(read_ends, end - behind)] for end in ends])
         self._chars.extend(chars)

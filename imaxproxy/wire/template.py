@@ -41,6 +41,25 @@ class Template:
     suffix: bytes
     chunked: bool
 
+    def match_reads(self, reads: list[bytes]) -> list[int] | None:
+        """Characters of each read's text, when each read is one event in one chunk: the usual case, and the cheap one.
+
+        None when any is not; `match` may still know them for a row of events.
+        """
+        if not self.chunked:
+            return None
+        prefix, suffix = self.prefix, self.suffix
+        payload_at = reads[0].find(b"\n") + 1
+        text_at, behind, around = payload_at + len(prefix), -len(suffix), payload_at + 2
+        texts = [
+            read[text_at:behind]
+            for read in reads
+            if read.startswith(prefix, payload_at)
+            and read.endswith(suffix)
+            and _PAYLOAD_BYTES[read[:payload_at]] == len(read) - around
+        ]
+        return _characters(texts) if len(texts) == len(reads) else None
+
     def match(self, raw: bytes) -> tuple[list[int], list[int]] | None:
         """For a row of events: (characters of text, end offset in `raw`) of each; None when `raw` is anything else."""
         found = self._chunks(raw) if self.chunked else self._events(raw)
