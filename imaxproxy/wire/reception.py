@@ -79,8 +79,8 @@ class Reception:
         self._dialect = dialect
         self._streamed = dialect is not None and head.content_type == b"text/event-stream"
         self.first_byte_ns = first_byte_ns
-        # Reads that may wait. A body of known length may end with any of them, and nothing in its bytes says so. Streams
-        # wait for different numbers of reads: an engine's step feeds all at once, and all would be digested at once.
+        # Reads that may wait. A body of known length may end with any of them, and nothing in its bytes says so. Of
+        # streams some wait for more reads than others: a step feeds all at once, and all would be digested at once.
         self.batch_reads = 1 if isinstance(self._framing, Length) else next(_BATCHES)
         self.times_ns: list[int] = []
         self.reads: list[bytes] = []

@@ -95,7 +95,10 @@ async def test_reads_are_looked_at_in_batches() -> None:
     connection, _, _ = connected()
     connection.ask(QUESTION)
     connection.data_received(SSE)
-    for number in range(1, BATCH_READS):
+    assert connection._reception is not None
+    batch_reads = connection._reception.batch_reads
+    assert BATCH_READS <= batch_reads < 2 * BATCH_READS
+    for number in range(1, batch_reads):
         connection.data_received(chunk(TOKEN))
         assert len(connection._reads) == number
     connection.data_received(chunk(TOKEN))
