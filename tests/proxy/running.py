@@ -1,0 +1,109 @@
+"""A proxy in this process, and a client that sees bytes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+
+from on_loop import until
+from scripted_engine import Script, ScriptedEngine
+
+from imaxproxy.metrics import Exchange
+from imaxproxy.proxy import Proxy, bind
+from imaxproxy.wire import BaseUrl
+
+CHAT = b"/v1/chat/completions"
+
+
+@dataclass
+class Wire:
+    """One client connection."""
+
+    reader: asyncio.StreamReader
+    writer: asyncio.StreamWriter
+
+    async def send(self, data: bytes) -> None:
+        self.writer.write(data)
+        await self.writer.drain()
+
+    async def read(self, size: int) -> bytes:
+        return await self.reader.readexactly(size)
+
+    async def read_until(self, wanted: bytes) -> bytes:
+        return await self.reader.readuntil(wanted)
+
+    async def read_all(self) -> bytes:
+        return await self.reader.read()
+
+    async def read_page(self) -> tuple[bytes, bytes]:
+        """Head and body of an answer with a Content-Length."""
+        head = await self.read_until(b"\r\n\r\n")
+        length = int(head.lower().partition(b"content-length:")[2].partition(b"\r\n")[0])
+        return head, await self.read(length)
+
+    def leave(self) -> None:
+        """Close, unread bytes or not."""
+        self.writer.transport.abort()
+
+
+@dataclass
+class Running:
+    """A proxy that listens, the engine behind it, and what it measured."""
+
+    proxy: Proxy
+    engine: ScriptedEngine
+    port: int
+    exchanges: list[Exchange] = field(default_factory=list)
+    clients: list[Wire] = field(default_factory=list)
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    async def connect(self) -> Wire:
+        client = Wire(*await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20))
+        self.clients.append(client)
+        return client
+
+    def leave(self) -> None:
+        """No client stays."""
+        for client in self.clients:
+            client.leave()
+
+    async def exchange(self) -> Exchange:
+        """The only exchange, once it has ended."""
+        await until(lambda: self.exchanges, "an exchange to end")
+        (found,) = self.exchanges
+        return found
+
+
+@asynccontextmanager
+async def proxied(script: Script) -> AsyncIterator[Running]:
+    """A proxy in front of a scripted engine."""
+    exchanges: list[Exchange] = []
+    async with ScriptedEngine(script) as engine:
+        proxy = Proxy(BaseUrl.parse(engine.url, "--upstream"), exchanges.append)
+        door = bind("127.0.0.1", 0)
+        await proxy.listen(door)
+        running = Running(proxy, engine, door.getsockname()[1], exchanges)
+        try:
+            yield running
+        finally:
+            running.leave()
+            await proxy.drain(0.01)
+            await proxy.close()
+
+
+def post(body: bytes = b"{}", *headers: bytes, path: bytes = CHAT) -> bytes:
+    """A request as bytes."""
+    lines = [b"POST %b HTTP/1.1" % path, b"Host: proxy", b"Content-Type: application/json", *headers]
+    return b"\r\n".join([*lines, b"Content-Length: %d" % len(body)]) + b"\r\n\r\n" + body
+
+
+def get(path: bytes, *headers: bytes, method: bytes = b"GET") -> bytes:
+    return b"\r\n".join([b"%b %b HTTP/1.1" % (method, path), b"Host: proxy", *headers]) + b"\r\n\r\n"
+
+
+def head_and_body(answer: bytes) -> tuple[bytes, bytes]:
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head, body
