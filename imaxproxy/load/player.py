@@ -222,7 +222,11 @@ class Player:
 
     def _on_played(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)
-        task.result()  # a bug of ours must not die unheard
+        bug = task.exception()
+        if bug is not None:  # ours, for what an engine does is data: the run ends with a traceback instead of hanging
+            if not self._finished.done():
+                self._finished.set_exception(bug)
+            return
         self._fill_places()
         self._check_finished()
 
