@@ -29,7 +29,10 @@ def learned(text: str = "ab", *, chunked: bool = True) -> Template:
 def test_matches_a_row_of_its_own_events(chunked: bool, texts: list[str]) -> None:
     pieces = [chunk(event(text)) if chunked else event(text) for text in texts]
     ends = [len(b"".join(pieces[: index + 1])) for index in range(len(pieces))]
-    assert learned(chunked=chunked).match(b"".join(pieces)) == (list(map(len, texts)), ends)
+    template, lengths = learned(chunked=chunked), list(map(len, texts))
+    assert template.match(b"".join(pieces)) == (lengths, ends)
+    same_size_lines = len({piece.index(b"\n") for piece in pieces}) == 1
+    assert template.match_reads(pieces) == (lengths if chunked and same_size_lines else None)
 
 
 GOOD = chunk(event("ab"))
@@ -64,6 +67,17 @@ GOOD = chunk(event("ab"))
 )
 def test_says_nothing_of_anything_else(raw: bytes) -> None:
     assert learned().match(raw) is None
+    if raw:
+        assert learned().match_reads([raw]) is None
+        assert learned().match_reads([GOOD, raw]) is None
+
+
+def test_reads_that_are_no_whole_events_are_left_to_the_row() -> None:
+    template = learned()
+    assert template.match_reads([GOOD, GOOD]) == [2, 2]
+    assert template.match_reads([GOOD + GOOD]) is None
+    assert template.match_reads([GOOD[:9], GOOD[9:]]) is None
+    assert template.match_reads([GOOD[9:], GOOD[:9]]) is None
 
 
 def test_size_lines_may_be_written_otherwise() -> None:
