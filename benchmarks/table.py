@@ -17,6 +17,7 @@ Get = Callable[[Any], float | None]
 def document(facts: dict[str, Any], results: Results, failed: Sequence[Any]) -> str:
     parts = [
         heading(facts),
+        shape(facts) if results["proxy"] or results["player"] else "",
         *(proxies(phases, by_phases(results, phases)) for phases in PHASES if by_phases(results, phases)),
         players(results["player"]) if results["player"] else "",
         start_ups(results["startup"], results["help"]) if results["startup"] or results["help"] else "",
@@ -64,16 +65,16 @@ def named(runs: Sequence[Any], streams: int, name: str) -> list[Any]:
 
 
 def heading(facts: dict[str, Any]) -> str:
-    load = facts["load"]
     versions = ", ".join(f"{name} {version}" for name, version in facts["versions"].items())
     machine = "; ".join(f"{key} {value}" for key, value in facts["machine"].items())
-    return "\n".join(
-        [
-            f"`{facts['command']}`, {facts['before']['at']}.  ",
-            f"{machine}. {versions}.  ",
-            f"Streams of {load['tokens']} tokens, TTFT {load['ttft_ms']:g} ms, then one each {load['itl_ms']:g} ms, "
-            f"closed loop, loopback. Medians of {facts['repeats']}, in brackets least and most.",
-        ]
+    return f"`{facts['command']}`, {facts['before']['at']}.  \n{machine}. {versions}."
+
+
+def shape(facts: dict[str, Any]) -> str:
+    load = facts["load"]
+    return (
+        f"Streams of {load['tokens']} tokens, TTFT {load['ttft_ms']:g} ms, then one each {load['itl_ms']:g} ms, "
+        f"closed loop, loopback. Medians of {facts['repeats']}, in brackets least and most."
     )
 
 
