@@ -4,7 +4,6 @@ All take an Exchange and give nanoseconds or tokens/s; None where the metric has
 """
 
 from collections import Counter
-from itertools import pairwise
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
 from imaxproxy.metrics.exchange import Exchange, Outcome
@@ -69,7 +68,7 @@ def e2e_tps_per_user(exchange: Exchange) -> float | None:
 
 def event_gaps_us(timeline: Timeline) -> list[int]:
     """The time between neighbouring token events as they came, in whole microseconds."""
-    return [(b - a) // NS_PER_US for a, b in pairwise(timeline.times_ns)]
+    return timeline.gaps_us()
 
 
 def itl_us(timeline: Timeline) -> Counter[int]:

@@ -3,7 +3,9 @@
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import groupby, pairwise
+
+from imaxproxy.clock import NS_PER_US
 
 REASONING, ANSWER, TOOL = 1, 2, 3
 """Kinds of token events. 0 means: no token event (a role, an empty delta, usage, `[DONE]`)."""
@@ -23,13 +25,14 @@ class Timeline:
     `counted` says whether the marks hold token counts; where nobody knows them (no usage, no tokenizer) they hold 0.
     """
 
-    __slots__ = ("_counts", "counted", "marks", "times_ns")
+    __slots__ = ("_counts", "_gaps_us", "counted", "marks", "times_ns")
 
     def __init__(self, times_ns: Iterable[int] = (), marks: Iterable[int] = (), *, counted: bool = True) -> None:
         self.times_ns = array("q", times_ns)
         self.marks = array("i", marks)
         self.counted = counted
         self._counts: Counter[int] | None = None
+        self._gaps_us: list[int] | None = None
         if len(self.times_ns) != len(self.marks):
             raise ValueError(f"{len(self.times_ns)} times, {len(self.marks)} marks")
 
@@ -54,6 +57,12 @@ class Timeline:
     @property
     def kinds(self) -> list[int]:
         return [value & _KIND_MASK for value in self.marks]
+
+    def gaps_us(self) -> list[int]:
+        """The time between neighbouring events, in whole microseconds; made once, for the run and its windows ask."""
+        if self._gaps_us is None or len(self._gaps_us) != max(len(self) - 1, 0):
+            self._gaps_us = [(later - sooner) // NS_PER_US for sooner, later in pairwise(self.times_ns)]
+        return self._gaps_us
 
     @property
     def total_tokens(self) -> int:

@@ -6,6 +6,7 @@ time, the gaps from one to the next, and runs of [kind, tokens, events] with kin
 """
 
 import os
+from array import array
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import accumulate
@@ -106,8 +107,11 @@ def exchange_row(exchange: Exchange) -> dict[str, Any]:
     return row
 
 
-def exchange_of(row: dict[str, Any]) -> Exchange:
-    """The reverse of `exchange_row`. Raises a builtin's error (KeyError, TypeError) for what is no journal line."""
+def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
+    """The reverse of `exchange_row`. Raises a builtin's error (KeyError, TypeError) for what is no journal line.
+
+    outline: the Timeline holds the first and the last event only, which costs a fifth and is enough to find windows.
+    """
     counted_by = CountedBy(row["counted_by"])
     return Exchange(
         ask=Ask(**{key: row[key] for key in _ASK_KEYS if key in row}),
@@ -122,18 +126,18 @@ def exchange_of(row: dict[str, Any]) -> Exchange:
         finish_reason=row.get("finish_reason"),
         usage=Usage(**row["usage"]),
         counted_by=counted_by,
-        timeline=_timeline_of(row, counted_by),
+        timeline=_outline_of(row) if outline else _timeline_of(row, counted_by),
         simulated=row.get("simulated", False),
         coalesced_events=row.get("coalesced_events", 0),
     )
 
 
-def read_journal(run: RunDirectory) -> Iterator[Exchange]:
+def read_journal(run: RunDirectory, *, outline: bool = False) -> Iterator[Exchange]:
     """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last."""
     for path in run.journals():
         for number, row in _rows(path):
             try:
-                exchange = exchange_of(row)
+                exchange = exchange_of(row, outline=outline)
             except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
                 raise _broken(path, number, error) from error
             yield exchange
@@ -181,5 +185,15 @@ def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:
     counted = counted_by is not CountedBy.EVENTS
     if "first_event_ns" not in row:
         return Timeline(counted=counted)
-    marks = [value for letter, tokens, events in row["marks"] for value in [mark(_KIND[letter], tokens)] * events]
-    return Timeline(accumulate(row["gaps_ns"], initial=row["first_event_ns"]), marks, counted=counted)
+    marks = array("i")
+    for letter, tokens, events in row["marks"]:
+        marks.extend(array("i", (mark(_KIND[letter], tokens),)) * events)
+    times_ns = list(accumulate(row["gaps_ns"], initial=row["first_event_ns"]))  # an array of a list: half the price
+    return Timeline(times_ns, marks, counted=counted)
+
+
+def _outline_of(row: dict[str, Any]) -> Timeline:
+    if "first_event_ns" not in row:
+        return Timeline(counted=False)
+    first_ns = row["first_event_ns"]
+    return Timeline((first_ns, first_ns + sum(row["gaps_ns"])), (mark(ANSWER, 0),) * 2, counted=False)

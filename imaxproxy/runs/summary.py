@@ -66,7 +66,7 @@ class WindowTally:
 def summarize(run: RunDirectory) -> dict[str, Any]:
     """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`."""
     finder, rates = WindowFinder(), _Rates()
-    for exchange in read_journal(run):
+    for exchange in read_journal(run, outline=True):
         finder.add(exchange)
         rates.add(exchange)
     windows = finder.close()
