@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import uvloop
 
 T = TypeVar("T")
-DEADLINE_S = 30.0
+DEADLINE_S = 10.0
 _POLL_S = 0.002
 
 

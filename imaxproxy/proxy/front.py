@@ -49,6 +49,13 @@ class ClientSide(web.RequestHandler):
         if not isinstance(kwargs.get("exc_info"), HttpProcessingError):
             super().log_exception(*args, **kwargs)
 
+    def close(self) -> None:
+        """No further request: now when none is under way, else when it has ended."""
+        idle = self._waiter is not None
+        super().close()
+        if idle:  # aiohttp leaves it open, and deaf to what the client sends next
+            self.force_close()
+
     async def drained(self) -> None:
         """Wait until the socket has taken all that was written, or the client has left."""
         with contextlib.suppress(ConnectionError):

@@ -61,8 +61,7 @@ class Proxy:
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new connections, let streams in flight end; True when all did."""
-        if self._server is not None:
-            self._server.close()
+        self._shut_door()
         self._front.pre_shutdown()
         try:
             async with asyncio.timeout(timeout_s):
@@ -74,8 +73,13 @@ class Proxy:
     async def close(self) -> None:
         """Drop what is left: it is recorded as aborted."""
         self._stopped = True
+        self._shut_door()
         await self._front.shutdown(timeout=0.1)
         self._pool.close()
+
+    def _shut_door(self) -> None:
+        if self._server is not None:
+            self._server.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         page = self._pages.get(request.path)

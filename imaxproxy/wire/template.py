@@ -2,7 +2,7 @@
 
 A Template is learned from one event that was parsed in full. It recognises a batch only when the batch is, byte for
 byte, a row of such events; everything else goes to the full parse. Tests hold both ways to the same result.
-Measured with `benchmarks/micro.py`: 0.4 us an event, where the full parse takes 3.
+`benchmarks/micro.py` measures: receiving and recognising an event takes 0.7 us, the full parse 6 more.
 """
 
 from dataclasses import dataclass

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import socket
+from collections.abc import Callable
 
 import pytest
 from on_loop import run, until
@@ -145,31 +146,28 @@ def test_answers_to_a_client_that_asks_and_does_not_read_wait_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "status"),
+    "sent",
     [
-        (b"nonsense\r\n\r\n", b"400"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 5, b"400"),  # TLS
-        (b"GET /v1/models HTTP/1.1\r\n\r\n", None),  # no Host: some engines' clients do that
-        (post().replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"), b"400"),  # smuggling
-        (post(b"{}", b"Content-Length: 5"), b"400"),
-        (post(b"{}", b"X-Long: " + b"x" * 70_000), b"400"),
-        (get(b"/" + b"x" * 70_000), b"400"),
-        (get(b"/v1/models", b"X Space: 1"), b"400"),
+        b"nonsense\r\n\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 5,  # TLS
+        post().replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"),  # smuggling
+        post(b"{}", b"Content-Length: 5"),
+        post(b"{}", b"X-Long: " + b"x" * 70_000),
+        get(b"/" + b"x" * 70_000),
+        get(b"/v1/models", b"X Space: 1"),
     ],
+    ids=["nonsense", "tls", "two framings", "two lengths", "long header", "long target", "space in a name"],
 )
-def test_what_is_not_http_is_refused_without_a_word(
-    sent: bytes, status: bytes | None, caplog: pytest.LogCaptureFixture
-) -> None:
-    async def scenario() -> bytes:
+def test_what_is_not_http_is_refused_without_a_word(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    async def scenario() -> None:
         async with proxied(answering(page(200, b"{}"))) as running:
             client = await running.connect()
             await client.send(sent)
-            client.writer.write_eof()
-            return await client.read_all()
+            assert (await client.read_all()).startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+            assert running.engine.requests == []
 
     with caplog.at_level(logging.WARNING):
-        answer = run(scenario())
-    assert status is None or answer.startswith(b"HTTP/1.1 " + status) or answer.startswith(b"HTTP/1.0 " + status)
+        run(scenario())
     assert caplog.records == []
 
 
@@ -210,9 +208,8 @@ async def lagging(running: Running) -> Wire:
     return client
 
 
-async def until_steady(value: "object") -> None:
+async def until_steady(value: Callable[[], int]) -> None:
     """Wait until a figure has risen and stands still."""
-    assert callable(value)
     last, same = value(), 0
     while not (last and same >= 50):
         await asyncio.sleep(0.004)
