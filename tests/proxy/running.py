@@ -1,6 +1,7 @@
 """A proxy in this process, and a client that sees bytes."""
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -62,6 +63,20 @@ class Running:
 
     async def connect(self) -> Wire:
         client = Wire(*await asyncio.open_connection("127.0.0.1", self.port, limit=1 << 20))
+        self.clients.append(client)
+        return client
+
+    async def connect_lagging(self) -> Wire:
+        """A client that reads nothing before it is told to, with little room on the way to it."""
+        connection = socket.socket()
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        connection.setblocking(False)
+        known = set(self.proxy._front.connections)
+        await asyncio.get_running_loop().sock_connect(connection, ("127.0.0.1", self.port))
+        await until(lambda: set(self.proxy._front.connections) - known, "the proxy to accept")
+        (side,) = set(self.proxy._front.connections) - known
+        side.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 2048)
+        client = Wire(*await asyncio.open_connection(sock=connection, limit=1024))
         self.clients.append(client)
         return client
 

@@ -269,15 +269,18 @@ def test_what_is_dropped_at_the_end_is_recorded_as_stopped() -> None:
 
 
 def test_the_last_bytes_reach_a_slow_reader_before_the_drain_is_over() -> None:
-    body = bytes(8 << 20)
+    body = bytes(60_000)
 
     async def scenario() -> None:
         async with proxied(answering(page(200, body))) as running:
-            client = await running.connect()
-            client.reader._limit = 1024  # type: ignore[attr-defined]  # reads little ahead
+            client = await running.connect_lagging()
             await client.send(post())
-            await client.read_until(b"\r\n\r\n")
+            await running.exchange()
             draining = asyncio.ensure_future(running.proxy.drain(10))
+            for _ in range(20):
+                await asyncio.sleep(0)
+            assert not draining.done()
+            await client.read_until(b"\r\n\r\n")
             assert await client.read(len(body)) == body
             assert await draining
 
