@@ -59,6 +59,8 @@ class PlayerProcess:
         code = self._process.wait()
         if self._feeder is not None:
             self._feeder.join()
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
         self._stdout.close()
         if self._feed_error is not None:
             raise self._feed_error

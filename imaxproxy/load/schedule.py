@@ -72,6 +72,8 @@ class ItemMaker:
     def _bytes(self, path: str, request_id: str, body: bytes) -> bytes:
         if not request_id.isprintable() or not request_id.isascii():
             raise UsageError(f"request_id {request_id!r} cannot stand in a header; use printable ASCII")
+        if not path.isprintable() or not path.isascii() or " " in path:
+            raise UsageError(f"request {request_id}: the path {path!r} cannot stand in a request; percent-encode it")
         head = (
             f"POST {self._url.prefix}{path} HTTP/1.1\r\nX-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n"
         )

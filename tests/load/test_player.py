@@ -1,0 +1,305 @@
+import asyncio
+import socket
+
+import pytest
+from on_loop import run, until
+from scripted_engine import LAST_CHUNK, STREAM_HEAD, Call, answering, page, sse, token, whole_stream
+
+from imaxproxy.clock import NS_PER_MS
+from imaxproxy.load import Ended, Rules
+from imaxproxy.load.player import LEAD_NS, NO_ENGINE_AFTER
+from imaxproxy.metrics import Outcome
+from imaxproxy.wire import BaseUrl
+from load.items import item, playing
+
+ANSWER = answering(*whole_stream(2))
+
+
+class Gate:
+    """A script whose answers end when the test says so, in any order."""
+
+    def __init__(self) -> None:
+        self.under_way: dict[str, asyncio.Event] = {}
+        self.most = 0
+
+    async def __call__(self, call: Call) -> None:
+        name, done = call.request.body.decode(), asyncio.Event()
+        self.under_way[name] = done
+        self.most = max(self.most, len(self.under_way))
+        await call.send(STREAM_HEAD, token("a"))
+        await done.wait()
+        del self.under_way[name]
+        await call.send(token("b", "stop"), sse(b"[DONE]") + LAST_CHUNK)
+
+    async def finish(self, name: str) -> None:
+        await until(lambda: name in self.under_way, f"{name} to arrive")
+        self.under_way[name].set()
+
+
+def test_an_open_loop_sends_at_its_times_and_waits_for_nobody() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate) as play:
+            for number in range(5):
+                play.player.offer(item(f"r{number}", offset_ns=number * 5 * NS_PER_MS))
+            play.player.no_more_items()
+            await until(lambda: len(gate.under_way) == 5, "all to be under way at once")
+            for name in list(gate.under_way):
+                await gate.finish(name)
+            assert await play.player.finished() is Ended.FINISHED
+            zero_ns = play.player.started_ns
+            assert zero_ns is not None
+            for number in range(5):
+                ask = play.exchanges[f"r{number}"].ask
+                assert ask.scheduled_ns == zero_ns + number * 5 * NS_PER_MS
+                assert ask.sent_ns is not None
+                assert ask.scheduled_ns <= ask.started_ns <= ask.sent_ns
+
+    run(scenario())
+
+
+def test_a_late_item_is_sent_at_once_and_its_schedule_stands() -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER) as play:
+            play.player.offer(item("a", offset_ns=0))
+            await until(lambda: "a" in play.exchanges, "the first to end")
+            play.player.offer(item("b", offset_ns=1))
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.exchanges["b"].ask.scheduled_ns == play.player.started_ns + 1
+
+    run(scenario())
+
+
+def test_a_closed_loop_is_always_full_and_never_fuller() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(concurrency=3)) as play:
+            for number in range(9):
+                play.player.offer(item(f"r{number}"))
+            play.player.no_more_items()
+            for number in range(9):
+                in_flight = min(3, 9 - number)
+                await until(lambda n=in_flight: len(gate.under_way) == n, f"{in_flight} to be under way")
+                assert play.player.in_flight == in_flight
+                await gate.finish(f"r{number}")
+            assert await play.player.finished() is Ended.FINISHED
+            assert gate.most == 3
+            assert play.engine.connections == 3
+            assert all(exchange.ask.scheduled_ns is None for exchange in play.exchanges.values())
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("concurrency", [None, 8])
+def test_what_waits_for_others_goes_when_all_have_ended(concurrency: int | None) -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(concurrency=concurrency)) as play:
+            player = play.player
+            player.offer(item("c", wait_for=("a", "b"), wait_ns=20 * NS_PER_MS))  # before those it waits for
+            player.offer(item("a"))
+            player.offer(item("b"))
+            player.no_more_items()
+            await gate.finish("a")
+            await until(lambda: "a" in play.exchanges, "a to end")
+            assert sorted(play.asked) == ["a", "b"]
+            await gate.finish("b")
+            await gate.finish("c")
+            assert await player.finished() is Ended.FINISHED
+            end_ns = play.exchanges["b"].ended_ns
+            assert play.exchanges["c"].ask.started_ns >= end_ns + 20 * NS_PER_MS
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("concurrency", [None, 8])
+def test_a_wait_counts_from_the_end_also_when_the_row_comes_later_than_that(concurrency: int | None) -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER, Rules(concurrency=concurrency)) as play:
+            play.player.offer(item("a"))
+            await until(lambda: "a" in play.exchanges, "a to end")
+            play.player.offer(item("b", wait_for=("a",), wait_ns=50 * NS_PER_MS))
+            play.player.no_more_items()
+            await play.player.finished()
+            wait_ns = play.exchanges["b"].ask.started_ns - play.exchanges["a"].ended_ns
+            assert wait_ns >= 50 * NS_PER_MS
+
+    run(scenario())
+
+
+def test_what_waits_for_nobody_known_is_counted_and_does_not_hang() -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER) as play:
+            play.player.offer(item("a"))
+            play.player.offer(item("lost", wait_for=("nobody",)))
+            play.player.offer(item("after", wait_for=("lost",)))
+            play.player.offer(item("self", wait_for=("self",)))
+            play.player.no_more_items()
+            assert await play.player.finished() is Ended.FINISHED
+            assert play.asked == ["a"]
+            never = {name: exchange.error for name, exchange in play.exchanges.items() if name != "a"}
+            assert never == {"lost": "never_ready", "after": "never_ready", "self": "never_ready"}
+            assert play.exchanges["lost"].detail == "waits for ['nobody'], which never ended"
+            assert play.exchanges["lost"].ask.sent_ns is None
+
+    run(scenario())
+
+
+def test_a_session_goes_on_after_a_failure() -> None:
+    async def scenario() -> None:
+        async with playing(answering(page(500, b"{}"))) as play:
+            play.player.offer(item("a"))
+            play.player.offer(item("b", wait_for=("a",)))
+            play.player.no_more_items()
+            await play.player.finished()
+            assert [play.exchanges[name].error for name in "ab"] == ["http_500", "http_500"]
+            assert play.player.outcomes == {Outcome.FAILED: 2}
+
+    run(scenario())
+
+
+def test_after_the_duration_nothing_is_sent_and_what_flies_may_end() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(duration_s=0.05)) as play:
+            play.player.offer(item("a", offset_ns=0))
+            play.player.offer(item("b", offset_ns=10**15))
+            play.player.offer(item("c", wait_for=("a",)))
+            ending = asyncio.ensure_future(play.player.finished())
+            await until(lambda: play.player.free == 0 and "a" in gate.under_way, "the gate to close")
+            await gate.finish("a")
+            assert await ending is Ended.DURATION
+            assert list(play.exchanges) == ["a"]
+            assert play.exchanges["a"].outcome is Outcome.COMPLETED
+            play.player.offer(item("d"))
+            assert repr(play.player) == "<Player 0 in flight, 1 done, 0 free to go>"
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("after_duration", [False, True])
+def test_a_stop_records_what_was_in_flight(after_duration: bool) -> None:
+    """Also when the duration was over before: it was cut short all the same."""
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(duration_s=0.01 if after_duration else None)) as play:
+            play.player.offer(item("a"))
+            play.player.offer(item("later", offset_ns=10**15))
+            await until(lambda: "a" in gate.under_way, "a to be under way")
+            if after_duration:
+                await until(lambda: not play.player.free, "the gate to close")
+            await until(lambda: play.player._asked, "a to be asked")
+            play.player.stop(Ended.INTERRUPTED)
+            assert await play.player.finished() is Ended.INTERRUPTED
+            exchange = play.exchanges["a"]
+            assert (exchange.outcome, exchange.error) == (Outcome.ABORTED, "stopped")
+            assert list(play.exchanges) == ["a"]
+            gate.under_way["a"].set()
+
+    run(scenario())
+
+
+def test_a_stop_while_it_connects_is_no_failure_of_the_engine() -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER, Rules(concurrency=5)) as play:
+            for number in range(5):
+                play.player.offer(item(f"r{number}"))
+            await asyncio.sleep(0)
+            play.player.stop(Ended.INTERRUPTED)
+            assert await play.player.finished() is Ended.INTERRUPTED
+            assert {exchange.outcome for exchange in play.exchanges.values()} == {Outcome.ABORTED}
+            assert len(play.exchanges) == 5
+
+    run(scenario())
+
+
+def test_an_answer_that_does_not_end_in_time_is_given_up() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(timeout_s=0.2)) as play:
+            play.player.offer(item("a"))
+            play.player.no_more_items()
+            await play.player.finished()
+            exchange = play.exchanges["a"]
+            assert (exchange.outcome, exchange.error) == (Outcome.TRUNCATED, "timeout")
+            assert len(exchange.timeline) == 1  # what it delivered stays
+            gate.under_way["a"].set()
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("concurrency", [None, 4])
+def test_where_no_engine_is_the_run_ends_soon(concurrency: int | None) -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER, Rules(concurrency=concurrency)) as play:
+            with socket.socket() as nobody:
+                nobody.bind(("127.0.0.1", 0))
+                play.player._pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
+                for number in range(NO_ENGINE_AFTER * 3):
+                    play.player.offer(item(f"r{number}", offset_ns=None if concurrency else number * NS_PER_MS))
+                play.player.no_more_items()
+                assert await play.player.finished() is Ended.NO_ENGINE
+            assert {exchange.error for exchange in play.exchanges.values()} == {"connect_refused"}
+            assert NO_ENGINE_AFTER <= len(play.exchanges) < NO_ENGINE_AFTER * 3
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("pieces", "outcome", "error"),
+    [
+        ([page(500, b"{}")], Outcome.FAILED, "http_500"),
+        ([STREAM_HEAD, token("a"), LAST_CHUNK], Outcome.TRUNCATED, "no_terminator"),
+        ([STREAM_HEAD, sse(b"{"), token("b", "stop"), sse(b"[DONE]") + LAST_CHUNK], Outcome.FAILED, "malformed_event"),
+        ([b"HTTP/9.9 what\r\n\r\n"], Outcome.FAILED, "bad_head"),
+    ],
+)
+def test_what_goes_wrong_is_counted_under_its_name(pieces: list[bytes], outcome: Outcome, error: str) -> None:
+    async def scenario() -> None:
+        async with playing(answering(*pieces)) as play:
+            for number in range(3):
+                play.player.offer(item(f"r{number}"))
+            play.player.no_more_items()
+            assert await play.player.finished() is Ended.FINISHED
+            assert {(exchange.outcome, exchange.error) for exchange in play.exchanges.values()} == {(outcome, error)}
+            assert play.player.outcomes == {outcome: 3}
+
+    run(scenario())
+
+
+def test_the_queue_is_counted_in_bytes_until_it_is_sent() -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER) as play:
+            waiting = [item("a", offset_ns=0), item("b", wait_for=("a",)), item("c", wait_for=("x",))]
+            for each in waiting:
+                play.player.offer(each)
+            assert play.player.queued_bytes == sum(len(each.data) for each in waiting)
+            assert play.player.free == 1
+            await until(lambda: "b" in play.exchanges, "b to end")
+            assert play.player.queued_bytes == len(waiting[2].data)
+            play.player.stop(Ended.INTERRUPTED)
+            assert play.player.queued_bytes == 0
+
+    run(scenario())
+
+
+def test_the_schedule_begins_a_moment_after_the_first_item() -> None:
+    """So that the first requests are not late by birth."""
+
+    async def scenario() -> None:
+        async with playing(ANSWER) as play:
+            play.player.offer(item("a", offset_ns=0))
+            assert play.player.started_ns is not None
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.exchanges["a"].ask.scheduled_ns == play.player.started_ns
+            assert LEAD_NS == 50 * NS_PER_MS
+
+    run(scenario())
