@@ -130,13 +130,10 @@ def _cost(engine: dict[str, Any], throughput: dict[str, float | None]) -> dict[s
     kind, gpus = engine.get("gpu"), engine.get("gpus")
     if not kind or not gpus:
         return None
+    total, output = throughput["total_tokens_per_s"], throughput["output_tokens_per_s"]
+    given = total - output if total is not None and output is not None else None
     try:
-        return provisioned_cost(
-            kind,
-            gpus,
-            total_tokens_per_s=throughput["total_tokens_per_s"],
-            output_tokens_per_s=throughput["output_tokens_per_s"],
-        )
+        return provisioned_cost(kind, gpus, total, output, given)
     except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
         return None
 
