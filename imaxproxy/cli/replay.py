@@ -3,9 +3,9 @@
 import contextlib
 import secrets
 import sys
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,18 @@ from imaxproxy.load.process import PlayerProcess, check_worker
 from imaxproxy.load.schedule import ItemMaker, Scheduled, by_arrivals, by_trace, closed_loop
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import FORMATS, PATHS, Constant, Endpoint, Poisson, Prompts, Trace, open_trace, trace_sha256
+from imaxproxy.traces import (
+    FORMATS,
+    PATHS,
+    Constant,
+    Endpoint,
+    LookAhead,
+    Poisson,
+    Prompts,
+    Trace,
+    open_trace,
+    trace_sha256,
+)
 from imaxproxy.wire import BaseUrl
 
 _CHECKED_ROWS = 20_000
@@ -51,14 +62,14 @@ class Load:
         if self.arrivals is not None and self.rate is None:
             raise UsageError("--arrivals says how the requests of a --rate come: leave it out without one")
 
-    def scheduled(self, trace: Trace) -> Scheduled:
+    def scheduled(self, trace: LookAhead) -> Scheduled:
         """The schedule, drawn from the seed and nothing else."""
         if self.concurrency is not None:
-            return closed_loop(trace)
+            return closed_loop(trace.in_file_order())
         if self.rate is not None:
             drawn = Constant(self.rate) if self.arrivals == "constant" else Poisson(self.rate, self.seed)
-            return by_arrivals(trace, drawn)
-        return by_trace(trace, self.speed, self.spread_ms, self.seed)
+            return by_arrivals(trace.in_file_order(), drawn)
+        return by_trace(trace.in_time_order(), self.speed, self.spread_ms, self.seed)
 
 
 @click.command(short_help="Send a trace to an engine, and measure what comes back.")
@@ -117,8 +128,8 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     worker = PlayerProcess("imaxproxy.cli.player_worker")  # comes up while the trace is checked
     with contextlib.ExitStack() as stack:
         stack.callback(worker.abandon)
-        for _ in islice(load.scheduled(rows), _CHECKED_ROWS):
-            pass
+        ahead = LookAhead.at(rows, _CHECKED_ROWS)
+        deque(load.scheduled(ahead.without_rest()), maxlen=0)  # complains of stamps that cannot be played
         run = RunDirectory.create(flags["out"], "replay")
         if flags["recipe"] is not None:
             engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
@@ -126,7 +137,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         else:
             assert url is not None
             described = choice.stated() or _described(url)
-        session = _Session(trace, rows, load, url, flags, run, described)
+        session = _Session(trace, rows, ahead, load, url, flags, run, described)
         summary = session.play(worker)
     print_result(summary, run, as_json=flags["as_json"])
     return exit_code(summary)
@@ -137,7 +148,8 @@ class _Session:
     """One replay, all its parts chosen."""
 
     path: Path
-    rows: Trace
+    trace: Trace
+    ahead: LookAhead
     load: Load
     url: BaseUrl
     flags: dict[str, Any]
@@ -151,7 +163,7 @@ class _Session:
         manifest.write(self.run)
         rules = Rules(self.load.concurrency, self.flags["duration"], self.flags["timeout"])
         worker.feed(WorkerSettings(self.url, rules, str(self.run.path)), self._items(model, salt))
-        last = show_progress(worker, self.flags["limit"])
+        last = show_progress(worker, len(self.ahead.rows) if self.ahead.whole else self.flags["limit"])
         ended = last.get("ended", "killed")
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=self._trace_facts())
         manifest.write(self.run)
@@ -163,7 +175,7 @@ class _Session:
         endpoint: Endpoint = self.flags["endpoint"]
         prompts = Prompts(self.load.seed, salt)
         maker = ItemMaker(self.url, model, endpoint, prompts, self.flags["api_key"], self.load.speed)
-        return maker.items(self.load.scheduled(self.rows))
+        return maker.items(self.load.scheduled(self.ahead))
 
     def _manifest(self, model: str, salt: str) -> Manifest:
         hidden = {"api_key", "out", "as_json"}
@@ -175,11 +187,11 @@ class _Session:
         return {
             "path": str(self.path),
             "sha256": trace_sha256(self.path),
-            "format": self.rows.format,
-            "skipped": self.rows.skipped,
-            "skipped_examples": self.rows.skipped_examples,
-            "clamped": self.rows.clamped,
-            "unknown_fields": dict(self.rows.unknown_fields),
+            "format": self.trace.format,
+            "skipped": self.trace.skipped,
+            "skipped_examples": self.trace.skipped_examples,
+            "clamped": self.trace.clamped,
+            "unknown_fields": dict(self.trace.unknown_fields),
         }
 
 

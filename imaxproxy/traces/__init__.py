@@ -4,6 +4,7 @@ from imaxproxy.traces.arrivals import Arrivals, Constant, Poisson, Recorded, sha
 from imaxproxy.traces.canonical import canonical_header, canonical_line
 from imaxproxy.traces.history import History
 from imaxproxy.traces.inspect import inspect_trace
+from imaxproxy.traces.look_ahead import LookAhead
 from imaxproxy.traces.prompt import Prompts
 from imaxproxy.traces.reader import FORMATS, Trace, open_trace, trace_sha256
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
@@ -17,6 +18,7 @@ __all__ = [
     "Constant",
     "Endpoint",
     "History",
+    "LookAhead",
     "OutputMode",
     "Poisson",
     "Prompts",
