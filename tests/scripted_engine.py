@@ -87,6 +87,7 @@ class ScriptedEngine:
         return f"http://127.0.0.1:{self.port}"
 
     async def __aenter__(self) -> Self:
+        self.loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port, limit=1 << 20)
         self.port = self._server.sockets[0].getsockname()[1]
@@ -131,11 +132,9 @@ async def _read_request(reader: asyncio.StreamReader) -> Request:
 @contextmanager
 def in_background(engine: ScriptedEngine) -> Iterator[ScriptedEngine]:
     """The engine on a loop in a thread of its own, for tests that wait for processes."""
-    ready, ended = threading.Event(), []
+    ready, stop = threading.Event(), asyncio.Event()
 
     async def serve() -> None:
-        stop = asyncio.Event()
-        ended.append((asyncio.get_running_loop(), stop))
         async with engine:
             ready.set()
             await stop.wait()
@@ -146,8 +145,7 @@ def in_background(engine: ScriptedEngine) -> Iterator[ScriptedEngine]:
     try:
         yield engine
     finally:
-        loop, stop = ended[0]
-        loop.call_soon_threadsafe(stop.set)
+        engine.loop.call_soon_threadsafe(stop.set)
         thread.join(10)
 
 

@@ -53,18 +53,22 @@ class PlayerProcess:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self._close_pipes()
 
     def close(self) -> int:
         """Wait for the end; the worker's exit code. Raises UsageError when a row in mid-trace could not be sent."""
         code = self._process.wait()
         if self._feeder is not None:
             self._feeder.join()
-        with contextlib.suppress(BrokenPipeError):
-            self._stdin.close()
-        self._stdout.close()
+        self._close_pipes()
         if self._feed_error is not None:
             raise self._feed_error
         return code
+
+    def _close_pipes(self) -> None:
+        with contextlib.suppress(BrokenPipeError):
+            self._stdin.close()
+        self._stdout.close()
 
     def _feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
         try:

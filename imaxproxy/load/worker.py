@@ -88,7 +88,7 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     inbox = Inbox(player)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
-    await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
+    pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()
     probe = HealthProbe(loop, health_sink, settings.worker)
     reporter = loop.create_task(_report(player, inbox))
@@ -96,6 +96,7 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         return await player.finished()
     finally:
         reporter.cancel()
+        pipe.close()
         probe.close()
         pool.close()
         say(_progress(player))

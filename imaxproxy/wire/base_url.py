@@ -1,5 +1,6 @@
 """An engine's address as users give it."""
 
+import re
 import ssl
 from dataclasses import dataclass
 from urllib.parse import urlsplit
@@ -26,6 +27,8 @@ class BaseUrl:
             raise UsageError(f"{flag} {text!r} is not a URL: {error}") from error
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise UsageError(f"{flag} must be like http://127.0.0.1:8000/v1, not {text!r}")
+        if not _is_host(parts.hostname):
+            raise UsageError(f"{flag} {text!r} names no host that can be looked up")
         if parts.query or parts.fragment or "@" in parts.netloc:
             raise UsageError(f"{flag} {text!r} may hold a scheme, host, port and path only")
         tls = parts.scheme == "https"
@@ -44,3 +47,10 @@ class BaseUrl:
 
     def __str__(self) -> str:
         return f"{'https' if self.tls else 'http'}://{self.authority}{self.prefix}"
+
+
+def _is_host(name: str) -> bool:
+    try:
+        return re.fullmatch(rb"[\w.:%-]+", name.encode("idna")) is not None
+    except UnicodeError:  # two dots in a row, a label over 63 bytes
+        return False
