@@ -61,9 +61,6 @@ def main() -> None:
         code = _complain(str(error), error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", 130)
-    except BrokenPipeError:  # `| head` has seen enough
-        sys.stderr.close()
-        code = 0
     sys.exit(code if isinstance(code, int) else 0)
 
 

@@ -73,9 +73,9 @@ def test_the_openai_client_works_through_it_and_every_exchange_is_measured(comma
     assert (command.folder / "run" / "summary.json").exists()
     assert (done.json["ended"], done.json["simulated"]) == ("finished", True)
     assert (done.json["requests"]["sent"], done.json["requests"]["completed"]) == (15, 15)
-    assert done.json["tokens"]["output"] == 5 * 4 + 8 * 10 + 3
-    assert done.json["itl_ms"]["count"] == 7 * 10  # two streams did not ask for usage: their tokens are not counted
+    # Two streams did not ask for usage: their tokens are not known.
     assert done.json["tokens"]["uncounted_requests"] == 2
+    assert (done.json["tokens"]["output"], done.json["itl_ms"]["count"]) == (5 * 2 + 8 * 10 + 3, 7 * 10)
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
