@@ -10,7 +10,7 @@ from imaxproxy.clock import NS_PER_S, Alarm, Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.load.item import Item
 from imaxproxy.metrics import Ask, Exchange, Outcome
-from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Pool, Question
+from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Pool, Question, keyless
 
 Sink = Callable[[Exchange], None]
 LEAD_NS = NS_PER_S // 20
@@ -242,7 +242,8 @@ class Player:
             self._ever_connected = True
             answered = await self._ask_engine(connection, item)
             self._pool.give_back(connection)
-            self._note(_exchange(_ask(item, started_ns, scheduled_ns, answered.sent_ns, connect_ns), answered))
+            ask = _ask(item, started_ns, scheduled_ns, answered.sent_ns, connect_ns)
+            self._note(keyless(_exchange(ask, answered), item.data))
         self._release(item.request_id)
 
     async def _ask_engine(self, connection: EngineConnection, item: Item) -> Answered:

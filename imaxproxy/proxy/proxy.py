@@ -18,7 +18,7 @@ from imaxproxy.proxy.front import ClientSide, Front
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import REFUSED, whole_body
 from imaxproxy.proxy.request_head import request_bytes
-from imaxproxy.wire import DIALECTS, Answered, BaseUrl, EngineConnection, Pool, Question
+from imaxproxy.wire import DIALECTS, Answered, BaseUrl, EngineConnection, Pool, Question, keyless
 
 Sink = Callable[[Exchange], None]
 CLIENT_LEFT = WireError("client_left", "the client closed its connection")
@@ -114,7 +114,8 @@ class Proxy:
         data = request_bytes(request, body, self._pool.url)
         question = Question(data, DIALECTS.get(ask.path), request.method, relay.on_head)
         answered, dropped = await self._ask(engine, client, question)
-        self._note(_exchange(replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns), answered))
+        ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
+        self._note(keyless(_exchange(ask, answered), data))
         self._pool.give_back(engine)
         if dropped:
             raise asyncio.CancelledError

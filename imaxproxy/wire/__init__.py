@@ -6,6 +6,7 @@ from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
+from imaxproxy.wire.key import keyless
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
 
@@ -28,4 +29,5 @@ __all__ = [
     "ResponseHead",
     "dropped_headers",
     "due",
+    "keyless",
 ]

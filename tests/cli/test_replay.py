@@ -249,6 +249,16 @@ def test_the_key_is_sent_and_written_nowhere(
     assert key not in done.out + done.err
 
 
+def test_a_key_that_the_engine_repeats_is_written_nowhere(
+    command: Command, start_engine: StartEngine, trace: Path
+) -> None:
+    key = "sk-CANARY-1234567890"
+    engine = start_engine(answering(page(401, json.dumps({"error": {"message": f"bad key {key}"}}).encode())))
+    command.run("replay", trace, "--url", engine.url, "--out", "run", "--api-key", key).check(1)
+    assert [path for path in (command.folder / "run").iterdir() if key.encode() in path.read_bytes()] == []
+    assert {row["detail"] for row in journal(command)} == {"bad key ***"}
+
+
 def test_a_key_that_no_header_can_hold(command: Command, trace: Path) -> None:
     command.environment["OPENAI_API_KEY"] = "sk-CANARY\n"
     complaint = command.run("replay", trace, "--url", "http://127.0.0.1:9", "--out", "run").complaint()

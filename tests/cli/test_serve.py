@@ -63,6 +63,7 @@ def test_the_openai_client_works_through_it_and_every_exchange_is_measured(comma
     assert get_json(f"{url}/imax/engine")["recipe"] == "fixed-5ms"
     ask_all_ways(url)
     asyncio.run(ask_many_at_once(url, 10))
+    until(lambda: not get_json(f"{url}/imax/stats")["in_flight"], "the last exchange to be seen to its end")
     stats = get_json(f"{url}/imax/stats")
     assert (stats["simulated"], stats["in_flight"]) == (True, 0)
     assert (stats["requests"]["completed"], stats["requests"]["passed_through"]) == (15, 2)
