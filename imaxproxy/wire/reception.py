@@ -144,6 +144,8 @@ class Reception:
     def close(self, ask: Ask, ended_ns: int, broken: WireError | None = None, aborted: str | None = None) -> Exchange:
         """The finished record. `broken`: how the connection failed; `aborted`: who left; neither: the body is whole."""
         self._read_body()
+        if aborted is not None and self._facts.done:  # the OpenAI client closes behind [DONE]: it has had all
+            broken = aborted = None
         outcome, error, detail = self._judge(broken, aborted)
         usage = usage_of(self._facts, one_prompt=self._dialect is not None and self._dialect.one_prompt)
         timeline, counted_by = self._timeline(usage.output_tokens)

@@ -1,3 +1,4 @@
+import asyncio
 import json
 import os
 import signal
@@ -81,24 +82,27 @@ def test_the_traces_times_a_rate_and_a_seed(command: Command, trace: Path) -> No
 
 
 def test_a_closed_loop_keeps_its_number(command: Command, start_engine: StartEngine, tmp_path: Path) -> None:
-    under_way, most = 0, 0
+    """An answer ends only once four are under way, or all that are left."""
+    under_way = most = ended = 0
+    models = answering()
 
     async def script(call: Call) -> None:
-        nonlocal under_way, most
+        nonlocal under_way, most, ended
         if call.request.line.startswith(b"GET"):
-            await answering()(call)
+            await models(call)
             return
         under_way += 1
         most = max(most, under_way)
-        for piece in whole_stream(3)[:-1]:
-            await call.send(piece)
-        under_way -= 1
-        await call.send(DONE)
+        await call.send(STREAM_HEAD, token("a"))
+        while most < 4 or under_way < min(4, 30 - ended):
+            await asyncio.sleep(0.001)
+        under_way, ended = under_way - 1, ended + 1
+        await call.send(*whole_stream(3)[1:])
 
     engine = start_engine(script)
-    trace = write_trace(tmp_path / "trace.jsonl", 50)
+    trace = write_trace(tmp_path / "trace.jsonl", 30)
     done = command.run("replay", trace, "--url", engine.url, "--concurrency", 4, "--out", "run", "--json").check(0)
-    assert (most, done.json["requests"]["completed"]) == (4, 50)
+    assert (most, done.json["requests"]["completed"]) == (4, 30)
     assert done.json["ttft_from_schedule_ms"]["count"] == 0  # nobody intends a time
 
 

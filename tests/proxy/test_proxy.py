@@ -186,6 +186,26 @@ def test_the_openai_client_sees_an_engines_error_once() -> None:
     run(scenario())
 
 
+def test_a_client_that_closes_behind_done_has_had_it_all() -> None:
+    """The OpenAI client does not wait for the last chunk, which engines send in a write of its own."""
+
+    def chat(url: str) -> None:
+        with OpenAI(base_url=f"{url}/v1", api_key="none", timeout=10) as client:
+            list(client.completions.create(model="m", prompt="hi", stream=True))
+
+    async def script(call: Call) -> None:
+        await call.send(STREAM_HEAD, token("a"), token("b", "stop"), usage(2), sse(b"[DONE]"))
+        await call.gone()
+
+    async def scenario() -> None:
+        async with proxied(script) as running:
+            await asyncio.to_thread(chat, running.url)
+            exchange = await running.exchange()
+            assert (exchange.outcome, exchange.error, exchange.usage.output_tokens) == (Outcome.COMPLETED, None, 2)
+
+    run(scenario())
+
+
 def test_the_statistics_are_of_what_has_ended() -> None:
     async def script(call: Call) -> None:
         await call.send(*(whole_stream(3) if call.request.body == b"{}" else [STREAM_HEAD]))
