@@ -13,6 +13,8 @@ from benchmarks.machine import describe, moment
 from benchmarks.rig import PHASES, Load, lasting
 
 KINDS = "proxy", "player", "startup", "memory"
+PLAYER_PHASES = "together", "step"
+"""A client makes its own phases when it starts its streams; a step of the source gives all clients the same."""
 
 
 def arguments() -> argparse.Namespace:
@@ -53,7 +55,8 @@ def measure(options: argparse.Namespace) -> Bench:
         for phases in options.phases:
             bench.proxies(loads(options, phases), options.repeats)
     if "player" in options.what:
-        bench.players(loads(options, "together"), options.repeats)
+        for phases in PLAYER_PHASES:
+            bench.players(loads(options, phases), options.repeats)
     if "startup" in options.what:
         bench.start_ups(options.repeats)
     if "memory" in options.what:

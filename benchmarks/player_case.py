@@ -25,6 +25,7 @@ class PlayerResult:
     """CPU of a client from its start to its end (all in), and that less its start-up (marginal), over events."""
 
     name: str
+    phases: str
     streams: int
     events: int
     wall_s: float
@@ -60,6 +61,7 @@ def played(client: Client, load: Load, start_up_s: float, folder: Path) -> Playe
     ended, truth = run(client, load, folder)
     return PlayerResult(
         client.name,
+        load.phases,
         load.streams,
         truth.events,
         ended.wall_s,

@@ -18,8 +18,8 @@ def document(facts: dict[str, Any], results: Results, failed: Sequence[Any]) -> 
     parts = [
         heading(facts),
         shape(facts) if results["proxy"] or results["player"] else "",
-        *(proxies(phases, by_phases(results, phases)) for phases in PHASES if by_phases(results, phases)),
-        players(results["player"]) if results["player"] else "",
+        *(proxies(phases, runs) for phases in PHASES if (runs := by_phases(results["proxy"], phases))),
+        *(players(phases, runs) for phases in PHASES if (runs := by_phases(results["player"], phases))),
         start_ups(results["startup"], results["help"]) if results["startup"] or results["help"] else "",
         memory(results["memory"]) if results["memory"] else "",
         targets(results),
@@ -108,8 +108,8 @@ def cpu_us(run: ProxyResult) -> float | None:
     return run.cost.cpu_us if run.cost else None
 
 
-def by_phases(results: Results, phases: str) -> list[Any]:
-    return [run for run in results["proxy"] if run.phases == phases]
+def by_phases(runs: Sequence[Any], phases: str) -> list[Any]:
+    return [run for run in runs if run.phases == phases]
 
 
 def proxies(phases: str, runs: Sequence[Any]) -> str:
@@ -161,7 +161,7 @@ def delay(runs: Sequence[Any], base: Sequence[Any], get: Get) -> str:
     return spread(runs, lambda run: (get(run) or 0) - direct_ms, "+.3f")
 
 
-def players(runs: Sequence[Any]) -> str:
+def players(phases: str, runs: Sequence[Any]) -> str:
     rows = []
     for streams, name, of in cases(runs):
         times = ratio(of, named(runs, streams, "C, only counts"), operator.attrgetter("all_in_us"))
@@ -179,7 +179,7 @@ def players(runs: Sequence[Any]) -> str:
         )
     heads = ["streams", "client", "all in, CPU µs/event", "marginal", "x C", "core %", *TRUTH_HEADS, "its own verdict"]
     return (
-        "### Player\n\n"
+        f"### Player, phases {phases}\n\n{PHASES[phases].capitalize()}.\n\n"
         + grid(heads, rows)
         + "\n\nAll in: CPU time of the whole process, start-up included, over events; "
         "marginal: less that of a run of one request of two tokens. True: the source's own record of that run."
@@ -227,13 +227,17 @@ def targets(results: Results) -> str:
     """The budgets of the design, where this run has the figures for them."""
     found = []
     for phases in PHASES:
-        runs = by_phases(results, phases)
+        runs = by_phases(results["proxy"], phases)
         got = ratio(named(runs, 100, "imaxproxy"), named(runs, 100, "nginx"), cpu_us)
         found.append((f"proxy at 100 streams, phases {phases}, in nginx's CPU/event", 1.6, got))
-    player = named(results["player"], 200, "imaxproxy replay")
-    for peer, most in (("SGLang Rust", 1.0), ("vLLM", 1 / 3)):
-        got = ratio(player, named(results["player"], 200, peer), operator.attrgetter("all_in_us"))
-        found.append((f"player at 200 streams, in {peer}'s CPU/event, all in", most, got))
+    for phases, streams, peer, most in (
+        (phases, *target) for phases in PHASES for target in ((100, "SGLang Rust", 1.0), (200, "vLLM", 1 / 3))
+    ):
+        runs = by_phases(results["player"], phases)
+        got = ratio(
+            named(runs, streams, "imaxproxy replay"), named(runs, streams, peer), operator.attrgetter("all_in_us")
+        )
+        found.append((f"player at {streams} streams, phases {phases}, in {peer}'s CPU/event, all in", most, got))
     rows = [
         [what, f"{most:.2f}", f"{got:.2f}", "met" if got <= most else "**missed**"]
         for what, most, got in found
