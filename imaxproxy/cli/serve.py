@@ -60,7 +60,7 @@ def serve(
     out: Path | None,
     drain_timeout: float,
     as_json: bool,
-) -> None:
+) -> int:
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
 
     \b
@@ -68,7 +68,8 @@ def serve(
     imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
 
     Point clients at http://127.0.0.1:8080/v1. Each exchange is journalled as it ends; /health and /imax/stats answer
-    while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them.
+    while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them, and
+    the exit status is 1.
     """
     from imaxproxy.proxy import bind
 
@@ -91,6 +92,7 @@ def serve(
         ended, lost = _serve(upstream, listen, run, described)
     replace(manifest, ended=ended, lost_lines=lost).write(run)
     print_result(summarize(run), run, as_json=as_json)
+    return 0 if ended == "finished" else 1
 
 
 def _ask(upstream: BaseUrl) -> dict[str, Any] | None:

@@ -166,10 +166,11 @@ class SimulatedEngine:
         with self._open_log() as log:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
-                *("-m", "imaxproxy.sim", *self._argv),
+                *("-P", "-m", "imaxproxy.sim", *self._argv),  # -P: no module of the working directory is ours
                 stdin=asyncio.subprocess.PIPE,  # never written to: its end tells the child that we are gone
                 stdout=asyncio.subprocess.PIPE,
                 stderr=log,
+                start_new_session=True,  # Ctrl-C in a terminal is for the command: streams in flight may still end
             )
         try:
             await self._wait_ready(self._process)

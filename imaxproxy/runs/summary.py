@@ -28,13 +28,18 @@ _PARTS = ("warmup", "steady", "drain")
 class WindowTally:
     """What falls into one window: requests by their send, tokens by their arrival."""
 
-    def __init__(self, window: Window) -> None:
+    def __init__(self, window: Window, *, is_run: bool = False) -> None:
         self.window = window
+        self._is_run = is_run
         self.tally = Tally()
         self._arrived_output_tokens = 0
         self._tokens_are_known = False
 
     def add(self, exchange: Exchange) -> None:
+        if exchange.ask.dialect is None:  # only passed through: no window is about it, the run counts it
+            if self._is_run:
+                self.tally.add(exchange)
+            return
         self._arrived_output_tokens += self.window.tokens_of(exchange)
         self._tokens_are_known = self._tokens_are_known or exchange.output_tokens is not None
         started_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
@@ -72,7 +77,7 @@ def summarize(run: RunDirectory) -> dict[str, Any]:
     windows = finder.close()
     if windows is None:
         windows = Windows(Window(0, 0), None, None, None)
-    tallies = {"whole": WindowTally(windows.whole)}
+    tallies = {"whole": WindowTally(windows.whole, is_run=True)}
     tallies |= {name: WindowTally(part) for name in _PARTS if (part := getattr(windows, name)) is not None}
     for exchange in read_journal(run):
         for tally in tallies.values():

@@ -124,5 +124,5 @@ def _are(kind: type) -> Callable[[list[Any]], bool]:
 
 
 def _shown(found: object) -> str:
-    text = "nothing" if found is None else orjson.dumps(found).decode()
+    text = "nothing" if found is None else " ".join(orjson.dumps(found).decode().splitlines())  # U+0085 is a line end
     return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "..."

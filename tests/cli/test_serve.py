@@ -121,7 +121,7 @@ def test_streams_that_do_not_end_are_dropped_and_recorded(
         serving.says("may end")
         if how == "second signal":
             serving.send(signal.SIGTERM)
-        done = serving.wait().check(0)
+        done = serving.wait().check(1)
         stream.close()
     assert done.json["ended"] == "dropped streams"
     assert done.json["requests"]["by_error"] == {"stopped": 1}

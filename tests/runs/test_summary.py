@@ -265,3 +265,13 @@ def test_a_closed_loop_offers_no_rate(tmp_path: Path) -> None:
     unscheduled = [replace(one, ask=replace(one.ask, scheduled_ns=None)) for one in STEADY_RUN]
     meter = summary_of(tmp_path, unscheduled)["meter"]
     assert (meter["offered_rate"], meter["achieved_rate"], meter["valid"]) == (None, None, True)
+
+
+def test_a_passed_through_request_before_the_first_measured_one_is_counted(tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "serve")
+    journal = Journal(run)
+    journal.add(Exchange(Ask("m", "/v1/models", 1, 2), Outcome.COMPLETED, 3, status=200))
+    journal.add(Exchange(Ask("a", "/v1/chat/completions", 10, 11, dialect="chat"), Outcome.COMPLETED, 12, status=200))
+    journal.close()
+    requests = summarize(run)["requests"]
+    assert (requests["sent"], requests["passed_through"]) == (1, 1)
