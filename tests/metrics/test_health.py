@@ -50,12 +50,21 @@ class Bench:
 
 
 def test_a_sample_a_second(probe: Bench) -> None:
-    for _ in range(100):
+    rings = -(-NS_PER_S // PROBE_EVERY_NS)  # the first ring a second or more after the last sample brings the next
+    for _ in range(2 * rings):
         probe.cpu.advance(4 * NS_PER_MS)
         probe.ring()
-    assert [sample.wall_ns for sample in probe.samples] == [NS_PER_S, NS_PER_S]
+    assert [sample.wall_ns for sample in probe.samples] == [rings * PROBE_EVERY_NS] * 2
     first = probe.samples[0]
-    assert (first.worker, first.at_ns, first.cpu_ns, first.lag_us) == (3, 2 * NS_PER_S, 200 * NS_PER_MS, {0: 50})
+    assert (first.worker, first.at_ns) == (3, NS_PER_S + rings * PROBE_EVERY_NS)
+    assert (first.cpu_ns, first.lag_us) == (rings * 4 * NS_PER_MS, {0: rings})
+
+
+@pytest.mark.parametrize("step_ms", [2, 4, 5, 10, 20])
+def test_the_probe_meets_an_engines_steps_at_all_phases(step_ms: int) -> None:
+    """At every 20 ms it met 5 ms steps always at one phase, and missed the bursts that make stamps late."""
+    phases = {number * PROBE_EVERY_NS % (step_ms * NS_PER_MS) * 8 // (step_ms * NS_PER_MS) for number in range(100)}
+    assert phases == set(range(8))
 
 
 def test_lag_is_how_late_the_alarm_rings(probe: Bench) -> None:
@@ -71,10 +80,11 @@ def test_a_stall_weighs_as_long_as_it_lasted(probe: Bench) -> None:
     """One ring late by 100 ms has swallowed five more: coordinated omission, in the probe itself."""
     for _ in range(10):
         probe.ring()
-    probe.ring(late_ns=100 * NS_PER_MS)
+    probe.ring(late_ns=5 * PROBE_EVERY_NS)
     probe.ring()
     probe.probe.close()
-    assert probe.samples[0].lag_us == {0: 12, 20_000: 1, 40_000: 1, 60_000: 1, 80_000: 1, 100_000: 1}
+    every_us = PROBE_EVERY_NS // 1000
+    assert probe.samples[0].lag_us == {0: 12, **{missed * every_us: 1 for missed in range(1, 6)}}
 
 
 def test_an_alarm_that_rings_early_is_set_again(probe: Bench) -> None:
