@@ -32,7 +32,6 @@ class PlayerProcess:
             fcntl.fcntl(self._stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._feeder: threading.Thread | None = None
         self._feed_error: UsageError | None = None
-        self.items_fed = 0
 
     def feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
         """Hand over items from a thread of their own, as fast as the worker takes them."""
@@ -86,7 +85,6 @@ class PlayerProcess:
             for item in items:
                 self._stdin.write(item.frame())
                 self._stdin.flush()
-                self.items_fed += 1
         except UsageError as error:  # told when the worker has ended: what was sent before is measured
             self._feed_error = error
 

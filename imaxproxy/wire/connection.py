@@ -120,10 +120,6 @@ class EngineConnection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.abort()
 
-    def close(self) -> None:
-        if self._transport is not None:
-            self._transport.close()
-
     def pause(self) -> None:
         """Take no more from the engine: whoever we forward to is slower."""
         if self._transport is not None and not self._transport.is_closing():

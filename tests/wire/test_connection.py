@@ -269,7 +269,7 @@ async def test_a_slow_reader_pauses_the_engine() -> None:
     assert not transport.reading
     connection.resume()
     assert transport.reading
-    connection.close()
+    connection.abort()
     connection.pause()
     assert transport.reading
 
