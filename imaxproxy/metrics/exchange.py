@@ -59,6 +59,8 @@ class Ask:
     session_id: str | None = None
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None
+    attempt: int | None = None
+    """Which retry this is, from 1; None: the first attempt."""
 
 
 @dataclass(frozen=True, slots=True)

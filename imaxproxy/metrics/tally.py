@@ -55,6 +55,8 @@ class Tally:
         self.token_events = 0
         self.coalesced_events = 0
         self.simulated = 0
+        self.retried = 0
+        """Attempts that were not a request's first."""
         self.passed_through = 0
         """Exchanges of paths that are not measured (`/v1/models`, `/tokenize`): in the journal, in no metric."""
 
@@ -64,6 +66,7 @@ class Tally:
             self.passed_through += 1
             return
         self.outcomes[exchange.outcome] += 1
+        self.retried += exchange.ask.attempt is not None
         if exchange.error is not None:
             self.errors[exchange.error] += 1
         self._add_tokens(exchange)
@@ -81,6 +84,7 @@ class Tally:
         self.token_events += other.token_events
         self.coalesced_events += other.coalesced_events
         self.simulated += other.simulated
+        self.retried += other.retried
         self.passed_through += other.passed_through
 
     @property
@@ -91,7 +95,8 @@ class Tally:
         """`requests` of summary.json; completed + failed + aborted + truncated = sent."""
         counts: dict[str, Any] = {"sent": self.sent}
         counts |= {outcome.value: self.outcomes[outcome] for outcome in Outcome}
-        return counts | {"by_error": dict(sorted(self.errors.items())), "passed_through": self.passed_through}
+        by_error = dict(sorted(self.errors.items()))
+        return counts | {"by_error": by_error, "retried": self.retried, "passed_through": self.passed_through}
 
     def tokens(self) -> dict[str, Any]:
         """`tokens` of summary.json. `counted_by` is the least exact way in use among exchanges that gave tokens."""

@@ -75,6 +75,8 @@ class CanonicalReader:
             model=fields.name("model"),
             extra=fields.mapping("extra") or {},
             output_mode=fields.choice("output_mode", _OUTPUT_MODES) or UNSAID,
+            cancel_after_tokens=fields.whole("cancel_after_tokens", 1, MAX_TOKENS, " of tokens"),
+            cancel_after_ms=fields.ms("cancel_after_ms"),
             priority=fields.whole("priority", -(2**31), 2**31 - 1),
             tags=fields.mapping("tags") or {},
             recorded=fields.mapping("recorded") or {},

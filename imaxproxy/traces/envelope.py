@@ -12,7 +12,7 @@ from imaxproxy.errors import UsageError
 _PIECES = 1440
 """Straight pieces of one wave: a day's minutes."""
 DIURNAL_RATIO = 9.85
-"""Peak over trough of a day: peak / mean 2.66 and trough / mean 0.27 over 24 h of the R1 trace of Bailian (ServeGen)."""
+"""Peak over trough of a day: 2.66 and 0.27 of the mean over 24 h of Bailian's R1 trace (ServeGen)."""
 _HOW = "give S:FACTOR,S:FACTOR,..., diurnal:PERIOD_S[,PEAK_OVER_TROUGH], or @FILE with a line S,FACTOR each"
 
 
@@ -101,7 +101,7 @@ def diurnal(period_s: float, peak_over_trough: float = DIURNAL_RATIO) -> Envelop
     deep, as in recorded days.
     """
     if not (period_s > 0 and math.isfinite(period_s)) or not (1 <= peak_over_trough < math.inf):
-        raise UsageError("--envelope diurnal:PERIOD_S[,PEAK_OVER_TROUGH] needs a period above 0 s and a ratio from 1 on")
+        raise UsageError("--envelope diurnal:PERIOD_S[,PEAK_OVER_TROUGH] needs a period above 0 and a ratio from 1 on")
     depth = math.log(peak_over_trough) / 2
     raw = [math.exp(-depth * math.cos(2 * math.pi * piece / _PIECES)) for piece in range(_PIECES + 1)]
     mean = (sum(raw) - raw[0]) / _PIECES

@@ -76,6 +76,11 @@ class TraceRow:
     output_mode: OutputMode = UNSAID
     """Said by the trace, or else by its kind: exact when only lengths are given, natural when text is."""
 
+    cancel_after_tokens: int | None = None
+    """The client gives up once so many output tokens have come: load, not failure."""
+    cancel_after_ms: float | None = None
+    """The client gives up so long after its send; with both, whichever comes first."""
+
     priority: int | None = None
     tags: Json = field(default_factory=dict)
     recorded: Json = field(default_factory=dict)
