@@ -3,9 +3,11 @@
 from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Outcome, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
+from imaxproxy.metrics.interval import Interval, t_interval, wilson
+from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
 from imaxproxy.metrics.timeline import ANSWER, REASONING, TOOL, Timeline, mark
-from imaxproxy.metrics.window import Window, WindowFinder, Windows
+from imaxproxy.metrics.window import Trim, Window, WindowFinder, Windows, mser5
 
 __all__ = [
     "ANSWER",
@@ -19,16 +21,24 @@ __all__ = [
     "HealthProbe",
     "HealthSample",
     "Histogram",
+    "Interval",
     "MeterHealth",
+    "Objective",
     "Outcome",
+    "SloTally",
     "Tally",
     "Timeline",
+    "Trim",
     "Usage",
     "Window",
     "WindowFinder",
     "Windows",
     "mark",
+    "mser5",
+    "objectives_of",
     "per_second",
     "seconds",
+    "t_interval",
     "tune_gc",
+    "wilson",
 ]
