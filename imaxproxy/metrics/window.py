@@ -122,6 +122,8 @@ class WindowFinder:
 
 _MOST_SLICES, _LEAST_SLICES, _STARTS_A_SLICE = 500, 50, 2
 _NEARLY = 1.1
+_FLAT = 1e-9
+"""A spread below this share of the squares is none: a closed loop's level is flat, what is left of it is rounding."""
 
 
 def mser5(values: Sequence[float]) -> tuple[int, bool]:
@@ -138,7 +140,7 @@ def mser5(values: Sequence[float]) -> tuple[int, bool]:
     errors: list[float] = []
     for value in reversed(batches):
         count, total, squares = count + 1, total + value, squares + value * value
-        errors.append(max(squares - total * total / count, 0.0) / (count * count))
+        errors.append(max(squares - total * total / count, _FLAT * squares) / (count * count))
     errors.reverse()  # errors[d]: d batches left out
     half = len(batches) // 2
     least = min(range(half + 1), key=errors.__getitem__)

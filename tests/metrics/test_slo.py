@@ -20,7 +20,7 @@ def exchange(
     ttft_ms: float | None,
     tpot_ms: float = 10,
     outcome: Outcome = Outcome.COMPLETED,
-    ended_ms: float = 1 * S,
+    ended_ms: float = 1000,
     lag_ms: float = 0,
 ) -> Exchange:
     """Of three tokens, or none."""

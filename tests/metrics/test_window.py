@@ -124,6 +124,12 @@ def test_mser5_leaves_a_level_alone() -> None:
     assert settled
 
 
+def test_mser5_finds_where_a_flat_level_begins() -> None:
+    """As a closed loop has it: nothing varies behind the ramp but the last bits of a float."""
+    level = [51 + 1e-9 * (number % 3) for number in range(400)]
+    assert mser5([float(value) for value in range(50)] + level) == (50, True)
+
+
 def test_mser5_knows_a_series_that_is_still_on_its_way() -> None:
     assert mser5([float(value) for value in range(500)]) == (250, False)
     assert mser5([]) == (0, False)
