@@ -117,10 +117,10 @@ async def _until_stopped(
     upstream: BaseUrl, listen: Listen, run: RunDirectory, journal: Journal, engine: dict[str, Any] | None
 ) -> str:
     from imaxproxy.metrics import HealthProbe, tune_gc
-    from imaxproxy.proxy import Proxy
+    from imaxproxy.proxy import Fleet, Proxy
 
     loop = asyncio.get_running_loop()
-    proxy = Proxy(upstream, journal.add, engine)
+    proxy = Proxy(Fleet([upstream]), journal.add, engine)
     await proxy.listen(listen.door)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

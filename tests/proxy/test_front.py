@@ -74,7 +74,7 @@ def test_many_clients_that_leave_a_flood_leave_nothing_behind() -> None:
                 await asyncio.gather(*(visit(running) for _ in range(20)))
             await until(lambda: len(running.exchanges) == 100, "all exchanges to end")
             assert {exchange.error for exchange in running.exchanges} == {"client_left"}
-            assert "0 busy, 0 idle" in repr(running.proxy._pool)
+            assert "0 busy, 0 idle" in repr(running.fleet.upstreams[0].pool)
 
     run(scenario())
 

@@ -103,7 +103,7 @@ def test_the_path_before_v1_is_the_engines_own() -> None:
 
     async def scenario() -> None:
         async with proxied(answering(page(200, b"{}"))) as running:
-            running.proxy._pool.url = BaseUrl("127.0.0.1", running.engine.port, "/engines/a")
+            running.fleet.upstreams[0].pool.url = BaseUrl("127.0.0.1", running.engine.port, "/engines/a")
             client = await running.connect()
             await client.send(post())
             await client.read_page()
