@@ -8,10 +8,12 @@ from imaxproxy.proxy.front import bind
 from imaxproxy.proxy.keys import KeyRing, read_keys
 from imaxproxy.proxy.limits import Limits, connections_that_fit
 from imaxproxy.proxy.proxy import Proxy, Sink
+from imaxproxy.proxy.tls import Certificate
 
 __all__ = [
     "Admission",
     "Allowance",
+    "Certificate",
     "Credentials",
     "Fleet",
     "KeyRing",

@@ -42,7 +42,7 @@ class Allowance:
 
 
 class Account:
-    """One client's requests under way, and the rate that it has used up. Nothing waits: who has no room is told when."""
+    """One client's requests under way, and the rate it has used up. Nothing waits: who has no room is told when."""
 
     __slots__ = ("_full_at_ns", "allowance", "in_flight", "name")
 

@@ -39,7 +39,7 @@ class Credentials:
     def _read(self) -> dict[BaseUrl, bytes]:
         keys = [source() for source in self._sources]
         each = keys * len(self._urls) if len(keys) == 1 else keys
-        return {url: b"Authorization: Bearer " + key.encode() for url, key in zip(self._urls, each, strict=True)}
+        return {url: b"Authorization: Bearer " + key.encode() for url, key in zip(self._urls, each, strict=False)}
 
 
 def key_in_file(path: Path, flag: str) -> Source:

@@ -35,7 +35,8 @@ async def _next_piece(request: web.BaseRequest, patience_s: float) -> bytes:
         async with asyncio.timeout(patience_s):
             return await request.content.readany()
     except TimeoutError as error:
-        raise Refused("body_timeout", "the rest of the request's body did not come, or too slowly", close=True) from error
+        what = "the rest of the request's body did not come, or too slowly"
+        raise Refused("body_timeout", what, close=True) from error
     except web.RequestPayloadError as error:
         raise Refused("bad_body", f"the request's body is not what its head says: {error}", close=True) from error
 

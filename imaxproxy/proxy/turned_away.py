@@ -18,7 +18,7 @@ _AT_ONCE = 32
 
 
 class TurnedAway(asyncio.Protocol):
-    """Answers before anything is asked, and closes once the request has come: earlier, its sender would never read it."""
+    """Answers before anything is asked, and closes once the request has come: earlier, nobody would read the answer."""
 
     def __init__(self, others: "set[TurnedAway]") -> None:
         self._others = others

@@ -12,11 +12,13 @@ SECRET_HEADERS = frozenset(
 HIDDEN = "***"
 
 _CARRIED = re.compile(
-    rb"^(?:authorization:[ \t]*(?:bearer|basic)?|(?:x-)?api-key:|proxy-authorization:[ \t]*(?:bearer|basic)?)[ \t]*(\S+)",
+    rb"^(?:(?:proxy-)?authorization:[ \t]*(?:bearer|basic)?|(?:x-)?api-key:)[ \t]*(\S+)",
     re.IGNORECASE | re.MULTILINE,
 )
-_USERINFO = re.compile(r"(?<=://)[^/?#\s@]*@")
-_PARAMETER = re.compile(r"((?:^|[?&;])(?:[a-z_-]*(?:key|token|secret|password)|sig|signature)=)([^&;#\s]+)", re.IGNORECASE)
+_USERINFO = re.compile(r"(?<=://)\S*@")  # also a password with a slash in it, which is no URL any more
+_PARAMETER = re.compile(
+    r"((?:^|[?&;])(?:[a-z_-]*(?:key|token|secret|password)|sig|signature)=)([^&;#\s]+)", re.IGNORECASE
+)
 _TOLD = re.compile(
     r"\b(?:sk|pk|rk|hf|gsk|xai|nvapi|ghp|AIza)[-_]?[\w-]{8,}"  # as providers issue them
     r"|(?<=bearer )[\w.~+/=-]{8,}"
