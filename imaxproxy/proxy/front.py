@@ -142,7 +142,7 @@ class Front(web.Server):
         self.refused = refused
         self._turned_away: set[TurnedAway] = set()
 
-    def __call__(self) -> asyncio.Protocol:
+    def __call__(self) -> asyncio.Protocol:  # type: ignore[override]  # not every client gets a handler
         """The protocol of a client that has just come."""
         if self.limits.connections is not None and len(self._connections) >= self.limits.connections:
             self.refused["too_many_connections"] += 1

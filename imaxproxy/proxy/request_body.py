@@ -18,7 +18,8 @@ async def whole_body(request: web.BaseRequest, transport: asyncio.Transport, lim
     if content.is_eof():  # most come in one read with their head
         return content.read_nowait()
     loop = asyncio.get_running_loop()
-    started_s, pieces, size_bytes = loop.time(), [], 0
+    pieces: list[bytes] = []
+    started_s, size_bytes = loop.time(), 0
     while True:
         left_s = started_s + limits.body_idle_s + size_bytes / limits.body_rate_bytes_per_s - loop.time()
         piece = await _next_piece(request, min(left_s, limits.body_idle_s))
