@@ -19,7 +19,8 @@ _ANTHROPIC_TYPES = {
 
 
 def json_page(status: int, value: dict[str, Any]) -> web.Response:
-    return web.Response(status=status, body=orjson.dumps(value), content_type="application/json")
+    headers = {"Server": "imaxproxy"}  # aiohttp would tell its version, and Python's
+    return web.Response(status=status, body=orjson.dumps(value), headers=headers, content_type="application/json")
 
 
 def error_page(error: WireError, path: str = "") -> web.Response:
