@@ -1,6 +1,6 @@
 """The proxy's own pages: everything that is not relayed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from aiohttp import web
@@ -19,8 +19,15 @@ class OwnPages:
     """`/health` and what lies under `/imax/`."""
 
     def __init__(
-        self, fleet: Fleet, tally: Tally, in_flight: Callable[[], int], engine: dict[str, Any] | None, clock_ns: Clock
+        self,
+        fleet: Fleet,
+        tally: Tally,
+        in_flight: Callable[[], int],
+        engine: dict[str, Any] | None,
+        clock_ns: Clock,
+        refused: Mapping[str, int],
     ) -> None:
+        self._refused = refused
         self._fleet, self._tally, self._in_flight, self._engine = fleet, tally, in_flight, engine
         self._clock_ns = clock_ns
         self._ready_until_ns = 0
@@ -56,6 +63,7 @@ class OwnPages:
             "engine": self._engine,
             "in_flight": self._in_flight(),
             "requests": tally.requests(),
+            "refused": dict(sorted(self._refused.items())),
             "tokens": tally.tokens(),
             **tally.stats(),
         }
