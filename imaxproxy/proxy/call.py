@@ -9,6 +9,7 @@ from aiohttp import web
 
 from imaxproxy.metrics import Ask
 from imaxproxy.proxy.front import ClientSide
+from imaxproxy.proxy.labels import TAG_HEADER, tags_of
 from imaxproxy.wire import DIALECTS
 
 _REQUEST_ID = re.compile(r"[ -~]{1,500}")
@@ -38,4 +39,16 @@ def _asked(request: web.BaseRequest, started_ns: int) -> Ask:
     path, request_id = request.path, request.headers.get("x-request-id", "")
     if not _REQUEST_ID.fullmatch(request_id):
         request_id = uuid.uuid4().hex
-    return Ask(request_id, path, started_ns, dialect=DIALECTS[path].name if path in DIALECTS else None)
+    return Ask(
+        request_id,
+        path,
+        started_ns,
+        dialect=DIALECTS[path].name if path in DIALECTS else None,
+        client_retry=_retries(request.headers.get("x-stainless-retry-count", "")),
+        tags=tags_of(request.headers.getall(TAG_HEADER, ())),
+    )
+
+
+def _retries(said: str) -> int | None:
+    """What the OpenAI and Anthropic SDKs say of how often they had sent this request before."""
+    return int(said) if said.isascii() and said.isdigit() and len(said) < 4 else None

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from imaxproxy.wire import BaseUrl, dropped_headers
 
-_OURS = frozenset({b"host", b"content-length", b"accept-encoding", b"expect"})
+_OURS = frozenset({b"host", b"content-length", b"accept-encoding", b"expect", b"x-imax-tag"})
 
 
 def request_bytes(request: web.BaseRequest, body: bytes, url: BaseUrl) -> bytes:
