@@ -10,10 +10,12 @@ from aiohttp import web
 
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, Exchange, Outcome, Tally
+from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import ClientSide, Front
+from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.own_pages import OwnPages
 from imaxproxy.proxy.page import error_page
 from imaxproxy.proxy.relayed import Relay, Relayed
@@ -35,21 +37,23 @@ class Proxy:
         sink: Sink,
         engine: dict[str, Any] | None = None,
         clock_ns: Clock = monotonic_ns,
+        board: Board | None = None,
     ) -> None:
         self._fleet = fleet
         self._sink = sink
         self._clock_ns = clock_ns
-        self._tally = Tally()
-        self._in_flight = 0
+        self._board = board or LocalBoard(engine)
+        self._board.watch(self._gauges)
+        self._in_flight = self._done = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._front = Front(self._handle)
         self._server: asyncio.Server | None = None
         self._stopped = False
-        self._pages = OwnPages(fleet, self._tally, lambda: self._in_flight, engine, clock_ns)
+        self._pages = OwnPages(fleet, self._board, engine, clock_ns)
 
     def __repr__(self) -> str:
-        return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._tally.sent} done>"
+        return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._done} done>"
 
     async def listen(self, door: socket.socket) -> None:
         """Accept the clients that come to `door`, a socket that `bind` made."""
@@ -135,9 +139,13 @@ class Proxy:
     def _why_dropped(self) -> WireError:
         return STOPPED if self._stopped else CLIENT_LEFT
 
+    def _gauges(self) -> Gauges:
+        return Gauges(in_flight=self._in_flight, connections=len(self._front.connections))
+
     def _note(self, exchange: Exchange) -> None:
+        self._done += 1
         self._sink(exchange)
-        self._tally.add(exchange)
+        self._board.add(exchange)
 
 
 def _exchange(ask: Ask, answered: Answered) -> Exchange:
