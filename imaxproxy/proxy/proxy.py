@@ -25,6 +25,7 @@ from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, keyle
 
 Sink = Callable[[Exchange], None]
 CLIENT_LEFT = WireError("client_left", "the client closed its connection")
+_RETIRED_LOOK_S = 0.05
 STOPPED = WireError("stopped", "the proxy was stopped")
 
 
@@ -49,7 +50,7 @@ class Proxy:
         self._idle.set()
         self._front = Front(self._handle)
         self._server: asyncio.Server | None = None
-        self._stopped = False
+        self._stopped = self._retiring = False
         self._pages = OwnPages(fleet, self._board, engine, clock_ns)
 
     def __repr__(self) -> str:
@@ -70,6 +71,17 @@ class Proxy:
             return False
         return True
 
+    async def retire(self) -> None:
+        """Take no new connections and let the clients that are here go: each is told so with its next answer.
+
+        Unlike in `drain`, no connection is closed on which a client may be sending its next request just now. Ends when
+        the last client has gone, which idle ones do in time.
+        """
+        self._shut_door()
+        self._retiring = True
+        while self._front.connections:
+            await asyncio.sleep(_RETIRED_LOOK_S)
+
     async def close(self) -> None:
         """Drop what is left: it is recorded as aborted."""
         self._stopped = True
@@ -82,6 +94,12 @@ class Proxy:
             self._server.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._respond(request)
+        if self._retiring and not isinstance(response, Relayed):
+            response.force_close()
+        return response
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         page = self._pages.get(request.path)
         if page is not None:
             return await page()
@@ -109,7 +127,7 @@ class Proxy:
         except asyncio.CancelledError:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        relay = Relay(call.request, call.transport)
+        relay = Relay(call.request, call.transport, last=self._retiring)
         data = request_bytes(call.request, call.body, upstream.url)
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
         answered, dropped = await self._ask(engine, call.client, question)
