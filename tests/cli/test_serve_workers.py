@@ -36,6 +36,12 @@ def start(command: Command, engine: ScriptedEngine, *flags: object, workers: int
     )
 
 
+def journalled(command: Command, workers: int) -> int:
+    """Measured exchanges in the journals."""
+    rows = [row for number in range(workers) for row in lines_of(command.folder / "run" / f"exchanges-{number}.jsonl")]
+    return len([row for row in rows if row.get("dialect")])
+
+
 def stop(serving: Started) -> Any:  # noqa: ANN401
     serving.send(signal.SIGTERM)
     return serving.wait().check(0).json
@@ -95,7 +101,7 @@ def test_whichever_worker_answers_says_the_same(command: Command, start_engine: 
     summary = stop(serving)
     journals = [lines_of(command.folder / "run" / f"exchanges-{worker}.jsonl") for worker in range(3)]
     assert min(len(rows) for rows in journals) > 0  # the kernel shared them out
-    assert sum(len([row for row in rows if row.get("dialect")]) for rows in journals) == 40
+    assert journalled(command, 3) == 40
     assert (summary["requests"]["completed"], summary["itl_ms"]["count"]) == (40, 160)
     reported = command.run("report", "run", "--json").check(0).json
     assert reported == summary
@@ -109,6 +115,7 @@ def test_a_killed_worker_is_replaced_and_what_it_journalled_counts(command: Comm
     pids = serving_workers(url)
     # What ended after the last telling is in the journal only: asked and killed in one go.
     assert asyncio.run(ask_many(url, 30)) == {"whole": 30}
+    until(lambda: journalled(command, 2) == 60, "60 lines")
     os.kill(pids[0], signal.SIGKILL)
     serving.says("worker 0 died .exit 137.; its journal is kept")
     until(lambda: set(serving_workers(url)) == {1, 2}, "another worker")
