@@ -14,6 +14,8 @@ from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
 
 if TYPE_CHECKING:
+    import ssl
+
     from imaxproxy.proxy import Admission, Allowance, Certificate, KeyRing, Limits
 
 KEYS_VARIABLE = "IMAXPROXY_KEYS"
@@ -97,8 +99,11 @@ class Gate:
     def check(self, urls: Sequence[BaseUrl]) -> None:
         """Raises UsageError now for what would go wrong later."""
         self.admission(urls)
-        if self.certificate is not None:
-            self.certificate.context()
+        self.tls()
+
+    def tls(self) -> "ssl.SSLContext | None":
+        """What a listener needs. Raises UsageError when the certificate is none."""
+        return None if self.certificate is None else self.certificate.context()
 
     def _read_keys(self) -> "KeyRing":
         from imaxproxy.proxy import KeyRing, read_keys

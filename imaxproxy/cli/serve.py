@@ -19,11 +19,31 @@ from imaxproxy.wire import BaseUrl, shown
 _UNWRITTEN = frozenset({"url", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
 """Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
 
+AUTO = "auto"
+MOST_WORKERS = 1024
+
+
+def worker_count(value: str | int) -> str | int:
+    """How many workers, from 1; or `auto`."""
+    if value == AUTO:
+        return AUTO
+    if not str(value).isdecimal() or not 0 < int(value) <= MOST_WORKERS:
+        raise click.BadParameter(f"{value} is not a number of workers from 1 to {MOST_WORKERS}, or auto")
+    return int(value)
+
 
 @click.command(short_help="Stand between clients and an engine, and measure every token.")
 @engine_options("--upstream")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option(
+    "--workers",
+    type=worker_count,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that relay, all on one port; auto: one a core.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: imax-runs/<time>-serve]")
 @click.option(
     "--drain-timeout",
@@ -42,11 +62,13 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     imaxproxy serve --upstream http://127.0.0.1:8000 --port 8080
     imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
 
+    imaxproxy serve --upstream http://127.0.0.1:8000 --workers auto
+
     Point clients at http://127.0.0.1:8080/v1. Each exchange is journalled as it ends; /health and /imax/stats answer
     while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them, and
-    the exit status is 1.
+    the exit status is 1. With several workers SIGHUP replaces them, and no request fails for it.
     """
-    from imaxproxy.proxy import bind
+    from imaxproxy.proxy import open_doors, usable_cpus
 
     choice = EngineChoice(flags["url"], "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
@@ -55,7 +77,10 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     gate.check([upstream] if upstream else [])
     described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
-        door = stack.enter_context(bind(flags["host"], flags["port"]))
+        workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
+        doors = open_doors(flags["host"], flags["port"], workers)
+        for door in doors:
+            stack.enter_context(door)
         run = RunDirectory.create(flags["out"], "serve")
         if flags["recipe"] is not None:
             engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
@@ -63,7 +88,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         else:
             assert upstream is not None
             described = choice.stated() or _ask(upstream)
-        plan = Plan(upstream, described, flags["host"], door, flags["drain_timeout"], run, gate)
+        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run, gate)
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
         ended, lost = relay(plan)

@@ -8,6 +8,7 @@ from aiohttp import web
 from imaxproxy.metrics import Ask
 from imaxproxy.proxy.allowance import Account
 from imaxproxy.proxy.front import ClientSide
+from imaxproxy.proxy.labels import TAG_HEADER, tags_of
 from imaxproxy.proxy.marks import Marks
 from imaxproxy.wire import DIALECTS, shown
 
@@ -45,12 +46,12 @@ def _asked(request: web.BaseRequest, started_ns: int, marks: Marks, account: Acc
         started_ns,
         dialect=DIALECTS[path].name if path in DIALECTS else None,
         client=account.name,
-        client_retry=_retries(request),
+        client_retry=_retries(request.headers.get("x-stainless-retry-count", "")),
         trace_id=marks.trace_id,
+        tags=tags_of(request.headers.getall(TAG_HEADER, ())),
     )
 
 
-def _retries(request: web.BaseRequest) -> int | None:
-    """How often the client's SDK has sent it before, where it says so."""
-    said = request.headers.get("x-stainless-retry-count", "")
+def _retries(said: str) -> int | None:
+    """What the OpenAI and Anthropic SDKs say of how often they had sent this request before."""
     return int(said) if said.isascii() and said.isdecimal() and len(said) <= _RETRIES_DIGITS else None

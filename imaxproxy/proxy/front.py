@@ -150,11 +150,14 @@ class Front(web.Server):
         return ClientSide(self, loop=self._loop, **self._kwargs)
 
 
-def bind(host: str, port: int) -> socket.socket:
-    """A listening socket; port 0 lets the kernel choose. Raises UsageError when the address cannot be had."""
+def bind(host: str, port: int, *, shared: bool = False) -> socket.socket:
+    """A listening socket; port 0 lets the kernel choose. Raises UsageError when the address cannot be had.
+
+    shared: others that are `shared` too may listen on the same port (SO_REUSEPORT).
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG, reuse_port=shared)
     except OSError as error:
         why = (error.strerror or str(error)).partition(" (while")[0]  # Python adds the address, which we say already
         raise UsageError(f"cannot listen on {host}:{port}: {why}; choose --port or --host") from error

@@ -11,11 +11,13 @@ from aiohttp import web
 
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, Exchange, Outcome, Tally
+from imaxproxy.metrics import Ask, Exchange, Outcome
 from imaxproxy.proxy.admission import Admission
+from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import ClientSide, Front
+from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.own_pages import OwnPages
 from imaxproxy.proxy.page import error_page
 from imaxproxy.proxy.refused import Refused
@@ -26,6 +28,7 @@ from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, keyle
 
 Sink = Callable[[Exchange], None]
 CLIENT_LEFT = WireError("client_left", "the client closed its connection")
+_RETIRED_LOOK_S = 0.05
 STOPPED = WireError("stopped", "the proxy was stopped")
 
 
@@ -39,22 +42,24 @@ class Proxy:
         engine: dict[str, Any] | None = None,
         clock_ns: Clock = monotonic_ns,
         admission: Admission | None = None,
+        board: Board | None = None,
     ) -> None:
         self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
         self._sink = sink
         self._clock_ns = clock_ns
-        self._tally = Tally()
-        self._in_flight = 0
+        self._board = board or LocalBoard(engine)
+        self._board.watch(self._gauges, self._admission.refused)
+        self._in_flight = self._done = 0
         self._idle = asyncio.Event()
         self._idle.set()
         self._front = Front(self._handle, self._admission.limits, self._admission.refused)
         self._server: asyncio.Server | None = None
-        self._stopped = False
-        self._pages = OwnPages(fleet, self._tally, lambda: self._in_flight, engine, clock_ns, self._admission.refused)
+        self._stopped = self._retiring = False
+        self._pages = OwnPages(fleet, self._board, engine, clock_ns)
 
     def __repr__(self) -> str:
-        return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._tally.sent} done>"
+        return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._done} done>"
 
     async def listen(self, door: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept the clients that come to `door`, a socket that `bind` made."""
@@ -73,6 +78,17 @@ class Proxy:
             return False
         return True
 
+    async def retire(self) -> None:
+        """Take no new connections and let the clients that are here go: each is told so with its next answer.
+
+        Unlike in `drain`, no connection is closed on which a client may be sending its next request just now. Ends when
+        the last client has gone, which idle ones do in time.
+        """
+        self._shut_door()
+        self._retiring = True
+        while self._front.connections:
+            await asyncio.sleep(_RETIRED_LOOK_S)
+
     async def close(self) -> None:
         """Drop what is left: it is recorded as aborted."""
         self._stopped = True
@@ -85,6 +101,12 @@ class Proxy:
             self._server.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        response = await self._respond(request)
+        if self._retiring and not isinstance(response, Relayed):
+            response.force_close()
+        return response
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
         path = request.path
         try:
             account = self._admission.account_of(request)
@@ -121,7 +143,7 @@ class Proxy:
         except asyncio.CancelledError:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        relay = Relay(call.request, call.transport)
+        relay = Relay(call.request, call.transport, last=self._retiring)
         credential = self._admission.credential_for(upstream.url)
         data = request_bytes(call.request, call.body, upstream.url, call.marks, credential)
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
@@ -157,9 +179,13 @@ class Proxy:
     def _why_dropped(self) -> WireError:
         return STOPPED if self._stopped else CLIENT_LEFT
 
+    def _gauges(self) -> Gauges:
+        return Gauges(in_flight=self._in_flight, connections=len(self._front.connections))
+
     def _note(self, exchange: Exchange) -> None:
+        self._done += 1
         self._sink(exchange)
-        self._tally.add(exchange)
+        self._board.add(exchange)
 
 
 def _exchange(ask: Ask, answered: Answered) -> Exchange:

@@ -5,7 +5,7 @@ from aiohttp import web
 from imaxproxy.proxy.marks import Marks
 from imaxproxy.wire import BaseUrl, dropped_headers
 
-_OURS = frozenset({b"host", b"content-length", b"accept-encoding", b"expect"})
+_OURS = frozenset({b"host", b"content-length", b"accept-encoding", b"expect", b"x-imax-tag"})
 _KEYS = frozenset({b"authorization", b"x-api-key", b"api-key"})
 
 
