@@ -7,6 +7,7 @@ from typing import Any
 from imaxproxy.economics import provisioned_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
+    Dimensions,
     Exchange,
     MeterHealth,
     Objective,
@@ -46,13 +47,15 @@ def summarize(run: RunDirectory) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
+    dimensions = Dimensions()
     for exchange in read_journal(run):
+        dimensions.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
-    summary |= {
+    summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
         "window_method": {"warmup": _warmup_method(asked.trim), "settled": finder.settled},
         "timeslices": None if slices is None else slices.stats(),
