@@ -6,18 +6,16 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
-from imaxproxy.cli.output import print_result
+from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.upstream import EngineChoice, engine_options
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
-from imaxproxy.runs import RunDirectory
+from imaxproxy.runs import RunDirectory, repeats, write_json
 from imaxproxy.traces import FORMATS, PATHS
 from imaxproxy.wire import BaseUrl
-
-_FAILED_LIMIT = 0.05
-"""InferenceX's bound: more failed requests than that, and the run has failed."""
 
 
 @click.command(short_help="Send a trace to an engine, and measure what comes back.")
@@ -28,6 +26,15 @@ _FAILED_LIMIT = 0.05
 @click.option("--rate", type=float, metavar="R", help="Open loop: R requests/s, whatever the trace's timestamps.")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @load_options
+@judge_options
+@click.option(
+    "--repeat",
+    type=click.IntRange(min=1, max=100),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Play it N times: confidence intervals of all figures, in repeats.json.",
+)
 @click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
 @click.option(
     "--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token, written nowhere.  [env: OPENAI_API_KEY]"
@@ -44,7 +51,8 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 
     TRACE is Mooncake's JSONL or the canonical one (docs/traces.md). Rows that give lengths get prompts of exactly so
     many tokens, with the prefixes that their hash_ids share, and are held to their output length. Ctrl-C stops the
-    run and reports what was done. Exit 1 when more than 5 % of the requests failed, or none completed.
+    run and reports what was done. Exit 1 when more than 5 % of the requests failed, or none completed, when the --slo
+    was not met, or with --strict when the meter is not valid. docs/replay.md has the whole.
     """
     choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
@@ -52,6 +60,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     load.rules().of_worker(0, flags["workers"])
     if flags["cancel"] is not None:
         cancel_of(flags["cancel"], load.seed)
+    check_judgement(flags)
     check_key(flags["api_key"])
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
@@ -62,15 +71,29 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         file.check(load)
         run = RunDirectory.create(flags["out"], "replay")
         engine = stack.enter_context(engine_of(choice, flags, run))
-        summary = Session(file, engine, "replay", flags).play(load, run, crew)
+        session = Session(file, engine, "replay", flags)
+        if flags["repeat"] > 1:
+            return _repeat(session, load, run, crew, flags)
+        summary = session.play(load, run, crew)
     print_result(summary, run, as_json=flags["as_json"])
-    return exit_code(summary)
+    return exit_code(summary, strict=flags["strict"])
 
 
-def exit_code(summary: dict[str, Any]) -> int:
-    """0, 1 when too much failed, 130 when it was interrupted."""
-    requests = summary["requests"]
-    bad = requests["failed"] + requests["truncated"]
-    if summary["ended"] == Ended.INTERRUPTED:
-        return 130
-    return 1 if not requests["completed"] or bad > _FAILED_LIMIT * requests["sent"] else 0
+def _repeat(session: Session, load: Load, whole: RunDirectory, crew: Crew, flags: dict[str, Any]) -> int:
+    """Play the same schedule again and again, each with new prompts; the worst exit code of them."""
+    summaries, names, code = [], [], 0
+    for number in range(1, flags["repeat"] + 1):
+        run = RunDirectory.create(whole.path / f"repeat-{number}", "replay")
+        with contextlib.ExitStack() as stack:
+            if number > 1:
+                crew = Crew(WORKER_MODULE, flags["workers"])
+                stack.callback(crew.abandon)
+            summaries.append(session.play(load, run, crew))
+        names.append(run.path.name)
+        code = max(code, exit_code(summaries[-1], strict=flags["strict"]))
+        if summaries[-1]["ended"] == Ended.INTERRUPTED:
+            break
+    result = repeats(summaries, names)
+    write_json(whole.path / "repeats.json", result)
+    print_repeats(result, whole, as_json=flags["as_json"])
+    return code

@@ -22,7 +22,6 @@ from scripted_engine import (
 )
 
 from cli.command import Command, Done, lines_of, until, write_trace
-from imaxproxy.cli.replay import exit_code
 
 StartEngine = Callable[[Script], ScriptedEngine]
 DONE = sse(b"[DONE]") + LAST_CHUNK
@@ -429,15 +428,44 @@ def test_a_proxy_of_the_environment_is_not_asked(command: Command, start_engine:
     assert done.json["requests"]["completed"] == 10
 
 
-@pytest.mark.parametrize(
-    ("requests", "ended", "code"),
-    [
-        ({"sent": 100, "completed": 95, "failed": 3, "truncated": 2}, "finished", 0),
-        ({"sent": 100, "completed": 94, "failed": 3, "truncated": 3}, "finished", 1),
-        ({"sent": 0, "completed": 0, "failed": 0, "truncated": 0}, "finished", 1),
-        ({"sent": 9, "completed": 9, "failed": 0, "truncated": 0}, "duration", 0),
-        ({"sent": 9, "completed": 9, "failed": 0, "truncated": 0}, "interrupted", 130),
-    ],
-)
-def test_the_exit_code(requests: dict[str, int], ended: str, code: int) -> None:
-    assert exit_code({"requests": requests, "ended": ended}) == code
+def test_an_slo_is_judged_and_sets_the_exit_code(command: Command, trace: Path) -> None:
+    """The engine's first token comes after some 20 ms, the others each 5 ms later."""
+    met = command.run("replay", trace, *SIMULATED, "--slo", "ttft_ms<5000,tpot_ms<1000@p99", "--out", "a").check(0)
+    assert "ttft_ms<5000@p99: 100.0% within" in met.out
+    missed = command.run("replay", trace, *SIMULATED, "--slo", "ttft_ms<0.001", "--out", "b", "--json").check(1).json
+    assert (missed["slo"]["met"], missed["slo"]["attainment"], missed["slo"]["good"]) == (False, 0.0, 0)
+    assert (missed["requests"]["completed"], missed["slo"]["goodput_per_s"]) == (10, 0.0)
+    complaint = command.run("replay", trace, *SIMULATED, "--slo", "ttft<5", "--out", "c").complaint()
+    assert "ttft is none of ttft_ms" in complaint
+    assert not (command.folder / "c").exists()
+
+
+def test_windows_by_flags_and_slices(command: Command, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.jsonl", 60)
+    flags = ("--warmup", "0.1", "--cooldown", "0.2", "--slice", "0.2", "--out", "run", "--json")
+    summary = command.run("replay", trace, *SIMULATED, *flags).check(0).json
+    steady = summary["windows"]["steady"]
+    assert steady["start_s"] == pytest.approx(0.1)
+    assert steady["end_s"] < summary["duration_s"] - 0.2
+    assert summary["window_method"]["warmup"] == "--warmup 0.1"
+    assert sum(part["requests"]["sent"] for part in summary["timeslices"]) == 60
+    assert command.run("report", "run", "--json").check(0).json["windows"] == summary["windows"]
+
+
+def test_repeats_are_runs_of_one_schedule_with_an_interval(command: Command, trace: Path) -> None:
+    flags = ("--rate", 200, "--repeat", 3, "--out", "run")
+    done = command.run("replay", trace, *SIMULATED, *flags, "--json").check(0)
+    assert (done.json["runs"], done.json["simulated"]) == (["repeat-1", "repeat-2", "repeat-3"], True)
+    summaries = [
+        json.loads((command.folder / "run" / name / "summary.json").read_bytes()) for name in done.json["runs"]
+    ]
+    figure = done.json["figures"]["ttft_ms.p50"]
+    parts = [summary["windows"]["steady"] for summary in summaries] if done.json["window"] == "steady" else summaries
+    assert figure["values"] == [part["ttft_ms"]["p50"] for part in parts]
+    assert figure["low"] <= figure["mean"] <= figure["high"]
+    offsets = []
+    for name in done.json["runs"]:
+        times = sorted(row["scheduled_ns"] for row in journal(command, f"run/{name}"))
+        offsets.append([time - times[0] for time in times])
+    assert offsets[0] == offsets[1] == offsets[2]
+    assert "3 runs, " in command.run("replay", trace, *SIMULATED, *flags[:-1], "again").check(0).out
