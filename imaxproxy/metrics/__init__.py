@@ -1,6 +1,7 @@
 """What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
 
-from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Outcome, Usage
+from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
+from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
@@ -15,7 +16,9 @@ __all__ = [
     "TOOL",
     "Ask",
     "CountedBy",
+    "Ending",
     "Exchange",
+    "Flag",
     "HealthProbe",
     "HealthSample",
     "Histogram",
@@ -27,6 +30,7 @@ __all__ = [
     "Window",
     "WindowFinder",
     "Windows",
+    "ending_of",
     "mark",
     "per_second",
     "seconds",

@@ -6,6 +6,7 @@ from imaxproxy.errors import WireError
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 EVENT_LIMIT_BYTES = 64 << 20
 
 
@@ -15,6 +16,7 @@ class EventSplitter:
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._tail = bytearray()
+        self._first = True
         self._searched = 0  # up to here the tail holds no blank line: a huge event costs its length and no more
 
     @property
@@ -33,6 +35,9 @@ class EventSplitter:
             if blank.start() > start:
                 events.append(bytes(self._tail[start : blank.start()]))
             start = blank.end()
+        if events and self._first:
+            self._first = False
+            events[0] = events[0].removeprefix(_BOM)  # of the stream, not of an event
         del self._tail[:start]
         self._searched = max(0, len(self._tail) - 4)
         if len(self._tail) > self._limit_bytes:
