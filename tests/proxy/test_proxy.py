@@ -94,7 +94,7 @@ def test_a_stream_is_measured() -> None:
         (closing(), Outcome.FAILED, "no_response"),
     ],
 )
-def test_what_goes_wrong_has_a_name(script: Script, outcome: Outcome, error: str) -> None:
+def test_what_goes_wrong_has_a_name(script: Script, outcome: Outcome, error: str | None) -> None:
     exchange = measured(script)
     assert (exchange.outcome, exchange.error) == (outcome, error)
 
