@@ -47,6 +47,13 @@ class Listen:
     metavar="S",
     help="After SIGTERM, wait this long for streams.",
 )
+@click.option(
+    "--ask-usage",
+    type=click.Choice(["final", "continuous"]),
+    is_flag=False,
+    flag_value="final",
+    help="Ask engines for the token counts that a client did not ask for, and keep them from it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(
     url: str | None,
@@ -59,6 +66,7 @@ def serve(
     port: int,
     out: Path | None,
     drain_timeout: float,
+    ask_usage: str | None,
     as_json: bool,
 ) -> int:
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
@@ -86,10 +94,10 @@ def serve(
         else:
             assert upstream is not None
             described = choice.stated() or _ask(upstream)
-        settings = {"upstream": str(upstream), "host": host, "port": port}
+        settings = {"upstream": str(upstream), "host": host, "port": port, "ask_usage": ask_usage}
         manifest = Manifest("serve", sys.argv, settings, engine=described)
         manifest.write(run)
-        ended, lost = _serve(upstream, listen, run, described)
+        ended, lost = _serve(upstream, listen, run, described, ask_usage)
     replace(manifest, ended=ended, lost_lines=lost).write(run)
     print_result(summarize(run), run, as_json=as_json)
     return 0 if ended == "finished" else 1
@@ -103,24 +111,32 @@ def _ask(upstream: BaseUrl) -> dict[str, Any] | None:
         return None
 
 
-def _serve(upstream: BaseUrl, listen: Listen, run: RunDirectory, engine: dict[str, Any] | None) -> tuple[str, int]:
+def _serve(
+    upstream: BaseUrl, listen: Listen, run: RunDirectory, engine: dict[str, Any] | None, ask_usage: str | None
+) -> tuple[str, int]:
     import uvloop
 
     journal = Journal(run)
     try:
-        return uvloop.run(_until_stopped(upstream, listen, run, journal, engine)), journal.lost
+        return uvloop.run(_until_stopped(upstream, listen, run, journal, engine, ask_usage)), journal.lost
     finally:
         journal.close()
 
 
 async def _until_stopped(
-    upstream: BaseUrl, listen: Listen, run: RunDirectory, journal: Journal, engine: dict[str, Any] | None
+    upstream: BaseUrl,
+    listen: Listen,
+    run: RunDirectory,
+    journal: Journal,
+    engine: dict[str, Any] | None,
+    ask_usage: str | None,
 ) -> str:
     from imaxproxy.metrics import HealthProbe, tune_gc
-    from imaxproxy.proxy import Fleet, Proxy
+    from imaxproxy.proxy import AskUsage, Fleet, Proxy
 
     loop = asyncio.get_running_loop()
-    proxy = Proxy(Fleet([upstream]), journal.add, engine)
+    usage = AskUsage(ask_usage) if ask_usage else None
+    proxy = Proxy(Fleet([upstream]), journal.add, engine, usage=usage)
     await proxy.listen(listen.door)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -11,6 +11,7 @@ from aiohttp import web
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome, Tally
+from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import ClientSide, Front
@@ -35,7 +36,11 @@ class Proxy:
         sink: Sink,
         engine: dict[str, Any] | None = None,
         clock_ns: Clock = monotonic_ns,
+        *,
+        usage: AskUsage | None = None,
     ) -> None:
+        """usage: what to ask of engines for the meter's sake, and to take out of what clients see."""
+        self._usage = usage
         self._fleet = fleet
         self._sink = sink
         self._clock_ns = clock_ns
@@ -105,13 +110,16 @@ class Proxy:
         except asyncio.CancelledError:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        relay = Relay(call.request, call.transport)
-        data = request_bytes(call.request, call.body, upstream.url)
+        asked = ask_usage(ask.path, call.body, self._usage)
+        ask = replace(ask, usage_asked=asked.usage, mutated=asked.mutated)
+        relay = Relay(call.request, call.transport, asked)
+        data = request_bytes(call.request, asked.body, upstream.url)
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
         answered, dropped = await self._ask(engine, call.client, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
         self._note(keyless(_exchange(ask, answered), data))
         upstream.pool.give_back(engine)
+        relay.finish()
         if dropped:
             raise asyncio.CancelledError
         if relay.status is None:

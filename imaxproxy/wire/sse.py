@@ -1,6 +1,7 @@
 """Server-sent events as bytes (WHATWG HTML, section 9.2): cut a body into events, read an event's data."""
 
 import re
+from collections.abc import Iterator
 
 from imaxproxy.errors import WireError
 
@@ -43,6 +44,15 @@ class EventSplitter:
         if len(self._tail) > self._limit_bytes:
             raise WireError("event_too_long", f"an SSE event over {self._limit_bytes} bytes")
         return events
+
+
+def event_ends(data: bytes | bytearray, searched: int = 0) -> Iterator[int]:
+    """Where events end in a body's bytes, behind their blank lines; up to `searched` none does.
+
+    Of a CR at the very end nobody knows yet whether it is half of a CRLF.
+    """
+    for blank in _BLANK_LINE.finditer(data, searched, len(data) - (data[-1:] == b"\r")):
+        yield blank.end()
 
 
 def event_data(event: bytes) -> bytes | None:
