@@ -1,5 +1,6 @@
 """What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
 
+from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions
 from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
@@ -11,11 +12,14 @@ from imaxproxy.metrics.window import Window, WindowFinder, Windows
 __all__ = [
     "ANSWER",
     "METRICS",
+    "OTHER",
     "PERCENTILES",
     "REASONING",
     "TOOL",
     "Ask",
+    "Breakdown",
     "CountedBy",
+    "Dimensions",
     "Ending",
     "Exchange",
     "Flag",

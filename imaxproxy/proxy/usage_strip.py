@@ -72,7 +72,8 @@ class EventStrip:
 class UsageStrip:
     """Reads as the engine framed them in, bytes for the client out.
 
-    Chunks whose events stay as they are pass as they are; those of changed events are made anew. Where the bounds of
+    Chunks whose events stay as they are pass as they are; those of changed events, and those in which an event that
+    waits has company, are made anew. Where the bounds of
     chunks are no bounds of events, events are sent as they become whole, in chunks of our own.
     """
 

@@ -6,7 +6,7 @@ from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
-from imaxproxy.wire.key import keyless
+from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
@@ -24,8 +24,10 @@ __all__ = [
     "CHAT",
     "COMPLETIONS",
     "DIALECTS",
+    "HIDDEN",
     "MESSAGES",
     "RESPONSES",
+    "SECRET_HEADERS",
     "Answered",
     "BaseUrl",
     "Dialect",
@@ -39,4 +41,5 @@ __all__ = [
     "dropped_headers",
     "due",
     "keyless",
+    "shown",
 ]

@@ -76,7 +76,7 @@ def test_who_asked_gets_it(name: str) -> None:
 def test_a_stream_without_usage_passes_with_its_own_chunks(name: str, framing: str) -> None:
     recorded = Recorded.load(name)
     reads = recorded.chunks(framing)
-    if framing == "odd":
+    if framing in ("odd", "three"):  # an event that waits for the next one leaves the chunk that it shares
         assert payload(through(reads, Chunked())) == recorded.body
     else:
         assert through(reads, Chunked()) == b"".join(reads)
