@@ -148,7 +148,7 @@ class UsageStrip:
         return out + (raw if raw is not None and body == unit else self._framed(body))
 
     def _released(self, kept: list[bytes]) -> bytes:
-        """The event that had waited, which is the first of these: taken from them, in its own chunk if it is as it was."""
+        """The event that had waited, the first of these: taken from them, in its own chunk if it is as it was."""
         if self._waiting is None or not kept:
             return b""
         (event, raw), self._waiting = self._waiting, None
@@ -170,7 +170,7 @@ def _split(unit: bytes) -> list[bytes]:
 
 
 def _units(raw: bytes) -> tuple[list[tuple[bytes, bytes]], bytes]:
-    """Whole chunks, as few together as hold whole events: (payload, raw) of each; and the last chunk, if it is there."""
+    """Whole chunks, as few together as hold whole events, (payload, raw) of each; and the last chunk if it is there."""
     units: list[tuple[bytes, bytes]] = []
     payload, start, at = b"", 0, 0
     while at < len(raw):
