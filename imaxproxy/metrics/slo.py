@@ -7,12 +7,13 @@ from typing import Any
 
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
-from imaxproxy.metrics.exchange import Exchange, Outcome
+from imaxproxy.metrics.ending import Outcome
+from imaxproxy.metrics.exchange import Exchange
 from imaxproxy.metrics.tally import PER_EXCHANGE_NS, PER_EXCHANGE_RATE
 
 DEFAULT_PERCENTILE = 99.0
 _LIMITS_ONLY_FROM_ABOVE = frozenset(PER_EXCHANGE_NS)
-_WAITED_FOR = frozenset({"ttft_ms", "ttft_from_schedule_ms", "ttfo_ms", "e2e_ms", "e2e_from_schedule_ms"})
+_WAITED_FOR = frozenset(PER_EXCHANGE_NS) - {"tpot_ms", "send_lag_ms"}
 """Metrics whose value is at least as long as the request has lasted so far."""
 _OBJECTIVE = re.compile(r"\s*([a-z0-9_]+)\s*(<|>)\s*([0-9.]+)\s*(?:@p([0-9.]+)\s*)?")
 

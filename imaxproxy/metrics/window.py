@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import accumulate
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
-from imaxproxy.metrics.exchange import Exchange, Outcome
+from imaxproxy.metrics.ending import Outcome
+from imaxproxy.metrics.exchange import Exchange
 from imaxproxy.metrics.formulas import e2e_ns
 from imaxproxy.metrics.histogram import Histogram
 
