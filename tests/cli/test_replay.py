@@ -273,6 +273,7 @@ def test_users_who_leave_are_no_failures(command: Command, tmp_path: Path) -> No
     (tmp_path / "trace.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     done = command.run("replay", "trace.jsonl", *SIMULATED, "--out", "run", "--json").check(0)
     assert done.json["requests"]["by_error"] == {"cancelled": 2}
+    assert done.json["requests"]["by_ending"] == {"client_left": 2, "complete": 1}
     assert (done.json["requests"]["aborted"], done.json["requests"]["completed"]) == (2, 1)
     found = {row["request_id"]: row for row in journal(command)}
     assert 2 <= len(found["own"]["gaps_ns"]) + 1 < 40
