@@ -27,7 +27,7 @@ JUDGE_OPTIONS = [
         metavar="S",
         help="The steady window ends S seconds before the last send.  [default: 0]",
     ),
-    click.option("--slice", type=seconds, metavar="S", help="All figures for each S seconds as well."),
+    click.option("--slice", type=seconds, metavar="S", help="The main figures for each S seconds as well."),
     click.option("--strict", is_flag=True, help="Exit 1 when the meter does not believe its own figures."),
 ]
 
