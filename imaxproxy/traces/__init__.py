@@ -2,11 +2,13 @@
 
 from imaxproxy.traces.arrivals import Arrivals, Constant, Poisson, Recorded, share, spread_ties
 from imaxproxy.traces.canonical import canonical_header, canonical_line
+from imaxproxy.traces.file import trace_sha256
+from imaxproxy.traces.formats import FORMATS
 from imaxproxy.traces.history import History
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
 from imaxproxy.traces.prompt import Prompts
-from imaxproxy.traces.reader import FORMATS, Trace, open_trace, trace_sha256
+from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream

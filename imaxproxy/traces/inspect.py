@@ -160,7 +160,7 @@ def _block_key(row: TraceRow, hash_id: int) -> tuple[str | None, int, int] | int
     """A bare number where that is enough: a set of them takes a third of the memory."""
     if row.hash_id_scope == "global":
         return hash_id
-    return row.session_id, row.block_size, hash_id
+    return row.hash_scope, row.block_size, hash_id
 
 
 def _notes(described: dict[str, Any]) -> list[str]:

@@ -55,7 +55,7 @@ class Prompts:
 
     def _add_blocks(self, parts: list[str], row: TraceRow, room: int) -> int:
         """Append the blocks' texts; return how many words they took."""
-        scope = row.session_id if row.hash_id_scope == "session" else None
+        scope = row.hash_scope
         whole, rest = divmod(room, row.block_size)
         parts += [self._whole_block(scope, hash_id, row.block_size) for hash_id in row.hash_ids[:whole]]
         if rest and len(row.hash_ids) > whole:
