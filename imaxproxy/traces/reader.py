@@ -43,6 +43,8 @@ class Trace:
         self._sources = sources
         self._skip_bad = skip_bad
         self._limit = limit
+        self.time_unit = time_unit
+        """Said by the user against the format's own; None to take that."""
         self._time_field, self._time_factor = _time_scale(format, time_unit)
         self._start_over()
 
