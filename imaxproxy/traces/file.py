@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import IO, cast
 
 from imaxproxy.errors import UsageError
+from imaxproxy.shipped import shipped
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -24,10 +25,18 @@ _BOM = b"\xef\xbb\xbf"
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zstd.ZstdError)
 
 
+def found(path: Path) -> Path:
+    """The path, or what ships in `workloads/` under this bare name: `fixed-1k1k` is its spec."""
+    if path.exists() or len(path.parts) != 1 or path.suffix:
+        return path
+    named = shipped("workloads") / f"{path}.toml"
+    return named if named.is_file() else path
+
+
 def trace_files(path: Path) -> list[Path]:
     """The file itself, or the files of a folder by name. Raises UsageError where there is nothing to read."""
     if not path.exists():
-        raise UsageError(f"{path} does not exist; name a trace file")
+        raise UsageError(f"{path} does not exist; name a trace file, or a workload that `imaxproxy trace specs` lists")
     if path.is_dir():
         files = sorted(each for each in path.iterdir() if _may_be_trace(each))
         if not files:
@@ -43,7 +52,7 @@ def trace_sha256(path: str | Path) -> str:
 
     Of a folder: of its files' names and digests, in the order in which they are read.
     """
-    path = Path(path)
+    path = found(Path(path))
     files = trace_files(path)
     if not path.is_dir():
         return _file_sha256(path)

@@ -53,12 +53,15 @@ class IdleCap:
         self.gaps = 0
         """Gaps longer than the cap."""
         self.cut_s = 0.0
-        """What was cut out of them, over all trees."""
+        """What is cut out of them, over all trees."""
 
     def look(self, rows: Iterable[TraceRow]) -> None:
-        trees = SessionTrees()
+        trees, overs_ms = SessionTrees(), list[tuple[str, float]]()
         for row in rows:
-            timeline = self._timelines.setdefault(trees.root(row), _Timeline())
+            root = trees.root(row)
+            timeline = self._timelines.setdefault(root, _Timeline())
+            if row.wait_ms > self._cap_ms:
+                overs_ms.append((root, row.wait_ms - self._cap_ms))
             if row.timestamp_ms is None:
                 timeline.stamped = False
             else:
@@ -66,9 +69,10 @@ class IdleCap:
                 timeline.spans_ms.append((row.timestamp_ms, end_ms))
         for timeline in self._timelines.values():
             timeline.close(self._cap_ms)
-            if timeline.stamped:
-                self.gaps += len(timeline.cut_ms)
-                self.cut_s += (timeline.cut_ms[-1] if timeline.cut_ms else 0.0) / 1000
+        cuts_ms = [over_ms for root, over_ms in overs_ms if not self._timelines[root].stamped]
+        of_trees = [each for each in self._timelines.values() if each.stamped and each.cut_ms]
+        self.gaps = len(cuts_ms) + sum(len(each.cut_ms) for each in of_trees)
+        self.cut_s = (sum(cuts_ms) + sum(each.cut_ms[-1] for each in of_trees)) / 1000
 
     def apply(self, rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
         trees = SessionTrees()
@@ -87,12 +91,7 @@ class IdleCap:
         return replace(_wait_less(row, min(in_wait_ms, row.wait_ms)), timestamp_ms=at_ms - shift_ms)
 
     def _clipped(self, row: TraceRow) -> TraceRow:
-        over_ms = row.wait_ms - self._cap_ms
-        if over_ms <= 0:
-            return row
-        self.gaps += 1
-        self.cut_s += over_ms / 1000
-        return _wait_less(row, over_ms)
+        return _wait_less(row, row.wait_ms - self._cap_ms)
 
 
 def _wait_less(row: TraceRow, less_ms: float) -> TraceRow:

@@ -142,8 +142,9 @@ def _notes(described: dict[str, Any]) -> list[str]:
             f"{described['tick_ms']:g} ms: the CV of {described['gap_cv']:.2f} is an artefact, and a replay as it "
             f"stands is a square wave; spread the ties"
         )
-    if described["span_s"] is not None and unit_looks_wrong(described["span_s"]):
-        notes.append(_unit_note(described["span_s"], described["requests"], described["time_unit"], described["format"]))
+    has_unit = FORMATS[described["format"]].time_field is not None
+    if has_unit and described["span_s"] is not None and unit_looks_wrong(described["span_s"]):
+        notes.append(_unit_note(described["span_s"], described["requests"], described["time_unit"]))
     if not described["sessions"]:
         notes.append("no row names a session: each is replayed on its own")
     if described["duplicate_sessions"]:
@@ -157,9 +158,9 @@ def _notes(described: dict[str, Any]) -> list[str]:
     return notes
 
 
-def _unit_note(span_s: float, requests: int, unit: str, format: str) -> str:
+def _unit_note(span_s: float, requests: int, unit: str) -> str:
     note = f"the stamps span {span_s:g} s: are they {_UNIT_NAMES[unit]}?"
     likely = likely_unit(span_s, requests, unit)
-    if likely is None or FORMATS[format].time_field is None:
+    if likely is None:
         return note
     return f"{note} Read as {_UNIT_NAMES[likely]} the trace would look like one: pass --time-unit {likely}"

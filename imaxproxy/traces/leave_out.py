@@ -25,6 +25,9 @@ class LeaveOut:
 
     def __init__(self, leaves: Callable[[TraceRow], bool]) -> None:
         self._leaves = leaves
+        self._start_over()
+
+    def _start_over(self) -> None:
         self._gone: dict[str, _Gone] = {}
         self._owed_ms: dict[str, float] = {}
         self._last_kept: dict[str, str] = {}
@@ -33,6 +36,7 @@ class LeaveOut:
         """Left out so far."""
 
     def apply(self, rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
+        self._start_over()
         for row in rows:
             if self._leaves(row):
                 self._drop(row)

@@ -4,6 +4,7 @@ Of each session tree the first part is left out. One request of a single output 
 prompt of the last turn that is gone, so that the engine holds in cache what it would have held.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
@@ -19,10 +20,9 @@ WARMUP = "warmup"
 
 @dataclass
 class _Cut:
-    """One tree: how many turns its main session has, and how many of them are left out."""
+    """One tree: how many turns of its main session are left out, and how far a pass over its rows has come."""
 
-    turns: int = 0
-    gone: int = 0
+    gone: int
     seen: int = 0
     last_gone: TraceRow | None = None
     started: bool = False
@@ -36,23 +36,30 @@ class MidStart:
         if not 0 <= low <= high < 1:
             raise UsageError(f"--mid-start must be two shares LOW:HIGH from 0 to below 1, not {low:g}:{high:g}")
         self._seed, self._low, self._high = seed, low, high
-        self._cuts: dict[str, _Cut] = {}
+        self._gone: dict[str, int] = {}
+        """Root of each tree -> turns of its main session that are left out."""
+
+    @property
+    def turns_gone(self) -> int:
+        """Of main sessions, over all trees."""
+        return sum(self._gone.values())
 
     def look(self, rows: Iterable[TraceRow]) -> None:
-        trees = SessionTrees()
+        trees, turns = SessionTrees(), Counter[str]()
         for row in rows:
             root = trees.root(row)
-            self._cuts.setdefault(root, _Cut()).turns += row.session_id == root
-        for root, cut in self._cuts.items():
+            turns[root] += row.session_id == root
+        for root, count in turns.items():
             share = self._low + (self._high - self._low) * stream(self._seed, f"mid-start/{root}").random()
-            cut.gone = int(cut.turns * share)
+            self._gone[root] = int(count * share)
 
     def apply(self, rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
         trees, history = SessionTrees(), History()
+        cuts = {root: _Cut(gone) for root, gone in self._gone.items()}
         gone: set[str] = set()
         for row in rows:
             root = trees.root(row)
-            cut = self._cuts[root]
+            cut = cuts[root]
             is_main = row.session_id == root
             if is_main:
                 cut.seen += 1
@@ -70,8 +77,7 @@ class MidStart:
         if not cut.started:
             cut.started, cut.zero_ms = True, row.timestamp_ms or 0.0
             assert cut.last_gone is not None
-            warmup = _warmup(cut.last_gone, root)
-            yield warmup
+            yield _warmup(cut.last_gone, root)
         if cut.started and not waits and (row.wait_for or row.session_id == root and cut.seen == cut.gone + 1):
             phase = stream(self._seed, f"mid-start/{root}/phase").random()
             row = replace(

@@ -8,8 +8,9 @@ from typing import Any
 
 from imaxproxy.errors import UsageError
 from imaxproxy.traces.fields import BadRow
-from imaxproxy.traces.file import trace_files
+from imaxproxy.traces.file import found, trace_files
 from imaxproxy.traces.formats import FORMATS, TIME_UNITS_MS
+from imaxproxy.traces.generate import Spec, load_spec
 from imaxproxy.traces.read_rows import RowReader
 from imaxproxy.traces.row import TraceRow
 from imaxproxy.traces.source import Record, Source, source_of
@@ -35,12 +36,14 @@ class Trace:
         skip_bad: bool = False,
         limit: int | None = None,
         time_unit: str | None = None,
+        spec: Spec | None = None,
     ) -> None:
         self.path = path
         self.format = format
         self.header = header
         """The file's first line, where that is a header."""
         self._sources = sources
+        self._spec = spec
         self._skip_bad = skip_bad
         self._limit = limit
         self.time_unit = time_unit
@@ -80,6 +83,8 @@ class Trace:
         return islice(self._all_rows(), self._limit)
 
     def _all_rows(self) -> Iterator[tuple[str, TraceRow]]:
+        if self._spec is not None:
+            yield from self._counted(str(self.path), self._spec.rows())
         for source in self._sources:
             where = str(self.path)
             for place, record in source.records():
@@ -138,35 +143,39 @@ def open_trace(
 ) -> Trace:
     """Look at the first records of a trace (plain, .gz, .zst or .xz) and return it, ready to be iterated.
 
+    A workload spec (.toml, or the name of one that ships) is a trace too: its rows are drawn as they are read.
+
     format: one of FORMATS, or "auto" to find it from the first records.  skip_bad: leave out and count lines that
     cannot be used.  limit: stop after so many rows.  time_unit: s, ms, us or ns, where the file's stamps are not in
     its format's own unit. Raises UsageError, here or during iteration, for what a user can mend.
     """
-    path = Path(path)
+    path = found(Path(path))
     if format not in ("auto", *FORMATS):
         raise UsageError(f"--format must be auto, {' or '.join(FORMATS)}, not {format}")
     if limit is not None and limit < 1:
         raise UsageError(f"--limit must be at least 1 request, not {limit}")
+    if path.suffix == ".toml":
+        return Trace(path, [], "spec", {}, limit=limit, spec=load_spec(path))
     sources = [source_of(file) for file in trace_files(path)]
     first = list(islice(sources[0].records(), _RECORDS_TO_DETECT))
     good = [record for _, record in first if isinstance(record, dict)]
     if not good and not skip_bad:
         raise UsageError(f"{_first_complaint(path, sources[0], first)}; a trace has one JSON object a line")
     header = good[0] if good and "schema" in good[0] and first[0][0] == 1 and sources[0].layout == "lines" else {}
-    found = _format_of(good, header, sources[0], path) if format == "auto" else format
-    _check_folder(path, sources, found)
-    return Trace(path, sources, found, header, skip_bad=skip_bad, limit=limit, time_unit=time_unit)
+    chosen = _format_of(good, header, sources[0], path) if format == "auto" else format
+    _check_folder(path, chosen)
+    return Trace(path, sources, chosen, header, skip_bad=skip_bad, limit=limit, time_unit=time_unit)
 
 
 def _format_of(records: list[Record], header: Record, source: Source, path: Path) -> str:
     """The first format that knows all of the records; `canonical` knows any JSON object."""
     if header or not records:
         return "canonical"
-    found = next(name for name, each in FORMATS.items() if all(map(each.matches, records)))
-    if found == "canonical" and source.layout == "csv":
+    name = next(name for name, each in FORMATS.items() if all(map(each.matches, records)))
+    if name == "canonical" and source.layout == "csv":
         columns = ", ".join(records[0])
         raise UsageError(f"{path}:1: not valid JSON, and no known CSV trace has the columns {columns}; see docs/traces.md")
-    return found
+    return name
 
 
 def _first_complaint(path: Path, source: Source, first: list[tuple[int, Record | BadRow]]) -> str:
@@ -176,7 +185,7 @@ def _first_complaint(path: Path, source: Source, first: list[tuple[int, Record |
     return f"{source.where(place)}: {bad}"
 
 
-def _check_folder(path: Path, sources: list[Source], format: str) -> None:
+def _check_folder(path: Path, format: str) -> None:
     """Rows of a folder are told apart by the ids that their format gives them; line numbers would not do."""
     if path.is_dir() and not FORMATS[format].folder:
         raise UsageError(f"{path} is a directory of {format} files; name one of them: each is a trace of its own")

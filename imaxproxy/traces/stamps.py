@@ -18,14 +18,24 @@ _BINS = 60
 
 
 class Stamps:
-    """Gaps between the stamps of neighbouring rows, in time order whatever the file's order."""
+    """Gaps between the stamps of neighbouring rows, in time order whatever the file's order.
+
+    A row that only repeats the stamp of the row before in its session (TraceLab's CSV) has none of its own.
+    """
 
     def __init__(self) -> None:
         self._stamps_ms = array("d")
+        self._of_session_ms: dict[str, float] = {}
 
     def add(self, row: TraceRow) -> None:
-        if row.timestamp_ms is not None:
-            self._stamps_ms.append(row.timestamp_ms)
+        if row.timestamp_ms is None:
+            return
+        if row.session_id is not None:
+            before_ms = self._of_session_ms.get(row.session_id)
+            self._of_session_ms[row.session_id] = row.timestamp_ms
+            if before_ms == row.timestamp_ms:
+                return
+        self._stamps_ms.append(row.timestamp_ms)
 
     def described(self) -> dict[str, Any]:
         """CV is the standard deviation over the mean of all gaps: 1 for a Poisson process, 0 for a metronome.

@@ -23,6 +23,7 @@ from imaxproxy.traces.formats.sharegpt import ShareGptReader, is_sharegpt
 from imaxproxy.traces.formats.tracelab import TraceLabCsvReader, TraceLabReader, is_tracelab, is_tracelab_csv
 from imaxproxy.traces.formats.vllm_custom import VllmCustomReader, is_vllm_custom
 from imaxproxy.traces.formats.weka import WekaReader, is_weka
+from imaxproxy.traces.read_rows import RowReader
 
 FORMATS: dict[str, Format] = {
     "mooncake": Format(is_mooncake, MooncakeReader, "timestamp"),
@@ -43,6 +44,7 @@ FORMATS: dict[str, Format] = {
     "aiperf-single-turn": Format(is_aiperf_single_turn, SingleTurnReader),
     "aiperf-inputs": Format(is_aiperf_inputs, InputsReader),
     "vllm-custom": Format(is_vllm_custom, VllmCustomReader),
+    "spec": Format(lambda record: False, RowReader),  # known by its name, .toml
     "canonical": Format(lambda record: True, CanonicalReader, "timestamp"),
 }
 """A new format is a new file and a new entry here. `canonical` is last: it is what no other format claims."""
