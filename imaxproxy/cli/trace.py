@@ -13,6 +13,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.traces import inspect_trace, rows_sha256, trace_sha256
 from imaxproxy.traces.checks import TraceChecks
 
+
 @click.group(short_help="Look at a trace, change it, make one.")
 def trace() -> None:
     """Look at a trace, change it, or make one from a workload spec.
@@ -34,7 +35,7 @@ def trace() -> None:
 @reading
 @click.option("--max-context", type=click.IntRange(1), metavar="N", help="The model's limit: counts requests over it.")
 @as_json
-def inspect(as_json: bool, max_context: int | None, **flags: Any) -> None:  # noqa: ANN401, FBT001 (click)
+def inspect(as_json: bool, max_context: int | None, **flags: Any) -> None:  # noqa: ANN401 (click)
     """Say what a trace is: format, requests, sessions, lengths, arrivals, prefix reuse, and what is odd about it.
 
     \b
@@ -59,7 +60,7 @@ def inspect(as_json: bool, max_context: int | None, **flags: Any) -> None:  # no
 @trace.command()
 @reading
 @as_json
-def validate(as_json: bool, **flags: Any) -> None:  # noqa: ANN401, FBT001 (click)
+def validate(as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click)
     """Read every record and check the whole; exit 2 and name file, line and field of the first faults.
 
     Beyond single records: a hash id under two parents or at two sizes, a wait for a request that does not exist, waits
@@ -90,7 +91,7 @@ def validate(as_json: bool, **flags: Any) -> None:  # noqa: ANN401, FBT001 (clic
 @trace.command(name="hash")
 @reading
 @as_json
-def hash_(as_json: bool, **flags: Any) -> None:  # noqa: ANN401, FBT001 (click)
+def hash_(as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click)
     """Name a trace by its rows: the same for any layout, compression, key order or numbering of it."""
     opened_trace = opened(flags)
     digest = rows_sha256(opened_trace)

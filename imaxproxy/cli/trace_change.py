@@ -14,7 +14,9 @@ from imaxproxy.traces import (
     CapIdle,
     Dedupe,
     FirstTurns,
+    ForceOutput,
     FromZero,
+    OutputMode,
     SampleCount,
     SampleShare,
     Speed,
@@ -48,8 +50,13 @@ _seed = click.option("--seed", default=0, show_default=True, help="Which session
 @click.command()
 @reading
 @click.option("--tokenizer", metavar="DIR", type=click.Path(path_type=Path), help="Count the tokens of rows of text.")
+@click.option(
+    "--output-mode",
+    type=click.Choice(["exact", "max", "natural"]),
+    help="Hold answers to their recorded lengths, or not.",
+)
 @writing
-def convert(tokenizer: Path | None, **flags: Any) -> None:  # noqa: ANN401 (click)
+def convert(tokenizer: Path | None, output_mode: OutputMode | None, **flags: Any) -> None:  # noqa: ANN401 (click)
     """Write a trace as canonical rows, one JSON object a line, stamps from 0.
 
     \b
@@ -58,7 +65,8 @@ def convert(tokenizer: Path | None, **flags: Any) -> None:  # noqa: ANN401 (clic
     imaxproxy trace convert ShareGPT_V3.json --tokenizer ./llama-3 -o sharegpt.jsonl
 
     --tokenizer takes a folder with a tokenizer.json, or that file (never a hub), and needs the extra
-    imaxproxy[tokenizers]. It fills in input_length and output_length from the text.
+    imaxproxy[tokenizers]. It fills in input_length and output_length from the text; --output-mode exact then has the
+    engine answer at those lengths, as benchmarks do with ShareGPT.
     """
     source = opened(flags)
     steps: list[Step] = [FromZero()] if FORMATS[source.format].absolute else []
@@ -66,6 +74,8 @@ def convert(tokenizer: Path | None, **flags: Any) -> None:  # noqa: ANN401 (clic
         from imaxproxy.traces.tokenizer import CountTokens, load_tokenizer
 
         steps.append(CountTokens(load_tokenizer(tokenizer)))
+    if output_mode is not None:
+        steps.append(ForceOutput(output_mode))
     _write(source, steps, flags, [])
 
 
@@ -80,9 +90,13 @@ def convert(tokenizer: Path | None, **flags: Any) -> None:  # noqa: ANN401 (clic
 @click.option("--from-s", type=float, metavar="S", help="Sessions that begin S seconds into the trace, or later.")
 @click.option("--to-s", type=float, metavar="S", help="Sessions that begin before S seconds into the trace.")
 @click.option("--dedupe", is_flag=True, help="Of sessions that ask the same, the first.")
-@click.option("--idle-gap-cap", type=float, metavar="S", help="Cut what a session idles beyond S seconds; says how much.")
+@click.option(
+    "--idle-gap-cap", type=float, metavar="S", help="Cut what a session idles beyond S seconds; says how much."
+)
 @click.option("--speed", type=float, metavar="X", help="Divide stamps and waits by X.")
-@click.option("--mid-start", metavar="LOW:HIGH", help="Start each session somewhere in this part of it, e.g. 0.25:0.75.")
+@click.option(
+    "--mid-start", metavar="LOW:HIGH", help="Start each session somewhere in this part of it, e.g. 0.25:0.75."
+)
 @_seed
 @writing
 def filter_(**flags: Any) -> None:  # noqa: ANN401 (click)
@@ -139,7 +153,9 @@ def _filter_steps(flags: dict[str, Any]) -> list[Step]:
     if flags["speed"] is not None:
         steps.append(Speed(flags["speed"]))
     if not steps:
-        raise UsageError("filter: say what to leave out, e.g. --max-context 32768 (see `imaxproxy trace filter --help`)")
+        raise UsageError(
+            "filter: say what to leave out, e.g. --max-context 32768 (see `imaxproxy trace filter --help`)"
+        )
     return steps
 
 
@@ -186,7 +202,9 @@ def _write(source: Trace, steps: list[Step], flags: dict[str, Any], filters: lis
 
 
 def _check_apart(path: Path, out: Path | None) -> None:
-    if out is not None and (path.resolve() == out.resolve() or (path.is_dir() and out.resolve().parent == path.resolve())):
+    if out is not None and (
+        path.resolve() == out.resolve() or (path.is_dir() and out.resolve().parent == path.resolve())
+    ):
         raise UsageError(f"{out} is, or lies in, what is read; write somewhere else")
 
 
@@ -202,7 +220,8 @@ def _report(before: "_Count", after: "_Count", done: dict[str, Any], source: Tra
     if flags["as_json"]:
         print_json({**report, "output": str(flags["out"])})
         return
-    say(f"{source.format}: {before.requests} requests -> {after.requests}, {before.sessions} sessions -> {after.sessions}")
+    sessions = f"{before.sessions} sessions -> {after.sessions}"
+    say(f"{source.format}: {before.requests} requests -> {after.requests}, {sessions}")
     for name, value in {**done, "skipped": source.skipped, "clamped": source.clamped, **source.left_out}.items():
         if value:
             say(f"  {name.replace('_', ' ')}: {value}")

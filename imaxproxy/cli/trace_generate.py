@@ -16,7 +16,9 @@ from imaxproxy.traces import load_spec, shipped_specs, write_trace
 @click.argument("spec", metavar="SPEC")
 @click.option("-o", "--output", "out", metavar="FILE", type=click.Path(path_type=Path), help="[default: stdout]")
 @click.option("--seed", type=int, help="Instead of the spec's own.")
-@click.option("--set", "changes", multiple=True, metavar="KEY=VALUE", help="Set a key of the spec; arrivals.rate_per_s=4.")
+@click.option(
+    "--set", "changes", multiple=True, metavar="KEY=VALUE", help="Set a key of the spec; arrivals.rate_per_s=4."
+)
 @click.option("--no-header", is_flag=True, help="Leave out the first line, which says how the trace was made.")
 @as_json
 def generate(
@@ -37,7 +39,9 @@ def generate(
     loaded = load_spec(spec, seed=seed, changes=dict(map(_change, changes)))
     count = write_trace(out, loaded.rows(), None if no_header else loaded.header())
     if as_json:
-        print_json({"spec": str(loaded.path), "kind": loaded.kind, "seed": loaded.seed, "requests": count, "output": str(out)})
+        print_json(
+            {"spec": str(loaded.path), "kind": loaded.kind, "seed": loaded.seed, "requests": count, "output": str(out)}
+        )
     else:
         say(f"{loaded.kind}: {count} requests, seed {loaded.seed}")
 

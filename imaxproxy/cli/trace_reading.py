@@ -8,10 +8,10 @@ import click
 
 from imaxproxy.traces import FORMATS, Trace, open_trace
 
-Decorator = Callable[["click.decorators.FC"], "click.decorators.FC"]
 
-
-def options(*decorators: Decorator) -> Decorator:
+def options(
+    *decorators: Callable[["click.decorators.FC"], "click.decorators.FC"],
+) -> Callable[["click.decorators.FC"], "click.decorators.FC"]:
     """Several options as one decorator, in this order in `--help`."""
 
     def decorate(command: "click.decorators.FC") -> "click.decorators.FC":

@@ -8,7 +8,7 @@ from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
-from imaxproxy.traces.prompt import Prompts
+from imaxproxy.traces.prompt import Fit, Prompts
 from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
@@ -17,6 +17,7 @@ from imaxproxy.traces.steps import (
     CapIdle,
     Dedupe,
     FirstTurns,
+    ForceOutput,
     FromZero,
     SampleCount,
     SampleShare,
@@ -38,6 +39,8 @@ __all__ = [
     "Dedupe",
     "Endpoint",
     "FirstTurns",
+    "Fit",
+    "ForceOutput",
     "FromZero",
     "History",
     "LookAhead",

@@ -107,7 +107,9 @@ class _Waits:
 
     def _cycle(self) -> list[str]:
         """Take away all that can be done (Kahn); what is left waits in a circle, or for one."""
-        missing = {name: sum(other in self._waits_for for other in set(waits)) for name, waits in self._waits_for.items()}
+        missing = {
+            name: sum(other in self._waits_for for other in set(waits)) for name, waits in self._waits_for.items()
+        }
         behind = defaultdict(list)
         for name, waits in self._waits_for.items():
             for other in set(waits):

@@ -88,7 +88,7 @@ class Fields:
             return None
         if type(found) not in (int, float) or not math.isfinite(found) or not 0 <= found <= MAX_MS / 1000:
             raise bad_field(name, f"seconds from 0 to {MAX_MS / 1000:g}", found)
-        return round(found * 1000.0, 6)  # to the nanosecond: 0.046636 s is 46.636 ms, not 46.635999999999996
+        return round(float(found) * 1000.0, 6)  # to the nanosecond: 0.046636 s is 46.636 ms, not 46.635999999999996
 
     def key(self, name: str) -> str:
         """An identifier that must be there: text of one line, or a whole number; given as text."""

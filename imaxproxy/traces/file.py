@@ -14,9 +14,9 @@ from imaxproxy.errors import UsageError
 from imaxproxy.shipped import shipped
 
 if sys.version_info >= (3, 14):
-    from compression import zstd
+    from compression import zstd as zstd
 else:
-    from backports import zstd
+    from backports import zstd as zstd
 
 MAX_LINE_BYTES = 64 << 20
 """A row of a million tokens in messages is some 7 MB; a longer line is no JSON lines file."""

@@ -82,7 +82,11 @@ class _Names:
     """How the rows' lengths are forced, and what kinds and models they are of."""
 
     def __init__(self) -> None:
-        self._counts: dict[str, Counter[str]] = {"output_modes": Counter(), "request_kinds": Counter(), "models": Counter()}
+        self._counts: dict[str, Counter[str]] = {
+            "output_modes": Counter(),
+            "request_kinds": Counter(),
+            "models": Counter(),
+        }
         self._cancelled = 0
 
     def add(self, row: TraceRow) -> None:
@@ -140,7 +144,7 @@ def _notes(described: dict[str, Any]) -> list[str]:
         notes.append(
             f"{described['tied_share']:.1%} of neighbouring stamps are equal, on ticks of about "
             f"{described['tick_ms']:g} ms: the CV of {described['gap_cv']:.2f} is an artefact, and a replay as it "
-            f"stands is a square wave; spread the ties"
+            f"stands is a square wave; spread the ties (--spread-ties {described['tick_ms']:.0f})"
         )
     has_unit = FORMATS[described["format"]].time_field is not None
     if has_unit and described["span_s"] is not None and unit_looks_wrong(described["span_s"]):

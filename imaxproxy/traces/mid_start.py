@@ -1,4 +1,4 @@
-"""Starting sessions in mid-trajectory, as InferenceX's AgentX does: caches as warm and phases as mixed as in a long run.
+"""Starting sessions in mid-trajectory, as InferenceX's AgentX does: caches warm and phases mixed, as in a long run.
 
 Of each session tree the first part is left out. One request of a single output token stands for it: it carries the
 prompt of the last turn that is gone, so that the engine holds in cache what it would have held.
@@ -78,7 +78,7 @@ class MidStart:
             cut.started, cut.zero_ms = True, row.timestamp_ms or 0.0
             assert cut.last_gone is not None
             yield _warmup(cut.last_gone, root)
-        if cut.started and not waits and (row.wait_for or row.session_id == root and cut.seen == cut.gone + 1):
+        if cut.started and not waits and (row.wait_for or (row.session_id == root and cut.seen == cut.gone + 1)):
             phase = stream(self._seed, f"mid-start/{root}/phase").random()
             row = replace(
                 row,

@@ -116,7 +116,7 @@ class Trace:
 
     def _scale_time(self, record: Record) -> None:
         value = record.get(self._time_field)
-        if type(value) in (int, float):
+        if isinstance(value, int | float) and not isinstance(value, bool):
             record[self._time_field] = value * self._time_factor
 
     def _leave_out(self, complaint: str) -> None:
@@ -174,7 +174,9 @@ def _format_of(records: list[Record], header: Record, source: Source, path: Path
     name = next(name for name, each in FORMATS.items() if all(map(each.matches, records)))
     if name == "canonical" and source.layout == "csv":
         columns = ", ".join(records[0])
-        raise UsageError(f"{path}:1: not valid JSON, and no known CSV trace has the columns {columns}; see docs/traces.md")
+        raise UsageError(
+            f"{path}:1: not valid JSON, and no known CSV trace has the columns {columns}; see docs/traces.md"
+        )
     return name
 
 

@@ -92,6 +92,7 @@ class _Csv:
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._line = 0
 
     def records(self) -> Iterator[tuple[int, Record | BadRow]]:
         table = csv.reader(self._texts(), strict=True)
@@ -110,7 +111,8 @@ class _Csv:
         return f"{self._path}:{place}"
 
     def _texts(self) -> Iterator[str]:
-        for self._line, text in lines(self._path):
+        for line, text in lines(self._path):
+            self._line = line
             yield text.decode(errors="replace")
 
 
@@ -127,10 +129,7 @@ class _Array:
         try:
             with opened(self._path) as file:
                 for number, element in enumerate(ijson.items(file, self._prefix, use_float=True), start=1):
-                    if isinstance(element, dict):
-                        yield number, element
-                    else:
-                        yield number, BadRow(f"expected a JSON object, found {str(element)[:40]}")
+                    yield number, _checked(element)
         except ijson.JSONError as error:
             why = " ".join(str(error).split())
             raise UsageError(f"{self.where(number + 1)}: not valid JSON ({why}); mend the file") from None
@@ -156,6 +155,17 @@ class _Document:
 
     def where(self, place: int) -> str:
         return str(self._path)
+
+
+def _checked(element: object) -> Record | BadRow:
+    """ijson reads whole numbers of any size; nothing behind it is ready for more than 64 bits."""
+    if not isinstance(element, dict):
+        return BadRow(f"expected a JSON object, found {str(element)[:40]}")
+    try:
+        orjson.dumps(element)
+    except TypeError as error:
+        return BadRow(f"not valid JSON ({error})")
+    return element
 
 
 def _is_json(text: bytes) -> bool:

@@ -14,7 +14,7 @@ from imaxproxy.traces.idle import IdleCap
 from imaxproxy.traces.inspect import session_digest
 from imaxproxy.traces.leave_out import LeaveOut
 from imaxproxy.traces.mid_start import MidStart
-from imaxproxy.traces.row import TraceRow
+from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.session_tree import SessionTrees, of_trees, sample_count, sample_share
 
 Rows = Iterable[TraceRow]
@@ -242,6 +242,24 @@ class SampleCount:
 
     def report(self) -> dict[str, Any]:
         return {"session_trees": self._count, "seed": self._seed}
+
+
+class ForceOutput(_OnePass):
+    """How the length of answers is held, where the trace says a length."""
+
+    def __init__(self, mode: OutputMode) -> None:
+        self._mode: OutputMode = mode
+        self._without = 0
+
+    def apply(self, rows: Rows) -> Iterator[TraceRow]:
+        self._without = 0
+        for row in rows:
+            can = row.output_length is not None or self._mode == "natural"
+            self._without += not can
+            yield replace(row, output_mode=self._mode) if can else row
+
+    def report(self) -> dict[str, Any]:
+        return {"output_mode": self._mode, "requests_without_output_length": self._without}
 
 
 class FromZero:

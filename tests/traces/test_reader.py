@@ -71,7 +71,9 @@ def test_an_unreadable_file_is_one_line_that_says_where(tmp_path: Path, text: by
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(("name", "says"), [("missing.jsonl", "does not exist"), (".", "is a directory without trace files")])
+@pytest.mark.parametrize(
+    ("name", "says"), [("missing.jsonl", "does not exist"), (".", "is a directory without trace files")]
+)
 def test_a_path_that_is_no_file(tmp_path: Path, name: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         open_trace(tmp_path / name)
@@ -81,7 +83,7 @@ def test_a_path_that_is_no_file(tmp_path: Path, name: str, says: str) -> None:
 
 def test_unknown_format_and_empty_limit_are_usage_errors(tmp_path: Path) -> None:
     path = write(tmp_path, GOOD)
-    with pytest.raises(UsageError, match="--format must be auto, mooncake or .* or canonical, not satf"):
+    with pytest.raises(UsageError, match=r"--format must be auto, mooncake or .* or canonical, not satf"):
         open_trace(path, format="satf")
     with pytest.raises(UsageError, match="--limit must be at least 1"):
         open_trace(path, limit=0)

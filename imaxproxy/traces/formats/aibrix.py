@@ -1,4 +1,4 @@
-"""AIBrix's workload files (vllm-project/aibrix, benchmarks): a line is a tick in ms and the requests that start then."""
+"""AIBrix's workload files (vllm-project/aibrix, benchmarks): a line is a tick in ms and the requests of it."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any

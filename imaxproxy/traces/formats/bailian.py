@@ -38,7 +38,7 @@ class BailianReader(RowPerRecord):
         _check_count(len(hash_ids), input_length)
         turn = fields.whole("turn", 1, 2**31)
         kind = fields.name("type")
-        row = TraceRow(
+        return TraceRow(
             request_id=chat,
             session_id=self._root(chat, known_parent),
             turn=None if turn is None else turn - 1,
@@ -51,7 +51,6 @@ class BailianReader(RowPerRecord):
             tags={} if kind is None else {"type": kind},
             unknown=fields.left(),
         )
-        return row
 
     def _root(self, chat: str, parent: str | None) -> str:
         if chat in self._roots:

@@ -56,7 +56,7 @@ def _at_ms(record: dict[str, Any]) -> float:
     at_us = record.pop("timestamp", None)
     if type(at_us) not in (int, float) or not 0 <= at_us <= MAX_MS * 1000:
         raise bad_field("timestamp", "unix microseconds", at_us)
-    return at_us / 1000
+    return float(at_us) / 1000
 
 
 def _checked(record: dict[str, Any]) -> dict[str, Any]:

@@ -84,7 +84,9 @@ class _Call:
             messages=tuple(messages),
             answer=_answer(said),
             usage=usage,
-            extra={name: value for name in _SAMPLING if (value := said.left().get(f"gen_ai.request.{name}")) is not None},
+            extra={
+                name: value for name in _SAMPLING if (value := said.left().get(f"gen_ai.request.{name}")) is not None
+            },
         )
 
     def quotes(self, other: "_Call") -> bool:

@@ -1,4 +1,4 @@
-"""ShareGPT: a JSON array (or JSON lines) of conversations, `from` human and gpt. Bring your own: it has no clean licence."""
+"""ShareGPT: a JSON array (or JSON lines) of conversations, `from` human and gpt. No clean licence, so none ships."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -45,7 +45,9 @@ class ShareGptReader(RowReader):
                 request_id=f"{session}#{turn}",
                 session_id=session,
                 turn=turn,
-                messages=tuple(message for message in said[start : at + 1] if message["role"] != "assistant" or not turn),
+                messages=tuple(
+                    message for message in said[start : at + 1] if message["role"] != "assistant" or not turn
+                ),
                 messages_mode="delta",
                 recorded={"response": {"text": answer}} if answers else {},
                 unknown=fields.left() if not turn else {},

@@ -44,7 +44,7 @@ class TraceLabReader(RowPerRecord):
         times = _Times(fields.objects("timing_events"))
         wait_ms = self._wait_ms(session, times)
         output_length = self.length(fields, "output_tokens")
-        row = TraceRow(
+        return TraceRow(
             request_id=f"{session}#{turn if turn is not None else line}",
             session_id=session,
             turn=turn,
@@ -59,7 +59,6 @@ class TraceLabReader(RowPerRecord):
             recorded=times.recorded(),
             unknown=fields.left(),
         )
-        return row
 
     def _wait_ms(self, session: str, times: "_Times") -> float | None:
         """End to start: from what the model last wrote to the last of the inputs."""

@@ -1,4 +1,4 @@
-"""vLLM's custom data set (`vllm bench serve --dataset-name custom`): a prompt a line, perhaps with its output tokens."""
+"""vLLM's custom data set (`vllm bench serve --dataset-name custom`): a prompt a line, perhaps its output tokens."""
 
 from collections.abc import Mapping
 from typing import Any

@@ -17,6 +17,7 @@ from imaxproxy.traces.generate.table import Table
 
 Draw = Callable[[Draws], float]
 
+_LARGEST = 1e15
 _TRIES = 1_000
 _ZIPF_RANKS = 1_000_000
 _MAX_POISSON_MEAN = 10_000
@@ -37,7 +38,9 @@ class Distribution:
             value = self.draw(draws)
             if self.low <= value <= self.high:
                 return value
-        raise UsageError(f"{self.where}: {_TRIES} draws lay outside [{self.low:g}, {self.high:g}]; widen `min` and `max`")
+        raise UsageError(
+            f"{self.where}: {_TRIES} draws lay outside [{self.low:g}, {self.high:g}]; widen `min` and `max`"
+        )
 
     def tokens(self, draws: Draws) -> int:
         """A length: whole, and at least 1."""
@@ -46,7 +49,7 @@ class Distribution:
 
 def parse_distribution(value: Any, where: str) -> Distribution:  # noqa: ANN401 (a number or a table)
     """Raises UsageError, naming `where`."""
-    if type(value) in (int, float) and math.isfinite(value):
+    if type(value) in (int, float) and abs(value) < _LARGEST:
         return Distribution(lambda draws: float(value), where)
     if not isinstance(value, dict):
         raise UsageError(f"{where}: expected a number, a preset's name or a table with `distribution`, found {value!r}")
@@ -132,7 +135,7 @@ def _beta(table: Table) -> Draw:
 def _mixture(table: Table) -> Draw:
     parts = table.tables("parts")
     cumulative = list(accumulate(part.number("weight", least=1e-12) for part in parts))
-    members = [parse_distribution({name: part.raw(name) for name in part.keys()}, part.where) for part in parts]
+    members = [parse_distribution({name: part.raw(name) for name in part.names()}, part.where) for part in parts]
     return lambda draws: members[draws.place(cumulative)](draws)
 
 

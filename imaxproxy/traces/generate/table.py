@@ -1,11 +1,12 @@
 """One table of a spec: values taken out with a check each; what is left at the end is a mistake of the user's."""
 
 import math
-from typing import Any, TypeVar
+from typing import Any
 
 from imaxproxy.errors import UsageError
 
-T = TypeVar("T")
+_LARGEST = 1e15
+"""TOML has whole numbers of any size, and nan."""
 
 
 class Table:
@@ -20,7 +21,7 @@ class Table:
 
     def number(self, name: str, default: float | None = None, *, least: float = 0.0, most: float = math.inf) -> float:
         found = self._take(name, default)
-        if type(found) not in (int, float) or not math.isfinite(found) or not least <= found <= most:
+        if type(found) not in (int, float) or not max(least, -_LARGEST) <= found <= min(most, _LARGEST):
             raise self.wrong(name, f"a number from {least:g}{'' if most == math.inf else f' to {most:g}'}", found)
         return float(found)
 
@@ -64,13 +65,16 @@ class Table:
     def raw(self, name: str, default: Any = None) -> Any:  # noqa: ANN401 (whatever TOML holds)
         return self._take(name, default)
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
+        """The keys that nobody took yet."""
         return list(self._values)
 
     def close(self) -> None:
         """Raises UsageError for a key that nobody took: a misspelt one would otherwise be ignored in silence."""
         if self._values:
-            raise UsageError(f"{self.where}: unknown key `{next(iter(self._values))}`; leave it out, or see docs/traces.md")
+            raise UsageError(
+                f"{self.where}: unknown key `{next(iter(self._values))}`; leave it out, or see docs/traces.md"
+            )
 
     def wrong(self, name: str, expected: str, found: object) -> UsageError:
         shown = "nothing" if found is None else repr(found)[:60]

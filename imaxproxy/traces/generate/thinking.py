@@ -62,7 +62,7 @@ class Thinking:
             output=take_distribution(table, "output", default),
             ratio=take_distribution(table, "reasoning_ratio", default),
             budget=budget,
-            efforts=tuple(_effort(efforts, name) for name in efforts.keys()),
+            efforts=tuple(_effort(efforts, name) for name in efforts.names()),
             extra=extra,
         )
 
