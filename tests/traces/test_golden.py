@@ -1,4 +1,4 @@
-"""What each published form becomes, against golden files remade by `IMAX_REMAKE=1 pytest tests/traces/test_golden.py`."""
+"""What each published form becomes. `IMAX_REMAKE=1 pytest tests/traces/test_golden.py` remakes the golden files."""
 
 import json
 import os

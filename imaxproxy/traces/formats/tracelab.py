@@ -44,6 +44,7 @@ class TraceLabReader(RowPerRecord):
         times = _Times(fields.objects("timing_events"))
         wait_ms = self._wait_ms(session, times)
         output_length = self.length(fields, "output_tokens")
+        called = fields.objects("tools")  # calls that ran; a row's own `tools` are those on offer, and would be sent
         return TraceRow(
             request_id=f"{session}#{turn if turn is not None else line}",
             session_id=session,
@@ -56,7 +57,7 @@ class TraceLabReader(RowPerRecord):
             reasoning_length=_at_most(fields.tokens("reasoning_output_tokens"), output_length),
             prefix_length=prefix,
             model=fields.name("model"),
-            recorded=times.recorded(),
+            recorded=times.recorded() | ({"tool_calls": list(called)} if called else {}),
             unknown=fields.left(),
         )
 
