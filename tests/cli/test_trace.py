@@ -23,3 +23,24 @@ def test_validate_finds_every_broken_line(command: Command, trace: Path) -> None
 def test_a_file_that_is_not_there_is_one_line(command: Command) -> None:
     for action in ("inspect", "validate"):
         assert "gone.jsonl" in command.run("trace", action, "gone.jsonl").complaint()
+
+
+def test_convert_filter_sample_give_traces_that_hash_tells_apart(command: Command, trace: Path) -> None:
+    command.run("trace", "convert", trace, "-o", "all.jsonl.zst", "--header").check(0)
+    command.run("trace", "filter", "all.jsonl.zst", "--max-input", 1, "-o", "none.jsonl").check(0)
+    command.run("trace", "sample", trace, "--sessions", 3, "--seed", 7, "-o", "three.jsonl.gz").check(0)
+    found = command.run("trace", "inspect", "three.jsonl.gz", "--json").check(0).json
+    assert (found["format"], found["requests"]) == ("canonical", 3)
+    whole, again, three = (
+        command.run("trace", "hash", name).check(0).out.split()[0]
+        for name in ("all.jsonl.zst", trace, "three.jsonl.gz")
+    )
+    assert whole == again != three
+
+
+def test_generate_writes_the_same_trace_twice(command: Command) -> None:
+    once, twice = (command.run("trace", "generate", "fixed-1k1k", "--set", "concurrency=2").check(0) for _ in "ab")
+    assert once.out == twice.out
+    assert len(once.out.splitlines()) == 1 + 2 * (10 + 2)
+    assert "reasoning-r1" in command.run("trace", "specs").check(0).out
+    assert "gone" in command.run("trace", "generate", "gone").complaint()
