@@ -3,23 +3,48 @@
 from imaxproxy.traces.arrivals import Arrivals, Constant, Gamma, OnOff, Poisson, arrivals_of, share
 from imaxproxy.traces.canonical import canonical_header, canonical_line
 from imaxproxy.traces.envelope import Envelope, diurnal, envelope_of
+from imaxproxy.traces.file import trace_sha256
+from imaxproxy.traces.formats import FORMATS
+from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
-from imaxproxy.traces.prompt import Prompts
-from imaxproxy.traces.reader import FORMATS, Trace, open_trace, trace_sha256
+from imaxproxy.traces.prompt import Fit, Prompts
+from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, within
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream
+from imaxproxy.traces.steps import (
+    CapIdle,
+    Dedupe,
+    FirstTurns,
+    ForceOutput,
+    FromZero,
+    SampleCount,
+    SampleShare,
+    Speed,
+    StartMidway,
+    Step,
+    Steps,
+    Window,
+    Without,
+)
+from imaxproxy.traces.write import rows_sha256, write_trace
 
 __all__ = [
     "FORMATS",
     "PATHS",
     "Arrivals",
+    "CapIdle",
     "Constant",
+    "Dedupe",
     "Endpoint",
     "Envelope",
+    "FirstTurns",
+    "Fit",
+    "ForceOutput",
+    "FromZero",
     "Gamma",
     "History",
     "LookAhead",
@@ -29,8 +54,17 @@ __all__ = [
     "Prompts",
     "Recorded",
     "Request",
+    "SampleCount",
+    "SampleShare",
+    "Spec",
+    "Speed",
+    "StartMidway",
+    "Step",
+    "Steps",
     "Trace",
     "TraceRow",
+    "Window",
+    "Without",
     "arrivals_of",
     "build_request",
     "canonical_header",
@@ -38,12 +72,16 @@ __all__ = [
     "diurnal",
     "envelope_of",
     "inspect_trace",
+    "load_spec",
     "looped",
     "of_lap",
     "open_trace",
+    "rows_sha256",
     "share",
+    "shipped_specs",
     "spread_ties",
     "stream",
     "trace_sha256",
     "within",
+    "write_trace",
 ]

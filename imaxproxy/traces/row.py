@@ -98,6 +98,13 @@ class TraceRow:
         return self.body is not None or bool(self.messages) or self.prompt is not None or self.text_input is not None
 
     @property
+    def hash_scope(self) -> str | None:
+        """Whose ids these are: None for everyone's, else the session tree's (sub-agents share a system prompt)."""
+        if self.hash_id_scope == "global":
+            return None
+        return self.parent_session_id or self.session_id
+
+    @property
     def wait_ms(self) -> float:
         """The whole wait between the end of what it waits for and its send; 0 where the trace names none."""
         return (self.delay_ms or 0.0) + (self.tool_wait_ms or 0.0)

@@ -3,6 +3,7 @@
 The proxy asks engines for identity encoding, so this is for those that compress all the same.
 """
 
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -19,8 +20,8 @@ _STEP_BYTES = 1024
 def decode_of(encoding: bytes | None) -> Decode | None:
     """How to read a body of this `Content-Encoding`; None for one that needs no decoding.
 
-    Raises WireError `unread_encoding` for one that is not known here: `br` needs the package brotli, `zstd` zstandard
-    (`pip install 'imaxproxy[encodings]'`).
+    Raises WireError `unread_encoding` for one that is not known here: `br` needs the package brotli
+    (`pip install 'imaxproxy[brotli]'`).
     """
     name = (encoding or b"identity").strip().lower()
     if name in (b"", b"identity"):
@@ -76,12 +77,11 @@ def _brotli() -> Decode:
 
 
 def _zstd() -> Decode:
-    try:
-        import zstandard
-    except ImportError as error:
-        raise WireError("unread_encoding", "Content-Encoding zstd: the package zstandard is not installed") from error
-    decode: Decode = zstandard.ZstdDecompressor().decompressobj().decompress
-    return decode
+    if sys.version_info >= (3, 14):
+        from compression import zstd
+    else:
+        from backports import zstd
+    return zstd.ZstdDecompressor().decompress
 
 
 def _bounded(decode: Decode) -> Decode:

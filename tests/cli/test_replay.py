@@ -383,7 +383,7 @@ def test_wrong_usage_is_one_line(command: Command, trace: Path, flags: list[str]
         (None, "trace.jsonl"),
         (b"", "is empty"),
         (b"\x00\xff\xfe", "trace.jsonl holds binary data"),
-        (b"[1, 2]\n", "trace.jsonl:1"),
+        (b"[1, 2]\n", "trace.jsonl, element 1 of the array: expected a JSON object"),
         (b'{"input_length": 5, "output_length": 4}\n', "no timestamp; pass --rate or --concurrency"),
     ],
 )
