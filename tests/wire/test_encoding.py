@@ -32,7 +32,7 @@ def bare_deflate(body: bytes) -> bytes:
 
 @pytest.mark.parametrize("size", [1, 7, 1 << 20])
 @pytest.mark.parametrize(("name", "compress"), [*CODINGS.items(), (b"deflate", bare_deflate)])
-def test_reads_what_was_compressed_however_it_is_cut(name: bytes, compress: Callable[[bytes], bytes], size: int) -> None:
+def test_reads_what_was_compressed_however_cut(name: bytes, compress: Callable[[bytes], bytes], size: int) -> None:
     decode, coded = decode_of(name), compress(BODY)
     assert decode is not None
     assert b"".join(decode(coded[at : at + size]) for at in range(0, len(coded), size)) == BODY
