@@ -18,6 +18,7 @@ class EventSplitter:
         self._limit_bytes = limit_bytes
         self._tail = bytearray()
         self._first = True
+        self._behind_cr = False  # an LF that comes next is the rest of the last event's CRLF
         self._searched = 0  # up to here the tail holds no blank line: a huge event costs its length and no more
 
     @property
@@ -27,15 +28,18 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what one read gave, return the events it completed. Raises WireError past the limit."""
+        if self._behind_cr and data:
+            data = data.removeprefix(b"\n")
+            self._behind_cr = False
         self._tail += data
         events: list[bytes] = []
         start = 0
-        # A CR at the very end may be half of a CRLF: whether a line ends there is known with the next byte.
-        end = len(self._tail) - (self._tail[-1:] == b"\r")
-        for blank in _BLANK_LINE.finditer(self._tail, self._searched, end):
+        for blank in _BLANK_LINE.finditer(self._tail, self._searched, _certain_end(self._tail)):
             if blank.start() > start:
                 events.append(bytes(self._tail[start : blank.start()]))
             start = blank.end()
+        if start and start == len(self._tail):
+            self._behind_cr = self._tail[-1:] == b"\r"
         if events and self._first:
             self._first = False
             events[0] = events[0].removeprefix(_BOM)  # of the stream, not of an event
@@ -47,12 +51,18 @@ class EventSplitter:
 
 
 def event_ends(data: bytes | bytearray, searched: int = 0) -> Iterator[int]:
-    """Where events end in a body's bytes, behind their blank lines; up to `searched` none does.
-
-    Of a CR at the very end nobody knows yet whether it is half of a CRLF.
-    """
-    for blank in _BLANK_LINE.finditer(data, searched, len(data) - (data[-1:] == b"\r")):
+    """Where events end in a body's bytes, behind their blank lines; up to `searched` none does."""
+    for blank in _BLANK_LINE.finditer(data, searched, _certain_end(data)):
         yield blank.end()
+
+
+def _certain_end(data: bytes | bytearray) -> int:
+    """Up to where the ends of lines are known.
+
+    A CR at the very end may be half of a CRLF, and its LF may make no second line end. Behind another line end it
+    makes a blank line in either case.
+    """
+    return len(data) - (data[-1:] == b"\r" and data[-2:-1] not in (b"\r", b"\n"))
 
 
 def event_data(event: bytes) -> bytes | None:

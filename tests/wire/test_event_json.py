@@ -1,5 +1,3 @@
-from typing import Any
-
 import orjson
 import pytest
 
@@ -16,7 +14,7 @@ from imaxproxy.wire.event_json import load_json
         (b'{"a":1}', {"a": 1}),
     ],
 )
-def test_half_a_character_is_one(data: bytes, value: Any) -> None:
+def test_half_a_character_is_one(data: bytes, value: object) -> None:
     assert load_json(data) == value
 
 
