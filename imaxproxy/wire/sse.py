@@ -17,7 +17,7 @@ class EventSplitter:
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._tail = bytearray()
-        self._first = True
+        self._first = True  # nothing was taken yet: a mark of byte order is the stream's, not an event's
         self._behind_cr = False  # an LF that comes next is the rest of the last event's CRLF
         self._searched = 0  # up to here the tail holds no blank line: a huge event costs its length and no more
 
@@ -36,13 +36,12 @@ class EventSplitter:
         start = 0
         for blank in _BLANK_LINE.finditer(self._tail, self._searched, _certain_end(self._tail)):
             if blank.start() > start:
-                events.append(bytes(self._tail[start : blank.start()]))
+                event = bytes(self._tail[start : blank.start()])
+                events.append(event.removeprefix(_BOM) if self._first and not start else event)
             start = blank.end()
-        if start and start == len(self._tail):
-            self._behind_cr = self._tail[-1:] == b"\r"
-        if events and self._first:
+        if start:
             self._first = False
-            events[0] = events[0].removeprefix(_BOM)  # of the stream, not of an event
+            self._behind_cr = start == len(self._tail) and self._tail[-1:] == b"\r"
         del self._tail[:start]
         self._searched = max(0, len(self._tail) - 4)
         if len(self._tail) > self._limit_bytes:
@@ -51,8 +50,11 @@ class EventSplitter:
 
 
 def event_ends(data: bytes | bytearray, searched: int = 0) -> Iterator[int]:
-    """Where events end in a body's bytes, behind their blank lines; up to `searched` none does."""
-    for blank in _BLANK_LINE.finditer(data, searched, _certain_end(data)):
+    """Where events end in a body's bytes, behind their blank lines; up to `searched` none does.
+
+    A CR at the very end may be half of a CRLF: whether the event ends behind it is known with the next byte.
+    """
+    for blank in _BLANK_LINE.finditer(data, searched, len(data) - (data[-1:] == b"\r")):
         yield blank.end()
 
 
