@@ -16,7 +16,7 @@ from wire.streams import cut
 CUTS = 25
 """Cases that one example makes."""
 LONG_CASES = 250_000
-"""Of each of the four long runs: a million in all."""
+"""Of each long run."""
 
 quick = settings(max_examples=20, deadline=None)
 _long = settings(max_examples=LONG_CASES // CUTS, deadline=None, database=None, suppress_health_check=list(HealthCheck))
