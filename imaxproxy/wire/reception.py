@@ -16,6 +16,7 @@ from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Timeline,
 from imaxproxy.wire.apportion import apportion
 from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
 from imaxproxy.wire.encoding import Decode, decode_of
+from imaxproxy.wire.event_json import load_json
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 from imaxproxy.wire.head import ResponseHead
 from imaxproxy.wire.numbered import NumberedTemplate, learn_numbered
@@ -271,7 +272,7 @@ class Reception:
         """Take in one event; return its reading when events like it may follow (continuous usage differs each time)."""
         assert self._dialect is not None
         try:
-            chunk = orjson.loads(payload)
+            chunk = load_json(payload)
             if chunk is None:  # llama.cpp sends `data: null`
                 return None
             kind, text, key = self._dialect.read_event(chunk, self._facts)
@@ -316,7 +317,7 @@ class Reception:
         if self._streamed or self._too_long or self._unread:
             return
         try:
-            body = orjson.loads(self._body)
+            body = load_json(self._body)
             if self._dialect is not None:
                 self._dialect.read_body(body, self._facts)
             if self._refused:
