@@ -8,12 +8,13 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.gate import Gate, gate_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.wire import BaseUrl
+from imaxproxy.wire import BaseUrl, shown
 
 _UNWRITTEN = frozenset({"url", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
 """Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
@@ -52,6 +53,7 @@ def worker_count(value: str | int) -> str | int:
     metavar="S",
     help="After SIGTERM, wait this long for streams.",
 )
+@gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
@@ -70,7 +72,9 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
 
     choice = EngineChoice(flags["url"], "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
-    upstream = BaseUrl.parse(flags["url"], "--upstream") if flags["url"] else None
+    upstream = BaseUrl.parse(flags["url"], "--upstream", flags["upstream_ca"]) if flags["url"] else None
+    gate = Gate.of(flags)
+    gate.check([upstream] if upstream else [])
     described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
         workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
@@ -84,8 +88,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         else:
             assert upstream is not None
             described = choice.stated() or _ask(upstream)
-        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run)
-        manifest = Manifest("serve", sys.argv, _settings(plan, flags), engine=described)
+        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run, gate)
+        manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
         ended, lost = relay(plan)
     replace(manifest, ended=ended, lost_lines=lost).write(run)
@@ -95,7 +99,14 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
 
 def _settings(plan: Plan, flags: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says of the options."""
-    return {"upstream": str(plan.upstream)} | {name: flags[name] for name in flags if name not in _UNWRITTEN}
+    return {"upstream": str(plan.upstream)} | {name: _plain(flags[name]) for name in flags if name not in _UNWRITTEN}
+
+
+def _plain(value: object) -> object:
+    """As JSON has it."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _ask(upstream: BaseUrl) -> dict[str, Any] | None:

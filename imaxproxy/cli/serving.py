@@ -3,18 +3,20 @@
 import asyncio
 import signal
 import socket
+import ssl
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from imaxproxy.cli.gate import Gate
 from imaxproxy.cli.output import say
-from imaxproxy.errors import ImaxproxyError
+from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import Journal, RunDirectory, read_rest
 from imaxproxy.wire import BaseUrl
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample
-    from imaxproxy.proxy import Board, Proxy, Seat, Sink
+    from imaxproxy.proxy import Admission, Board, Proxy, Seat, Sink
 
     HealthSink = Callable[[HealthSample], None]
 
@@ -33,25 +35,26 @@ class Plan:
     """One for each worker."""
     drain_timeout_s: float
     run: RunDirectory
+    gate: Gate
 
     @property
     def url(self) -> BaseUrl:
-        return BaseUrl(self.host, self.doors[0].getsockname()[1])
+        return BaseUrl(self.host, self.doors[0].getsockname()[1], tls=self.gate.certificate is not None)
 
     def greet(self) -> None:
         """Tell the user that clients are let in."""
         mark = " (SIMULATED)" if self.engine and self.engine.get("simulated") else ""
         workers = f" by {len(self.doors)} workers" if len(self.doors) > 1 else ""
         say(f"imaxproxy: {self.url}/v1 -> {self.upstream}{mark}{workers}; journal in {self.run.path}; Ctrl-C to stop")
-        if self.host not in ("127.0.0.1", "::1", "localhost"):
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.gate.asks_for_keys:
             say(f"imaxproxy: warning: {self.host} is open to the network, and nobody is asked for a key")
 
 
-def make_proxy(plan: Plan, sink: "Sink", board: "Board") -> "Proxy":
+def make_proxy(plan: Plan, sink: "Sink", board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
     from imaxproxy.proxy import Fleet, Proxy
 
-    return Proxy(Fleet([plan.upstream]), sink, plan.engine, board=board)
+    return Proxy(Fleet([plan.upstream]), sink, plan.engine, admission=admission, board=board)
 
 
 def relay(plan: Plan) -> tuple[str, int]:
@@ -73,11 +76,13 @@ async def _until_stopped(plan: Plan, journal: Journal) -> str:
 
     loop = asyncio.get_running_loop()
     board = LocalBoard(plan.engine, lambda: journal.lost)
-    proxy = make_proxy(plan, journal.add, board)
-    await proxy.listen(plan.doors[0])
+    admission, tls = plan.gate.admission([plan.upstream]), plan.gate.tls()
+    proxy = make_proxy(plan, journal.add, board, admission)
+    await proxy.listen(plan.doors[0], tls)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, plan.gate, admission, tls)
     probe = HealthProbe(loop, _both(journal.add_health, board.totals.add_health))
     plan.greet()
     tune_gc()
@@ -88,6 +93,17 @@ async def _until_stopped(plan: Plan, journal: Journal) -> str:
     await proxy.close()
     probe.close()
     return "finished" if drained else DROPPED
+
+
+def _reload(gate: Gate, admission: "Admission", tls: ssl.SSLContext | None) -> None:
+    """Keys and certificate, read again; what cannot be read stays as it was, and the user hears of it."""
+    try:
+        if tls is not None and gate.certificate is not None:
+            gate.certificate.load(tls)
+        admission.reload()
+        say("imaxproxy: keys read again")
+    except UsageError as error:
+        say(f"imaxproxy: the old keys stay: {error}")
 
 
 async def _drain(proxy: "Proxy", stop: asyncio.Event, timeout_s: float) -> bool:
@@ -142,8 +158,8 @@ async def _until_told(plan: Plan, seat: "Seat", journal: Journal) -> None:
     from imaxproxy.proxy import WorkerBoard, obey
 
     board = WorkerBoard(seat.channel, lambda: journal.size_bytes, lambda: journal.lost)
-    proxy = make_proxy(plan, journal.add, board)
-    await proxy.listen(seat.door)
+    proxy = make_proxy(plan, journal.add, board, plan.gate.admission([plan.upstream]))
+    await proxy.listen(seat.door, plan.gate.tls())
     probe = HealthProbe(asyncio.get_running_loop(), _both(journal.add_health, board.add_health), seat.number)
     tune_gc()
     board.ready()

@@ -58,9 +58,12 @@ class Tally:
         self.simulated = 0
         self.passed_through = 0
         """Exchanges of paths that are not measured (`/v1/models`, `/tokenize`): in the journal, in no metric."""
+        self.client_retries = 0
+        """Exchanges that the client's SDK had tried before, without telling its user."""
 
     def add(self, exchange: Exchange) -> None:
         self.simulated += exchange.simulated
+        self.client_retries += bool(exchange.ask.client_retry)
         if exchange.ask.dialect is None:
             self.passed_through += 1
             return
@@ -83,6 +86,7 @@ class Tally:
         self.coalesced_events += other.coalesced_events
         self.simulated += other.simulated
         self.passed_through += other.passed_through
+        self.client_retries += other.client_retries
 
     @property
     def sent(self) -> int:
@@ -92,7 +96,11 @@ class Tally:
         """`requests` of summary.json; completed + failed + aborted + truncated = sent."""
         counts: dict[str, Any] = {"sent": self.sent}
         counts |= {outcome.value: self.outcomes[outcome] for outcome in Outcome}
-        return counts | {"by_error": dict(sorted(self.errors.items())), "passed_through": self.passed_through}
+        return counts | {
+            "by_error": dict(sorted(self.errors.items())),
+            "passed_through": self.passed_through,
+            "client_retries": self.client_retries,
+        }
 
     def tokens(self) -> dict[str, Any]:
         """`tokens` of summary.json. `counted_by` is the least exact way in use among exchanges that gave tokens."""

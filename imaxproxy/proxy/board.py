@@ -1,5 +1,6 @@
 """Where a proxy's figures are kept, and from where its pages about them come."""
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -15,8 +16,8 @@ ReadGauges = Callable[[], Gauges]
 class Board(Protocol):
     """A proxy writes on it, and hangs out its pages."""
 
-    def watch(self, gauges: ReadGauges) -> None:
-        """From now on this says what is so at a moment."""
+    def watch(self, gauges: ReadGauges, refused: Counter[str]) -> None:
+        """From now on `gauges` says what is so at a moment, and the board takes out of `refused` what was counted."""
 
     def add(self, exchange: Exchange) -> None: ...
 
@@ -31,14 +32,16 @@ class LocalBoard:
         self.totals = Totals()
         self._engine, self._lost_lines = engine, lost_lines
         self._gauges: ReadGauges = Gauges
+        self._refused: Counter[str] = Counter()
 
-    def watch(self, gauges: ReadGauges) -> None:
-        self._gauges = gauges
+    def watch(self, gauges: ReadGauges, refused: Counter[str]) -> None:
+        self._gauges, self._refused = gauges, refused
 
     def add(self, exchange: Exchange) -> None:
         self.totals.add(exchange)
 
     async def page(self, name: str) -> bytes:
+        self.totals.take_refused(self._refused)
         return PAGES[name](Merged(self.totals, self._gauges(), self._lost_lines()), self._engine)
 
 

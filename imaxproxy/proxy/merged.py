@@ -20,26 +20,30 @@ class Totals:
         self.tally = Tally()
         self.dimensions = Dimensions(_PART_METRICS)
         self.health = MeterHealth()
-        self.client_retries = 0
-        """Requests that an SDK sent again by itself."""
+        self.refused: Counter[str] = Counter()
+        """Requests that stand in no journal, by why."""
         self.retried: Counter[str] = Counter()
         """Requests that we put to an engine a second time, by why."""
 
     def add(self, exchange: Exchange) -> None:
         self.tally.add(exchange)
         self.dimensions.add(exchange)
-        self.client_retries += bool(exchange.ask.client_retry)
         if exchange.ask.retried is not None:
             self.retried[exchange.ask.retried] += 1
 
     def add_health(self, sample: HealthSample) -> None:
         self.health.add(sample)
 
+    def take_refused(self, refused: Counter[str]) -> None:
+        """What was counted elsewhere counts here from now on."""
+        self.refused.update(refused)
+        refused.clear()
+
     def merge(self, other: "Totals") -> None:
         self.tally.merge(other.tally)
         self.dimensions.merge(other.dimensions)
         self.health.merge(other.health)
-        self.client_retries += other.client_retries
+        self.refused.update(other.refused)
         self.retried.update(other.retried)
 
 
@@ -79,8 +83,8 @@ def stats(merged: Merged, engine: dict[str, Any] | None) -> dict[str, Any]:
         "in_flight": merged.gauges["in_flight"],
         "connections": merged.gauges["connections"],
         "requests": tally.requests(),
-        "client_retries": totals.client_retries,
-        "retried": dict(totals.retried),
+        "refused": dict(sorted(totals.refused.items())),
+        "retried": dict(sorted(totals.retried.items())),
         "tokens": tally.tokens(),
         **tally.stats(),
         **totals.dimensions.as_dict(),

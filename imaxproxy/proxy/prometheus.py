@@ -87,11 +87,15 @@ def _requests(totals: Totals) -> Iterator[Metric]:
     yield _counter("requests_passed_through", "Requests to paths that are not measured.", tally.passed_through)
     uncounted = int(tally.tokens()["uncounted_requests"])
     yield _counter("requests_uncounted", "Answers without usage: their tokens are unknown.", uncounted)
-    yield _counter("client_retries", "Requests that a client's SDK sent again by itself.", totals.client_retries)
+    yield _counter("client_retries", "Requests that a client's SDK sent again by itself.", tally.client_retries)
     retried = _family(CounterMetricFamily, "upstream_retries", "Requests put to an engine a second time.", ("reason",))
     for reason, count in sorted(totals.retried.items()):
         retried.add_metric((reason,), count)
     yield retried
+    refused = _family(CounterMetricFamily, "refused", "Requests and connections turned away at the door.", ("reason",))
+    for reason, count in sorted(totals.refused.items()):
+        refused.add_metric((reason,), count)
+    yield refused
 
 
 def _histograms(tally: Tally) -> Iterator[Metric]:

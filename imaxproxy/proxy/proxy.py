@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +12,7 @@ from aiohttp import web
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
@@ -18,6 +20,7 @@ from imaxproxy.proxy.front import ClientSide, Front
 from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.own_pages import OwnPages
 from imaxproxy.proxy.page import error_page
+from imaxproxy.proxy.refused import Refused
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import whole_body
 from imaxproxy.proxy.request_head import request_bytes
@@ -38,17 +41,19 @@ class Proxy:
         sink: Sink,
         engine: dict[str, Any] | None = None,
         clock_ns: Clock = monotonic_ns,
+        admission: Admission | None = None,
         board: Board | None = None,
     ) -> None:
+        self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
         self._sink = sink
         self._clock_ns = clock_ns
         self._board = board or LocalBoard(engine)
-        self._board.watch(self._gauges)
+        self._board.watch(self._gauges, self._admission.refused)
         self._in_flight = self._done = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._front = Front(self._handle)
+        self._front = Front(self._handle, self._admission.limits, self._admission.refused)
         self._server: asyncio.Server | None = None
         self._stopped = self._retiring = False
         self._pages = OwnPages(fleet, self._board, engine, clock_ns)
@@ -56,9 +61,11 @@ class Proxy:
     def __repr__(self) -> str:
         return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._done} done>"
 
-    async def listen(self, door: socket.socket) -> None:
+    async def listen(self, door: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept the clients that come to `door`, a socket that `bind` made."""
-        self._server = await asyncio.get_running_loop().create_server(self._front, sock=door)
+        handshake_s = None if tls is None else self._admission.limits.head_s
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._front, sock=door, ssl=tls, ssl_handshake_timeout=handshake_s)
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new connections, let streams in flight end; True when all did."""
@@ -100,17 +107,27 @@ class Proxy:
         return response
 
     async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
-        page = self._pages.get(request.path)
+        path = request.path
+        try:
+            account = self._admission.account_of(request)
+        except Refused as refused:
+            return error_page(refused, path)
+        page = self._pages.get(path)
         if page is not None:
             return await page()
-        call = Call.of(request, self._clock_ns())
+        call = Call.of(request, self._clock_ns(), account)
         if call is None:
             raise asyncio.CancelledError
+        try:
+            account.enter(call.ask.started_ns)
+        except Refused as refused:
+            return self._refuse(call, refused)
         self._in_flight += 1
         self._idle.clear()
         try:
             return await self._answer(call)
         finally:
+            account.leave()
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
@@ -118,17 +135,17 @@ class Proxy:
     async def _answer(self, call: Call) -> web.StreamResponse:
         ask = call.ask
         try:
-            call.body = await whole_body(call.request, call.transport)
+            call.body = await whole_body(call.request, call.transport, self._admission.limits)
             upstream = self._fleet.choose(call)
             engine, connect_ns = await upstream.pool.take()
         except WireError as error:
-            self._note(Exchange(ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
-            return error_page(error)
+            return self._refuse(call, error)
         except asyncio.CancelledError:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
         relay = Relay(call.request, call.transport, last=self._retiring)
-        data = request_bytes(call.request, call.body, upstream.url)
+        credential = self._admission.credential_for(upstream.url)
+        data = request_bytes(call.request, call.body, upstream.url, call.marks, credential)
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
         answered, dropped = await self._ask(engine, call.client, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
@@ -138,7 +155,7 @@ class Proxy:
             raise asyncio.CancelledError
         if relay.status is None:
             assert answered.broken is not None
-            return error_page(answered.broken)
+            return error_page(answered.broken, ask.path)
         await call.client.drained()  # else a slow reader's next answer, or the proxy's end, would come over its rest
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
         return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
@@ -153,6 +170,11 @@ class Proxy:
         finally:
             client.engine = None
             engine.resume()  # a client that lagged at the end has paused it; the next exchange needs its reads
+
+    def _refuse(self, call: Call, error: WireError) -> web.Response:
+        """No engine was asked; the client is told why, and it is noted."""
+        self._note(Exchange(call.ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
+        return error_page(error, call.ask.path)
 
     def _why_dropped(self) -> WireError:
         return STOPPED if self._stopped else CLIENT_LEFT

@@ -70,4 +70,6 @@ class Relay:
         ]
         if not self.keep_alive:
             lines.append(b"Connection: close")
+        elif self._request.version < (1, 1):  # it stays only where it is told so
+            lines.append(b"Connection: keep-alive")
         return b"\r\n".join(lines) + b"\r\n\r\n"

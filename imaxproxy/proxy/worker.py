@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+from collections import Counter
 from collections.abc import Callable
 from itertools import count
 
@@ -29,6 +30,7 @@ class WorkerBoard:
         self._channel, self._journal_bytes, self._lost_lines = channel, journal_bytes, lost_lines
         self._totals = Totals()
         self._gauges: ReadGauges = Gauges
+        self._refused: Counter[str] = Counter()
         self._pages: dict[int, asyncio.Future[bytes]] = {}
         self._numbers = count()
         self._loop = asyncio.get_running_loop()
@@ -36,8 +38,8 @@ class WorkerBoard:
         self._loop.add_signal_handler(signal.SIGTERM, self.leave)
         self._timer = self._loop.call_later(TELL_EVERY_S, self._tell_often)
 
-    def watch(self, gauges: ReadGauges) -> None:
-        self._gauges = gauges
+    def watch(self, gauges: ReadGauges, refused: Counter[str]) -> None:
+        self._gauges, self._refused = gauges, refused
 
     def add(self, exchange: Exchange) -> None:
         self._totals.add(exchange)
@@ -76,6 +78,7 @@ class WorkerBoard:
             self._channel.flush()
         if not self._channel.backlog:
             totals, self._totals = self._totals, Totals()
+            totals.take_refused(self._refused)
             self._channel.send("figures", Part(totals, self._gauges(), self._lost_lines(), self._journal_bytes()))
 
     def close(self, *, dropped: bool) -> None:

@@ -21,7 +21,7 @@ def test_stats_say_who_asked_what_was_repeated_and_how_the_meter_fares() -> None
     assert (said["schema"], said["simulated"], said["in_flight"], said["connections"]) == (
         "imaxproxy.stats/1", False, 5, 9,
     )  # fmt: skip
-    assert (said["client_retries"], said["retried"]) == (1, {"stale_connection": 1})
+    assert (said["requests"]["client_retries"], said["retried"]) == (1, {"stale_connection": 1})
     assert said["by_tag"]["team"]["x"]["tokens"]["output"] == 4
     assert said["by_client"]["red"]["ttft_ms"]["count"] == 1
     assert (said["meter"]["cpu_share"], said["meter"]["lost_lines"]) == (0.1, 2)

@@ -1,5 +1,6 @@
 import shutil
 import subprocess
+from collections import Counter
 from collections.abc import Iterator
 
 import pytest
@@ -34,6 +35,7 @@ BUSY = totals_of(
     Exchange(Ask("f", "/v1/chat/completions", 0, dialect="chat"), Outcome.FAILED, 1, error="connect_refused"),
     Exchange(Ask("m", "/v1/models", 0, 1), Outcome.COMPLETED, 2, status=200),
 )
+BUSY.take_refused(Counter({"no_key": 3}))
 BUSY.add_health(HealthSample(0, 1, 10**9, 10**8, {120: 49, 900: 1}))
 WORKERS = [WorkerState(0, 11, "serving", True, 0.0), WorkerState(3, 14, "serving", False, 0.9)]
 MERGED = Merged(BUSY, Gauges(in_flight=5, connections=9), lost_lines=2, workers=WORKERS, restarts=1)
@@ -64,6 +66,7 @@ def samples_of(page: bytes) -> Iterator[tuple[tuple[str, ...], float]]:
         (("imaxproxy_request_errors_total", "connect_refused"), 1),
         (("imaxproxy_requests_passed_through_total",), 1),
         (("imaxproxy_client_retries_total",), 1),
+        (("imaxproxy_refused_total", "no_key"), 3),
         (("imaxproxy_upstream_retries_total", "stale_connection"), 1),
         (("imaxproxy_tokens_total", "input"), 14),
         (("imaxproxy_tokens_total", "output"), 8),
