@@ -1,6 +1,7 @@
 """What one `imaxproxy serve` is, all its parts chosen, and the process that relays."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import ssl
@@ -16,7 +17,7 @@ from imaxproxy.wire import BaseUrl
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample
-    from imaxproxy.proxy import Admission, Board, Proxy, Seat, Sink
+    from imaxproxy.proxy import Admission, Board, Ledger, Proxy, Seat, Sink
 
     HealthSink = Callable[[HealthSample], None]
 
@@ -124,27 +125,30 @@ async def _drain(proxy: "Proxy", stop: asyncio.Event, timeout_s: float) -> bool:
 def _supervise(plan: Plan) -> tuple[str, int]:
     import uvloop  # noqa: F401 (before the fork: once in memory, not once a worker)
 
-    from imaxproxy.proxy import Supervisor
+    from imaxproxy.proxy import Ledger, Supervisor
 
+    ledger = Ledger(len(plan.doors))
     supervisor = Supervisor(
         plan.doors,
-        lambda seat: _work(plan, seat),
+        lambda seat: _work(plan, seat, ledger),
         lambda worker, from_byte: _recovered(plan.run, worker, from_byte),
         engine=plan.engine,
         drain_timeout_s=plan.drain_timeout_s,
         say=lambda message: say(f"imaxproxy: {message}"),
+        clear=ledger.clear,
     )
-    ended = supervisor.run(plan.greet)
+    with contextlib.closing(ledger):
+        ended = supervisor.run(plan.greet)
     return ended.how, ended.lost_lines
 
 
-def _work(plan: Plan, seat: "Seat") -> int:
+def _work(plan: Plan, seat: "Seat", ledger: "Ledger") -> int:
     """A worker's life, in its own process: its exit status."""
     import uvloop
 
     journal = Journal(plan.run, seat.number)
     try:
-        uvloop.run(_until_told(plan, seat, journal))
+        uvloop.run(_until_told(plan, seat, ledger, journal))
     except ImaxproxyError as error:  # a key file that cannot be read, say
         say(f"imaxproxy: worker {seat.number}: {error}")
         return error.exit_code
@@ -153,12 +157,14 @@ def _work(plan: Plan, seat: "Seat") -> int:
     return 0
 
 
-async def _until_told(plan: Plan, seat: "Seat", journal: Journal) -> None:
+async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", journal: Journal) -> None:
     from imaxproxy.metrics import HealthProbe, tune_gc
     from imaxproxy.proxy import WorkerBoard, obey
 
     board = WorkerBoard(seat.channel, lambda: journal.size_bytes, lambda: journal.lost)
-    proxy = make_proxy(plan, journal.add, board, plan.gate.admission([plan.upstream]))
+    gate = plan.gate.among(seat.workers)
+    admission = gate.admission([plan.upstream], lambda name: ledger.line(name, seat.column))
+    proxy = make_proxy(plan, journal.add, board, admission)
     await proxy.listen(seat.door, plan.gate.tls())
     probe = HealthProbe(asyncio.get_running_loop(), _both(journal.add_health, board.add_health), seat.number)
     tune_gc()

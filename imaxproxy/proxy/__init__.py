@@ -1,13 +1,14 @@
 """The measuring proxy."""
 
 from imaxproxy.proxy.admission import Admission
-from imaxproxy.proxy.allowance import Allowance, Rate
+from imaxproxy.proxy.allowance import Allowance, Rate, Standing
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.credentials import Credentials, key_in_environment, key_in_file
 from imaxproxy.proxy.doors import open_doors
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import bind
 from imaxproxy.proxy.keys import KeyRing, read_keys
+from imaxproxy.proxy.ledger import Ledger
 from imaxproxy.proxy.limits import Limits, connections_that_fit
 from imaxproxy.proxy.proxy import Proxy, Sink
 from imaxproxy.proxy.seat import Seat
@@ -24,12 +25,14 @@ __all__ = [
     "Ended",
     "Fleet",
     "KeyRing",
+    "Ledger",
     "Limits",
     "LocalBoard",
     "Proxy",
     "Rate",
     "Seat",
     "Sink",
+    "Standing",
     "Supervisor",
     "WorkerBoard",
     "bind",

@@ -188,6 +188,31 @@ def test_two_hundred_streams_end_whole(command: Command, start_engine: StartEngi
     assert (summary["ended"], summary["requests"]["completed"]) == ("finished", 200)
 
 
+def test_a_clients_limits_hold_over_all_workers(command: Command, start_engine: StartEngine) -> None:
+    """Six at once: of the twelve that come, whichever workers they come to; and still six when a worker was killed."""
+    held = Held()
+    engine = start_engine(held.script)
+    serving = start(command, engine, "--max-in-flight", 6)
+    url = serving.url()
+
+    async def twelve_times_six() -> tuple[Counter[str], Counter[str]]:
+        first = asyncio.ensure_future(ask_many(url, 12))
+        await asyncio.to_thread(until, lambda: held.begun == 6, "six streams")
+        await asyncio.to_thread(os.kill, serving_workers(url)[0], signal.SIGKILL)
+        serving.says("worker 0 died")
+        left = stats_of(url)["in_flight"]
+        again = asyncio.ensure_future(ask_many(url, 12))
+        await asyncio.to_thread(until, lambda: held.begun == 12 - left, "as many as had room")
+        engine.loop.call_soon_threadsafe(held.go_on.set)
+        return await first, await again
+
+    first, again = asyncio.run(twelve_times_six())
+    assert first["HTTP 429"] == 6
+    assert again["HTTP 429"] == 12 - again["whole"]
+    assert first["whole"] + again["whole"] == 6
+    stop(serving)
+
+
 def test_a_second_signal_drops_the_streams_of_all(command: Command, start_engine: StartEngine) -> None:
     held = Held()
     serving = start(command, start_engine(held.script))
