@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from imaxproxy.cli.gate import Gate
 from imaxproxy.cli.output import say
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.runs import Journal, RunDirectory, read_rest
+from imaxproxy.runs import Appender, Journal, RunDirectory, read_rest
 from imaxproxy.wire import BaseUrl
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample
-    from imaxproxy.proxy import Admission, Board, Ledger, Proxy, Seat, Sink
+    from imaxproxy.proxy import Admission, Board, CaptureSettings, Ledger, Proxy, Seat
 
     HealthSink = Callable[[HealthSample], None]
 
@@ -37,6 +37,7 @@ class Plan:
     drain_timeout_s: float
     run: RunDirectory
     gate: Gate
+    capture: "CaptureSettings | None" = None
 
     @property
     def url(self) -> BaseUrl:
@@ -51,11 +52,39 @@ class Plan:
             say(f"imaxproxy: warning: {self.host} is open to the network, and nobody is asked for a key")
 
 
-def make_proxy(plan: Plan, sink: "Sink", board: "Board", admission: "Admission") -> "Proxy":
+class Files:
+    """What one process writes into the run directory."""
+
+    def __init__(self, plan: Plan, worker: int = 0) -> None:
+        from imaxproxy.proxy import Capture
+
+        self.journal = Journal(plan.run, worker)
+        self._rows = None if plan.capture is None else Appender(plan.run.capture(worker))
+        self.capture = None if plan.capture is None or self._rows is None else Capture(plan.capture, self._rows.append)
+
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written."""
+        captured = self._rows.lost + self.capture.lost if self._rows is not None and self.capture is not None else 0
+        return self.journal.lost + captured
+
+    async def finish(self) -> None:
+        """Write what still waits."""
+        if self.capture is not None:
+            await self.capture.close()
+
+    def close(self) -> None:
+        self.journal.close()
+        if self._rows is not None:
+            self._rows.close()
+
+
+def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
     from imaxproxy.proxy import Fleet, Proxy
 
-    return Proxy(Fleet([plan.upstream]), sink, plan.engine, admission=admission, board=board)
+    fleet = Fleet([plan.upstream])
+    return Proxy(fleet, files.journal.add, plan.engine, admission=admission, board=board, capture=files.capture)
 
 
 def relay(plan: Plan) -> tuple[str, int]:
@@ -64,27 +93,27 @@ def relay(plan: Plan) -> tuple[str, int]:
         return _supervise(plan)
     import uvloop
 
-    journal = Journal(plan.run)
+    files = Files(plan)
     try:
-        return uvloop.run(_until_stopped(plan, journal)), journal.lost
+        return uvloop.run(_until_stopped(plan, files)), files.lost
     finally:
-        journal.close()
+        files.close()
 
 
-async def _until_stopped(plan: Plan, journal: Journal) -> str:
+async def _until_stopped(plan: Plan, files: Files) -> str:
     from imaxproxy.metrics import HealthProbe, tune_gc
     from imaxproxy.proxy import LocalBoard
 
     loop = asyncio.get_running_loop()
-    board = LocalBoard(plan.engine, lambda: journal.lost)
+    board = LocalBoard(plan.engine, lambda: files.lost)
     admission, tls = plan.gate.admission([plan.upstream]), plan.gate.tls()
-    proxy = make_proxy(plan, journal.add, board, admission)
+    proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(plan.doors[0], tls)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, plan.gate, admission, tls)
-    probe = HealthProbe(loop, _both(journal.add_health, board.totals.add_health))
+    probe = HealthProbe(loop, _both(files.journal.add_health, board.totals.add_health))
     plan.greet()
     tune_gc()
     await stop.wait()
@@ -92,6 +121,7 @@ async def _until_stopped(plan: Plan, journal: Journal) -> str:
     say("imaxproxy: stopping; streams in flight may end (again to drop them)")
     drained = await _drain(proxy, stop, plan.drain_timeout_s)
     await proxy.close()
+    await files.finish()
     probe.close()
     return "finished" if drained else DROPPED
 
@@ -146,31 +176,32 @@ def _work(plan: Plan, seat: "Seat", ledger: "Ledger") -> int:
     """A worker's life, in its own process: its exit status."""
     import uvloop
 
-    journal = Journal(plan.run, seat.number)
+    files = Files(plan, seat.number)
     try:
-        uvloop.run(_until_told(plan, seat, ledger, journal))
+        uvloop.run(_until_told(plan, seat, ledger, files))
     except ImaxproxyError as error:  # a key file that cannot be read, say
         say(f"imaxproxy: worker {seat.number}: {error}")
         return error.exit_code
     finally:
-        journal.close()
+        files.close()
     return 0
 
 
-async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", journal: Journal) -> None:
+async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", files: Files) -> None:
     from imaxproxy.metrics import HealthProbe, tune_gc
     from imaxproxy.proxy import WorkerBoard, obey
 
-    board = WorkerBoard(seat.channel, lambda: journal.size_bytes, lambda: journal.lost)
+    board = WorkerBoard(seat.channel, lambda: files.journal.size_bytes, lambda: files.lost)
     gate = plan.gate.among(seat.workers)
     admission = gate.admission([plan.upstream], lambda name: ledger.line(name, seat.column))
-    proxy = make_proxy(plan, journal.add, board, admission)
+    proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(seat.door, plan.gate.tls())
-    probe = HealthProbe(asyncio.get_running_loop(), _both(journal.add_health, board.add_health), seat.number)
+    probe = HealthProbe(asyncio.get_running_loop(), _both(files.journal.add_health, board.add_health), seat.number)
     tune_gc()
     board.ready()
     drained = await obey(proxy, board, plan.drain_timeout_s)
     await proxy.close()
+    await files.finish()
     probe.close()
     board.close(dropped=not drained)
 

@@ -1,240 +1,139 @@
-"""Recording what was asked as trace rows (`imaxproxy.trace/1`) that a replay plays again.
+"""Recording what was asked, for a replay: `shape` without any text, `full` with bodies but without keys.
 
-`shape`: times, lengths, sessions and hashed blocks, no text. `full`: the body and the answer's text too, without keys.
-A row is made after its exchange has ended, in slices between which the event loop goes on: nothing here is on an
-event's way.
+Nothing here is on an event's way. What a request costs comes after its exchange has ended, in slices between which the
+event loop goes on with the streams.
 """
 
 import asyncio
+import traceback
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Any
 
 import orjson
 
-from imaxproxy.clock import NS_PER_MS
 from imaxproxy.metrics import Exchange
-from imaxproxy.metrics.formulas import e2e_ns, ttfo_ns, ttft_ns
-from imaxproxy.proxy.blocks import BLOCK_TOKENS, BlockHasher
+from imaxproxy.proxy.answer_text import answer_text
+from imaxproxy.proxy.blocks import BlockHasher
 from imaxproxy.proxy.call import Call
-from imaxproxy.proxy.kept import Kept
-from imaxproxy.proxy.lanes import Lanes
-from imaxproxy.proxy.prompt_text import PromptText, prompt_text
-from imaxproxy.traces import TraceRow, canonical_line
-from imaxproxy.wire import DIALECTS, Forward, ResponseHead
+from imaxproxy.proxy.captured import Prompt, RunClock, captured
+from imaxproxy.proxy.prompt_text import prompt_text
+from imaxproxy.proxy.redact import redacted, secrets_of, shown_headers
+from imaxproxy.wire import DIALECTS, Reception
 
-OnHead = Callable[[ResponseHead], Forward | None]
-RowSink = Callable[[bytes], None]
-SLICE_BLOCKS = 32
-"""So many blocks are hashed before the loop goes on: about 0.3 ms."""
+RowSink = Callable[[dict[str, Any]], None]
+MOST_BODY_BYTES = 4 << 20
+"""A longer body is not read: parsing it would hold up every stream for more than 2 ms."""
 MOST_WAITING_BYTES = 64 << 20
-"""Of bodies whose rows are still to be made. Past that a row goes without its blocks, and is counted."""
-MOST_BODY_BYTES = 8 << 20
-"""A longer body is not read at all: parsing it would stop every stream for tens of milliseconds."""
-_SECRETS = ("authorization", "x-api-key", "api-key", "cookie", "proxy-authorization")
+"""Of bodies whose turn is yet to come. Past that a row goes without its prompt."""
 _SESSION_HEADER = "x-session-id"
-_ASKED = (
-    "stream", "n", "max_tokens", "max_completion_tokens", "max_output_tokens", "min_tokens", "temperature", "top_p",
-    "top_k", "seed", "frequency_penalty", "presence_penalty", "reasoning_effort", "parallel_tool_calls", "service_tier",
-)  # fmt: skip
-"""Members of a body that hold no text of the user's and say how the engine was to answer."""
-
-
-class Mode(StrEnum):
-    """What is recorded."""
-
-    OFF = "off"
-    SHAPE = "shape"
-    FULL = "full"
+_SESSION_MEMBER = "session_id"
 
 
 @dataclass(frozen=True, slots=True)
 class CaptureSettings:
     """The same for all workers of a run."""
 
-    mode: Mode
+    full: bool
+    """Bodies too; else no text at all."""
     salt: bytes
-    """Of block ids and session names. Not in the capture: without it nobody can test a guess at a prompt."""
-    zero_ns: int
-    """The run's start: timestamps count from it."""
+    """Of all digests. Drawn for the run and written nowhere."""
+    clock: RunClock
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    call: Call
+    exchange: Exchange
+    reception: Reception | None
 
 
 class Capture:
-    """One worker's recorder; `sink` gets finished lines."""
+    """One worker's. `sink` writes a row."""
 
     def __init__(self, settings: CaptureSettings, sink: RowSink) -> None:
-        self._full = settings.mode is Mode.FULL
-        self._zero_ns, self._sink = settings.zero_ns, sink
-        self._hasher, self._lanes = BlockHasher(settings.salt), Lanes()
-        self._waiting: deque[tuple[Call, Exchange]] = deque()
+        self.full = settings.full
+        self._clock, self._sink = settings.clock, sink
+        self._hasher = BlockHasher(settings.salt)
+        self._waiting: deque[_Waiting] = deque()
         self._waiting_bytes = 0
-        self._worker: asyncio.Task[None] | None = None
-        self.unread = 0
-        """Requests whose prompt could not be read or was too long: their rows lack blocks, or are missing."""
+        self._writer: asyncio.Task[None] | None = None
+        self.lost = 0
+        """Rows that could not be made, for a bug of ours: stderr heard of the first, and the proxy goes on."""
 
-    def tap(self, call: Call, on_head: OnHead) -> OnHead:
-        """Of `full`: keeps a copy of the answer beside what is relayed."""
-        if not self._full or call.ask.dialect is None:
-            return on_head
+    def __repr__(self) -> str:
+        return f"<Capture {len(self._waiting)} waiting, {self.lost} lost>"
 
-        def tapped(head: ResponseHead) -> Forward | None:
-            forward, kept = on_head(head), Kept(head, call.request.method)
-            call.kept = kept
-
-            def both(data: bytes) -> None:
-                if forward is not None:
-                    forward(data)
-                kept.take(data)
-
-            return both
-
-        return tapped
-
-    def add(self, call: Call, exchange: Exchange) -> None:
+    def add(self, call: Call, exchange: Exchange, reception: Reception | None = None) -> None:
         """Record an exchange that has ended. Paths that are only passed through are not recorded."""
-        if exchange.ask.dialect is None or not call.body:
+        if exchange.ask.dialect is None:
             return
-        if len(call.body) > MOST_BODY_BYTES or self._waiting_bytes + len(call.body) > MOST_WAITING_BYTES:
-            self.unread += 1
-            self._write(call, exchange, {}, None, [])
-            return
+        self._waiting.append(_Waiting(call, exchange, reception if self.full else None))
         self._waiting_bytes += len(call.body)
-        self._waiting.append((call, exchange))
-        if self._worker is None or self._worker.done():
-            self._worker = asyncio.get_running_loop().create_task(self._work())
+        if self._writer is None or self._writer.done():
+            self._writer = asyncio.get_running_loop().create_task(self._write())
 
     async def close(self) -> None:
         """Write what still waits."""
-        if self._worker is not None:
-            await self._worker
+        if self._writer is not None:
+            await self._writer
 
-    async def _work(self) -> None:
+    async def _write(self) -> None:
         while self._waiting:
-            call, exchange = self._waiting.popleft()
-            self._waiting_bytes -= len(call.body)
+            busy = self._waiting_bytes > MOST_WAITING_BYTES
+            next_ = self._waiting.popleft()
+            self._waiting_bytes -= len(next_.call.body)
             try:
-                body = orjson.loads(call.body)
-                asked = prompt_text(body)
-            except (ValueError, TypeError, AttributeError):  # no request of this API: the engine has refused it too
-                self.unread += 1
-                continue
-            await asyncio.sleep(0)
-            digests: list[bytes] = []
-            for cut in self._hasher.cuts(asked.text):
-                digests.append(cut.digest)
-                if not len(digests) % SLICE_BLOCKS:
-                    await asyncio.sleep(0)
-            self._write(call, exchange, body, asked, digests)
+                await self._write_one(next_, busy=busy)
+            except Exception:  # the relay and the journal must not suffer; `lost` tells of it, and stderr once
+                self.lost += 1
+                if self.lost == 1:
+                    traceback.print_exc()
 
-    def _write(
-        self, call: Call, exchange: Exchange, body: dict[str, Any], asked: PromptText | None, digests: list[bytes]
-    ) -> None:
-        row = self._row(call, exchange, body, asked, digests)
-        if row is not None:
-            self._sink(_redacted(canonical_line(row), call))
+    async def _write_one(self, waiting: _Waiting, *, busy: bool) -> None:
+        call = waiting.call
+        prompt = "too busy" if busy else await self._prompt(call)
+        if isinstance(prompt, str):
+            row = captured(waiting.exchange, None, self._clock)
+            row["recorded"]["prompt_unread"] = prompt
+        else:
+            row = captured(waiting.exchange, prompt, self._clock)
+            if self.full:
+                self._add_text(row, waiting, prompt.body)
+        self._sink(redacted(row, secrets_of(call)))
 
-    def _row(
-        self, call: Call, exchange: Exchange, body: dict[str, Any], asked: PromptText | None, digests: list[bytes]
-    ) -> TraceRow | None:
-        """None where nobody can say how long the prompt was."""
-        ask, usage = exchange.ask, exchange.usage
-        units = len(digests) * BLOCK_TOKENS
-        input_length = usage.input_tokens if usage.input_tokens is not None else units
-        if not input_length:
-            return None
-        output_length = exchange.output_tokens or None
-        session_id, turn = self._session(call, exchange, asked)
-        return TraceRow(
-            request_id=ask.request_id,
-            session_id=session_id,
-            turn=turn,
-            timestamp_ms=self._ms(ask.started_ns),
-            input_length=input_length,
-            output_length=output_length,
-            reasoning_length=min(exchange.reasoning_tokens or 0, output_length or 0) or None,
-            hash_ids=self._hasher.ids(digests, input_length) if digests else (),
-            block_size=BLOCK_TOKENS,
-            model=_model(body, exchange),
-            priority=body["priority"] if type(body.get("priority")) is int else None,
-            tags=ask.tags or {},
-            extra={} if output_length is not None else _limit(body),
-            recorded=self._recorded(call, exchange, body),
-            **(self._text(call, body) if self._full and body else {}),
-        )
+    def _add_text(self, row: dict[str, Any], waiting: _Waiting, body: dict[str, Any]) -> None:
+        path = waiting.exchange.ask.path
+        body.setdefault("stream", False)  # what a body that leaves it out means; a replay would have it otherwise
+        row |= {"url": path, "headers": shown_headers(waiting.call), "body": body}
+        if waiting.reception is not None and (answer := answer_text(waiting.reception, DIALECTS[path])) is not None:
+            row["recorded"]["response"] = answer
 
-    def _session(self, call: Call, exchange: Exchange, asked: PromptText | None) -> tuple[str | None, int | None]:
-        """By a header, else by the conversation's opening, which every turn of it repeats."""
-        ask = exchange.ask
-        said = ask.session_id or call.request.headers.get(_SESSION_HEADER)
-        times_ms = self._ms(ask.started_ns), self._ms(exchange.ended_ns)
-        if said:
-            return self._lanes.place(self._hasher.name(f"said {said}"), None, *times_ms)
+    async def _prompt(self, call: Call) -> Prompt | str:
+        """What is asked, or why that is not known."""
+        if len(call.body) > MOST_BODY_BYTES:
+            return f"over {MOST_BODY_BYTES >> 20} MiB"
+        body = _object(call.body)
+        await asyncio.sleep(0)
+        asked = prompt_text(body)
         if asked is None:
-            return None, None
-        return self._lanes.place(self._hasher.name(asked.text[: asked.opening_chars]), asked.turn, *times_ms)
-
-    def _recorded(self, call: Call, exchange: Exchange, body: dict[str, Any]) -> dict[str, Any]:
-        """What happened: times in ms, as in the metrics."""
-        usage = exchange.usage
-        times_ns = {"ttft_ms": ttft_ns(exchange), "ttfo_ms": ttfo_ns(exchange), "e2e_ms": e2e_ns(exchange)}
-        used = {
-            "input_tokens": usage.input_tokens, "output_tokens": exchange.output_tokens,
-            "reasoning_tokens": exchange.reasoning_tokens, "cached_tokens": usage.cached_tokens,
-        }  # fmt: skip
-        said = {
-            "path": exchange.ask.path,
-            "status": exchange.status,
-            "outcome": exchange.outcome.value,
-            "error": exchange.error,
-            "finish_reason": exchange.finish_reason,
-            "started_at": self._ms(exchange.ask.started_ns),
-            "ended_at": self._ms(exchange.ended_ns),
-            **{name: _round_ms(value_ns) for name, value_ns in times_ns.items() if value_ns is not None},
-            "usage": {name: count for name, count in used.items() if count is not None},
-            "input_length_by": "usage" if usage.input_tokens is not None else "units",
-            "asked": {name: body[name] for name in _ASKED if isinstance(body.get(name), int | float | bool)},
-            "source": "imaxproxy serve",
-        }
-        return {name: value for name, value in said.items() if value is not None}
-
-    def _text(self, call: Call, body: dict[str, Any]) -> dict[str, Any]:
-        headers = {
-            name: "***" if name.lower() in _SECRETS else value
-            for name, value in call.request.headers.items()
-            if value.isascii()
-        }
-        return {"body": body, "headers": headers}
-
-    def _ms(self, at_ns: int) -> float:
-        return _round_ms(max(at_ns - self._zero_ns, 0))
+            return "unknown form"
+        text, blocks = asked.text.encode(), b""
+        for digests in self._hasher.slices(text):
+            await asyncio.sleep(0)
+            blocks += digests
+        said = call.request.headers.get(_SESSION_HEADER) or body.get(_SESSION_MEMBER)
+        if said:
+            return Prompt(body, self._hasher.name(f"said {said}"), None, len(text), blocks)
+        opening = self._hasher.name(asked.text[: asked.opening_chars])
+        return Prompt(body, opening, asked.turn, len(text), blocks)
 
 
-def _model(body: dict[str, Any], exchange: Exchange) -> str | None:
-    asked = body.get("model")
-    return asked if isinstance(asked, str) and len(asked.splitlines()) == 1 else exchange.model
-
-
-def _limit(body: dict[str, Any]) -> dict[str, Any]:
-    """Of a request whose answer's length is not known, what it allowed at most: else a replay would have no end."""
-    asked = [body.get(name) for name in ("max_tokens", "max_completion_tokens", "max_output_tokens")]
-    limits = [limit for limit in asked if type(limit) is int and limit > 0]
-    return {"max_tokens": limits[0]} if limits else {}
-
-
-def _redacted(line: bytes, call: Call) -> bytes:
-    """The line without the request's own keys, should it have repeated them anywhere."""
-    for name in _SECRETS:
-        for value in call.request.headers.getall(name, ()):
-            secret = value.rpartition(" ")[2].encode(errors="surrogateescape")
-            if len(secret) >= 4:
-                line = line.replace(secret, b"***")
-    return line
-
-
-def _round_ms(duration_ns: float) -> float:
-    return round(duration_ns / NS_PER_MS, 3)
-
-
-__all__ = ["BLOCK_TOKENS", "DIALECTS", "Capture", "CaptureSettings", "Mode"]
+def _object(body: bytes) -> dict[str, Any]:
+    """The body's members; none where it is no JSON object."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        return {}
+    return value if isinstance(value, dict) else {}

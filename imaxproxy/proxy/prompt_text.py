@@ -20,23 +20,26 @@ class PromptText:
     """Answers that it holds already: 0 on a conversation's first turn."""
 
 
-def prompt_text(body: Json) -> PromptText:
-    """Chat completions, completions, responses or messages; empty where there is no prompt.
+def prompt_text(body: Json) -> PromptText | None:
+    """Chat completions, completions, responses or messages; None where there is no prompt that we know the form of.
 
-    What is no text (images, audio) stands as its kind and a digest. Roles stand as `<role>`, about what a template adds.
+    What is no text (images, audio) stands as its kind and a digest. A role stands as `<role>`: a template adds as much.
     """
     parts = [_dumped(tool) for tool in _list(body.get("tools"))]
-    for key in ("system", "instructions"):  # Anthropic's and the Responses API's place for it
+    for key in ("system", "instructions"):  # the Messages API's place for it, and the Responses API's
         if body.get(key):
             parts.append(f"<system>{_content(body[key])}")
-    if (prompt := body.get("prompt")) is not None:
-        parts.append(_content(prompt))
+    asked = body.get("prompt", body.get("messages", body.get("input")))
+    if not asked or not isinstance(asked, list if "messages" in body else str | list):
+        return None
+    if "prompt" in body:
+        parts.append(_content(asked))
+        return PromptText("".join(parts), sum(map(len, parts)), 0)
     opening: int | None = None
     turn = 0
-    asked = body.get("messages") if "messages" in body else body.get("input")
     for message in asked if isinstance(asked, list) else [asked]:
-        role = str(message.get("role") or message.get("type") or "") if isinstance(message, dict) else "user"
-        parts.append(_message(role, message))
+        role = _role(message)
+        parts.append(f"<{role}>{_said(message)}")
         turn += role == "assistant"
         if role == "user" and opening is None:
             opening = sum(map(len, parts))
@@ -44,18 +47,20 @@ def prompt_text(body: Json) -> PromptText:
     return PromptText(text, len(text) if opening is None else opening, turn)
 
 
-def _message(role: str, message: object) -> str:
-    if message is None:
-        return ""
+def _role(message: object) -> str:
+    """Items of the Responses API that are no messages have a type only."""
+    return str(message.get("role") or message.get("type") or "") if isinstance(message, dict) else "user"
+
+
+def _said(message: object) -> str:
     if not isinstance(message, dict):
-        return f"<{role}>{_content(message)}"
-    said = [_content(message[key]) for key in ("content", "output", "arguments") if message.get(key)]
-    calls = [_dumped(call) for call in _list(message.get("tool_calls"))]
-    return f"<{role}>{''.join(said + calls)}"
+        return _content(message)
+    said = [_content(message[key]) for key in ("content", "name", "arguments", "output") if message.get(key)]
+    return "".join([*said, *[_dumped(call) for call in _list(message.get("tool_calls"))]])
 
 
 def _content(content: object) -> str:
-    """A text, token ids, or a list of parts."""
+    """A text, token ids, or parts."""
     if isinstance(content, str):
         return content
     if isinstance(content, list):
@@ -69,16 +74,14 @@ def _content(content: object) -> str:
 
 
 def _placeholder(part: Json) -> str:
-    """An image of a megabyte is some hundred tokens, not a million letters."""
-    return f"<{part.get('type', 'part')} {hashlib.blake2b(_bytes(part), digest_size=8).hexdigest()}>"
+    """An image of a megabyte is some hundred tokens, not a million letters. A tool's use is what it says."""
+    if part.get("type") == "tool_use":
+        return _dumped(part)
+    return f"<{part.get('type', 'part')} {hashlib.blake2b(orjson.dumps(part), digest_size=8).hexdigest()}>"
 
 
 def _dumped(value: object) -> str:
-    return _bytes(value).decode()
-
-
-def _bytes(value: object) -> bytes:
-    return orjson.dumps(value)
+    return orjson.dumps(value).decode()
 
 
 def _list(value: object) -> list[Any]:

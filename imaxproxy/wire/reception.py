@@ -27,6 +27,8 @@ SHORT_READ_BYTES = 8
 """The chunked terminator's last bytes may come alone; nothing else is that short."""
 BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
+KEPT_LIMIT_BYTES = 4 << 20
+"""Of an answer that is to be kept; a longer one is not."""
 _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
@@ -58,6 +60,7 @@ class Reception:
         "_facts",
         "_framing",
         "_head",
+        "_kept",
         "_kinds",
         "_malformed",
         "_splitter",
@@ -72,8 +75,16 @@ class Reception:
         "times_ns",
     )
 
-    def __init__(self, head: ResponseHead, first_byte_ns: int, dialect: Dialect | None, method: str = "POST") -> None:
-        """Raises WireError when the head names a framing we do not know."""
+    def __init__(
+        self,
+        head: ResponseHead,
+        first_byte_ns: int,
+        dialect: Dialect | None,
+        method: str = "POST",
+        *,
+        keep: bool = False,
+    ) -> None:
+        """keep: the body can be had afterwards. Raises WireError when the head names a framing we do not know."""
         self._head = head
         self._framing: Framing = head.framing(method)
         self._dialect = dialect
@@ -90,6 +101,7 @@ class Reception:
         self._malformed: str | None = None
         self._body = bytearray()
         self._too_long = False  # the body is over BODY_LIMIT_BYTES and was not kept
+        self._kept: bytearray | None = bytearray() if keep else None
         # The Timeline in the making, 13 bytes a token event (17 with continuous usage).
         self._event_times_ns = array("q")
         self._chars = array("i")
@@ -125,6 +137,10 @@ class Reception:
         times_ns, reads = self.times_ns.copy(), self.reads.copy()
         self.times_ns.clear()  # the owner holds these very lists
         self.reads.clear()
+        if self._kept is not None:
+            self._kept += b"".join(reads)
+            if len(self._kept) > KEPT_LIMIT_BYTES:
+                self._kept = None
         if not self._streamed:
             for data in reads:
                 self._keep_body(self._framing.feed(data))
@@ -134,6 +150,14 @@ class Reception:
                 sample = self._digest_fully(at_ns, data) or sample
             if sample is not None:  # once a batch: the next one will look like this one's end
                 self._template = learn(*sample, chunked=isinstance(self._framing, Chunked)) or self._template
+
+    @property
+    def streamed(self) -> bool:
+        return self._streamed
+
+    def kept_body(self) -> bytes | None:
+        """All that came of it, without its framing; None where nobody asked for that, or it was too long."""
+        return None if self._kept is None else self._head.framing("POST").feed(bytes(self._kept))
 
     def at_eof(self, *, reset: bool) -> WireError | None:
         """What it means that the connection ends here: nothing, when the end is the body's own."""
