@@ -32,10 +32,14 @@ class BlockHasher:
                 digests += chain.copy().digest()
             yield bytes(digests)
 
-    def name(self, text: str) -> str:
-        """A short name for a text, the same for the whole run."""
-        data = text.encode(errors="surrogatepass")
+    def name(self, data: bytes) -> str:
+        """A short name for it, the same for the whole run."""
         return hashlib.blake2b(data, digest_size=DIGEST_BYTES, key=self._salt).hexdigest()
+
+    def name_of(self, beginning: bytes, blocks: bytes) -> str:
+        """A name for a beginning of a text whose blocks are known: what they stand for is not hashed once more."""
+        whole = len(beginning) // BLOCK_BYTES
+        return self.name(blocks[: whole * DIGEST_BYTES] + beginning[whole * BLOCK_BYTES :])
 
 
 def digests_of(written: str) -> list[int]:

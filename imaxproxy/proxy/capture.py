@@ -24,7 +24,7 @@ from imaxproxy.wire import DIALECTS, Reception
 
 RowSink = Callable[[dict[str, Any]], None]
 MOST_BODY_BYTES = 4 << 20
-"""A longer body is not read: parsing it would hold up every stream for more than 2 ms."""
+"""A longer body is not read: parsing it would hold up every stream for more than 1 ms."""
 MOST_WAITING_BYTES = 64 << 20
 """Of bodies whose turn is yet to come. Past that a row goes without its prompt."""
 _SESSION_HEADER = "x-session-id"
@@ -125,9 +125,11 @@ class Capture:
             blocks += digests
         said = call.request.headers.get(_SESSION_HEADER) or body.get(_SESSION_MEMBER)
         if said:
-            return Prompt(body, self._hasher.name(f"said {said}"), None, len(text), blocks)
-        opening = self._hasher.name(asked.text[: asked.opening_chars])
-        return Prompt(body, opening, asked.turn, len(text), blocks)
+            return Prompt(
+                body, self._hasher.name(f"said {said}".encode(errors="surrogatepass")), None, len(text), blocks
+            )
+        opening = asked.text[: asked.opening_chars].encode()
+        return Prompt(body, self._hasher.name_of(opening, blocks), asked.turn, len(text), blocks)
 
 
 def _object(body: bytes) -> dict[str, Any]:

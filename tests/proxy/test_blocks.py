@@ -5,6 +5,8 @@ from hypothesis import strategies as st
 
 from imaxproxy.proxy.blocks import BLOCK_BYTES, SLICE_BYTES, BlockHasher, digests_of
 
+HASHER = BlockHasher(b"salt")
+
 
 def blocks(text: bytes, salt: bytes = b"salt") -> list[int]:
     return digests_of(b"".join(BlockHasher(salt).slices(text)).hex())
@@ -27,7 +29,16 @@ def test_a_long_prompt_comes_in_slices_that_go_on_with_each_other() -> None:
 
 def test_another_salt_gives_other_blocks_and_names() -> None:
     assert not set(blocks(b"text" * 500)) & set(blocks(b"text" * 500, b"another"))
-    assert BlockHasher(b"a").name("alice") != BlockHasher(b"b").name("alice") == BlockHasher(b"b").name("alice")
+    assert BlockHasher(b"a").name(b"alice") != BlockHasher(b"b").name(b"alice") == BlockHasher(b"b").name(b"alice")
+
+
+@given(st.binary(max_size=600), st.binary(max_size=600), st.binary(max_size=600))
+def test_a_beginning_has_one_name_whatever_comes_after_it(beginning: bytes, one: bytes, other: bytes) -> None:
+    def name(text: bytes) -> str:
+        return HASHER.name_of(beginning, b"".join(HASHER.slices(text)))
+
+    assert name(beginning + one) == name(beginning + other)
+    assert name(beginning) != HASHER.name_of(beginning + b"x", b"".join(HASHER.slices(beginning + b"x")))
 
 
 def test_no_text_has_no_blocks() -> None:
