@@ -37,7 +37,9 @@ class Plan:
     drain_timeout_s: float
     run: RunDirectory
     gate: Gate
-    capture: "CaptureSettings | None" = None
+    ask_usage: str | None
+    """A value of AskUsage."""
+    capture: "CaptureSettings | None"
 
     @property
     def url(self) -> BaseUrl:
@@ -81,10 +83,18 @@ class Files:
 
 def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
-    from imaxproxy.proxy import Fleet, Proxy
+    from imaxproxy.proxy import AskUsage, Fleet, Proxy
 
-    fleet = Fleet([plan.upstream])
-    return Proxy(fleet, files.journal.add, plan.engine, admission=admission, board=board, capture=files.capture)
+    fleet, usage = Fleet([plan.upstream]), AskUsage(plan.ask_usage) if plan.ask_usage else None
+    return Proxy(
+        fleet,
+        files.journal.add,
+        plan.engine,
+        admission=admission,
+        board=board,
+        usage=usage,
+        capture=files.capture,
+    )
 
 
 def relay(plan: Plan) -> tuple[str, int]:

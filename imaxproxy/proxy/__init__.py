@@ -2,6 +2,7 @@
 
 from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.allowance import Allowance, Rate, Standing
+from imaxproxy.proxy.ask_usage import AskUsage
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.capture import Capture, CaptureSettings
 from imaxproxy.proxy.captured import RunClock
@@ -22,6 +23,7 @@ from imaxproxy.proxy.worker import WorkerBoard, obey
 __all__ = [
     "Admission",
     "Allowance",
+    "AskUsage",
     "Board",
     "Capture",
     "CaptureSettings",

@@ -195,14 +195,19 @@ def test_a_clients_limits_hold_over_all_workers(command: Command, start_engine: 
     serving = start(command, engine, "--max-in-flight", 6)
     url = serving.url()
 
+    def refused() -> int:
+        count: int = stats_of(url)["requests"]["by_error"].get("too_many_in_flight", 0)
+        return count
+
     async def twelve_times_six() -> tuple[Counter[str], Counter[str]]:
         first = asyncio.ensure_future(ask_many(url, 12))
-        await asyncio.to_thread(until, lambda: held.begun == 6, "six streams")
+        await asyncio.to_thread(until, lambda: refused() == 6, "six to be refused")
         await asyncio.to_thread(os.kill, serving_workers(url)[0], signal.SIGKILL)
         serving.says("worker 0 died")
-        left = stats_of(url)["in_flight"]
+        left = await asyncio.to_thread(lambda: stats_of(url)["in_flight"])
         again = asyncio.ensure_future(ask_many(url, 12))
-        await asyncio.to_thread(until, lambda: held.begun == 12 - left, "as many as had room")
+        await asyncio.to_thread(until, lambda: refused() == 12 + left, "all that had no room to be refused")
+        assert held.begun == 12 - left
         engine.loop.call_soon_threadsafe(held.go_on.set)
         return await first, await again
 
