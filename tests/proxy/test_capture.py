@@ -11,6 +11,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from on_loop import run, until
 from scripted_engine import STREAM_HEAD, Script, answering, page, sse, token, usage, whole_stream
+from wire.streams import Recorded
 
 from imaxproxy.proxy import Capture, CaptureSettings, Credentials, RunClock
 from imaxproxy.proxy.call import Call
@@ -127,6 +128,54 @@ async def test_full_has_the_body_and_the_answer() -> None:
     row = await row_of(answering(page(200, json.dumps(whole).encode())), {"messages": ASKED["messages"]}, full=True)
     assert row["body"] == {"messages": ASKED["messages"], "stream": False}
     assert row["recorded"]["response"] == {"message": {"role": "assistant", "content": "hi"}}
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "recorded", "asked", "answered"),
+    [
+        (
+            "/v1/responses",
+            {"input": "hi there", "instructions": "be kind", "stream": True, "max_output_tokens": 7},
+            "vllm-responses-stream",
+            "<system>be kind<user>hi there",
+            "delta",
+        ),
+        (
+            "/v1/messages",
+            {"system": "be kind", "messages": [{"role": "user", "content": "hi"}], "stream": True, "max_tokens": 7},
+            "vllm-messages-stream",
+            "<system>be kind<user>hi",
+            "text",
+        ),
+    ],
+)
+@on_loop
+async def test_other_apis_are_captured_too(
+    path: str, body: dict[str, Any], recorded: str, asked: str, answered: str
+) -> None:
+    stream = Recorded.load(recorded).body
+    async with capturing(answering(STREAM_HEAD, b"%x\r\n%b\r\n0\r\n\r\n" % (len(stream), stream)), full=True) as found:
+        running, rows, _ = found
+        client = await running.connect()
+        await client.send(post(json.dumps(body).encode(), b"Connection: close", path=path.encode()))
+        await client.read_all()
+        await until(lambda: rows, "a row")
+    (row,) = rows
+    assert (row["prompt_bytes"], row["max_tokens"], row["url"]) == (len(asked), 7, path)
+    assert row["input_length"] == running.exchanges[0].usage.input_tokens > 0
+    assert row["output_length"] == running.exchanges[0].usage.output_tokens > 0
+    said = row["recorded"]["response"]
+    text = said.get("reasoning", "") + said["text"]
+    pieces = [json.loads(line[6:]) for line in stream.decode().splitlines() if line.startswith("data: {")]
+    assert text == "".join(_piece(piece, answered) for piece in pieces)
+    assert text
+
+
+def _piece(event: dict[str, Any], key: str) -> str:
+    delta = event.get("delta")
+    if isinstance(delta, str):
+        return delta
+    return "".join(delta.get(name, "") for name in (key, "thinking")) if isinstance(delta, dict) else ""
 
 
 @pytest.mark.parametrize("full", [False, True])
