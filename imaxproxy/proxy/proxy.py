@@ -13,12 +13,16 @@ from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome, Tally
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
-from imaxproxy.proxy.front import ClientSide, Front
+from imaxproxy.proxy.front import Front
+from imaxproxy.proxy.models import MODELS_PATH
+from imaxproxy.proxy.models_page import ModelsPage
 from imaxproxy.proxy.own_pages import OwnPages
 from imaxproxy.proxy.page import error_page
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import whole_body
 from imaxproxy.proxy.request_head import request_bytes
+from imaxproxy.proxy.timeouts import Watch
+from imaxproxy.proxy.upstream import Attempt
 from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, keyless
 
 Sink = Callable[[Exchange], None]
@@ -46,6 +50,8 @@ class Proxy:
         self._front = Front(self._handle)
         self._server: asyncio.Server | None = None
         self._stopped = False
+        self._models = ModelsPage(fleet) if fleet.rules.models or not fleet.single else None
+        self._watch = Watch(fleet.rules.timeouts, clock_ns)
         self._pages = OwnPages(fleet, self._tally, lambda: self._in_flight, engine, clock_ns)
 
     def __repr__(self) -> str:
@@ -54,6 +60,7 @@ class Proxy:
     async def listen(self, door: socket.socket) -> None:
         """Accept the clients that come to `door`, a socket that `bind` made."""
         self._server = await asyncio.get_running_loop().create_server(self._front, sock=door)
+        self._fleet.start()
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new connections, let streams in flight end; True when all did."""
@@ -71,6 +78,7 @@ class Proxy:
         self._stopped = True
         self._shut_door()
         await self._front.shutdown(timeout=0.1)
+        self._watch.close()
         self._fleet.close()
 
     def _shut_door(self) -> None:
@@ -78,6 +86,8 @@ class Proxy:
             self._server.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        if self._models is not None and request.path == MODELS_PATH and request.method == "GET":
+            return await self._models.page(request)
         page = self._pages.get(request.path)
         if page is not None:
             return await page()
@@ -97,8 +107,7 @@ class Proxy:
         ask = call.ask
         try:
             call.body = await whole_body(call.request, call.transport)
-            upstream = self._fleet.choose(call)
-            engine, connect_ns = await upstream.pool.take()
+            attempt = await self._fleet.connect(call)
         except WireError as error:
             self._note(Exchange(ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
             return error_page(error)
@@ -106,12 +115,14 @@ class Proxy:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
         relay = Relay(call.request, call.transport)
-        data = request_bytes(call.request, call.body, upstream.url)
+        url, body = attempt.upstream.url, self._fleet.body_for(attempt.upstream, call.body)
+        data = request_bytes(call.request, body, url)
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
-        answered, dropped = await self._ask(engine, call.client, question)
-        ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
+        answered, dropped = await self._put(attempt, call, question)
+        ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=attempt.connect_ns, retried=attempt.retried)
+        ask = replace(ask, upstream=None if self._fleet.single else str(url))
         self._note(keyless(_exchange(ask, answered), data))
-        upstream.pool.give_back(engine)
+        self._fleet.finish(attempt, answered)
         if dropped:
             raise asyncio.CancelledError
         if relay.status is None:
@@ -121,15 +132,32 @@ class Proxy:
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
         return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
 
-    async def _ask(self, engine: EngineConnection, client: ClientSide, question: Question) -> tuple[Answered, bool]:
-        """What came, and whether nobody is left to read it."""
-        client.engine = engine
+    async def _put(self, attempt: Attempt, call: Call, question: Question) -> tuple[Answered, bool]:
+        """Have the engine answer: what came, and whether nobody is left to read it.
+
+        Once more, on a fresh connection, when the one it was put to turns out to have been closed while it was idle.
+        """
+        answered, dropped = await self._ask(attempt.engine, call, question)
+        if dropped or not attempt.is_stale(answered):
+            return answered, dropped
+        try:
+            await attempt.renew()
+        except WireError as error:
+            return replace(answered, broken=error, ended_ns=self._clock_ns()), False
+        except asyncio.CancelledError:
+            return replace(answered, broken=self._why_dropped(), ended_ns=self._clock_ns(), silent=False), True
+        return await self._ask(attempt.engine, call, question)
+
+    async def _ask(self, engine: EngineConnection, call: Call, question: Question) -> tuple[Answered, bool]:
+        call.client.engine = engine
+        self._watch.add(engine, call.ask.started_ns)
         try:
             return await engine.ask(question), False
         except asyncio.CancelledError:
             return engine.give_up(self._why_dropped()), True
         finally:
-            client.engine = None
+            self._watch.remove(engine)
+            call.client.engine = None
             engine.resume()  # a client that lagged at the end has paused it; the next exchange needs its reads
 
     def _why_dropped(self) -> WireError:

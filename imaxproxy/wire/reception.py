@@ -31,7 +31,7 @@ _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
 """A read, and the reading of the one event in it."""
-CUT_SHORT = frozenset({"cut", "reset", "timeout"})
+CUT_SHORT = frozenset({"cut", "reset", "timeout", "timeout_idle", "timeout_total"})
 """Ways in which a connection ends an answer before its time; other WireErrors mean bytes that nobody can read."""
 CUT_BY_ENGINE = frozenset({"abort", "error"})
 """Finish reasons that are no end of an answer: SGLang and vLLM gave the request up themselves."""

@@ -3,14 +3,14 @@
 import asyncio
 import socket
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from on_loop import until
 from scripted_engine import Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Fleet, Proxy, bind
+from imaxproxy.proxy import Fleet, FleetRules, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -57,6 +57,8 @@ class Running:
     port: int
     exchanges: list[Exchange] = field(default_factory=list)
     clients: list[Wire] = field(default_factory=list)
+    engines: list[ScriptedEngine] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -86,6 +88,14 @@ class Running:
         for client in self.clients:
             client.leave()
 
+    async def ask(self, request: bytes) -> tuple[bytes, bytes]:
+        """Head and body of the answer, on a connection of its own."""
+        client = await self.connect()
+        await client.send(request)
+        page = await client.read_page()
+        client.leave()
+        return page
+
     async def exchange(self) -> Exchange:
         """The only exchange, once it has ended."""
         await until(lambda: self.exchanges, "an exchange to end")
@@ -94,15 +104,17 @@ class Running:
 
 
 @asynccontextmanager
-async def proxied(script: Script) -> AsyncIterator[Running]:
-    """A proxy in front of a scripted engine."""
+async def proxied(script: Script, *others: Script, rules: FleetRules | None = None) -> AsyncIterator[Running]:
+    """A proxy in front of a scripted engine, or of several."""
     exchanges: list[Exchange] = []
-    async with ScriptedEngine(script) as engine:
-        fleet = Fleet([BaseUrl.parse(engine.url, "--upstream")])
+    told: list[str] = []
+    async with AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(ScriptedEngine(each)) for each in (script, *others)]
+        fleet = Fleet([BaseUrl.parse(each.url, "--upstream") for each in engines], rules=rules, tell=told.append)
         proxy = Proxy(fleet, exchanges.append)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
-        running = Running(proxy, fleet, engine, door.getsockname()[1], exchanges)
+        running = Running(proxy, fleet, engines[0], door.getsockname()[1], exchanges, engines=engines, told=told)
         try:
             yield running
         finally:
