@@ -1,8 +1,9 @@
 """`serve`'s upstreams: which there are, how calls are spread over them, and how long they may take."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -65,13 +66,15 @@ class FleetChoice:
 
     @classmethod
     def of(cls, texts: tuple[str, ...], flags: dict[str, Any]) -> "FleetChoice":
-        """`texts` are URLs or `name=URL`. Raises UsageError."""
+        """`texts` are URLs or `name=URL`; `flags` are all of `serve`'s. Raises UsageError."""
         named = [_NAMED.fullmatch(text) for text in texts]
         parts = [(match[1], match[2]) if match else ("", text) for match, text in zip(named, texts, strict=True)]
-        urls = tuple(BaseUrl.parse(url, "--upstream") for _, url in parts)
+        urls = _parsed([url for _, url in parts], flags["upstream_ca"])
         names = tuple(name or str(url) for (name, _), url in zip(parts, urls, strict=True))
         if len(set(names)) < len(names):
             raise UsageError("two --upstream have the same name: give each its own, name=URL")
+        if len(set(urls)) < len(urls):
+            raise UsageError("two --upstream are the same engine")
         if not _HEADER.fullmatch(flags["session_header"]):
             raise UsageError(f"--session-header {flags['session_header']!r} is no header's name")
         if not flags["health_path"].startswith("/"):
@@ -80,9 +83,9 @@ class FleetChoice:
         choice.model_map()
         return choice
 
-    def settings(self) -> dict[str, Any]:
+    def described(self) -> dict[str, Any]:
         """For the manifest."""
-        return {"upstreams": dict(zip(self.names, map(str, self.urls), strict=True)), **self.flags}
+        return {"upstreams": dict(zip(self.names, map(str, self.urls), strict=True))}
 
     def fleet(self) -> "Fleet":
         """The engines, to be used on a running loop."""
@@ -110,3 +113,12 @@ class FleetChoice:
         from imaxproxy.proxy import ModelMap
 
         return ModelMap.parse(self.flags["model_map"], self.names)
+
+
+def _parsed(texts: Sequence[str], ca_file: Path | None) -> tuple[BaseUrl, ...]:
+    """The authorities are for the https upstreams; where there is none, `BaseUrl` says so."""
+    none_secure = not any(text.startswith("https:") for text in texts)
+    return tuple(
+        BaseUrl.parse(text, "--upstream", ca_file if none_secure or text.startswith("https:") else None)
+        for text in texts
+    )

@@ -65,6 +65,8 @@ class Ask:
     """The name of the key that the proxy's client showed; never the key."""
     client_retry: int | None = None
     """How often the client's SDK had sent this request before (`x-stainless-retry-count`), where it says so."""
+    trace_id: str | None = None
+    """The W3C trace that the request belongs to (`traceparent`): joins it with the engine's own spans."""
     tags: dict[str, str] | None = None
     """`X-Imax-Tag` headers: dimensions of the summary."""
     planned_input_tokens: int | None = None

@@ -1,7 +1,7 @@
 """The engines behind the proxy, and which of them answers a call."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import orjson
@@ -18,6 +18,8 @@ from imaxproxy.proxy.upstream_health import HealthRules, Standing, Tell, check
 from imaxproxy.wire import Answered, BaseUrl, Pool
 
 SESSION_HEADER = "X-Session-ID"
+CredentialFor = Callable[[BaseUrl], bytes | None]
+"""The header line with the key for this engine, if the proxy has one (`Admission.credential_for`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,11 +66,13 @@ class Fleet:
         """One engine: nothing to choose, and nobody is asked whether it is up."""
         return len(self.upstreams) == 1
 
-    def start(self) -> None:
-        """Begin to ask the engines whether they are up."""
+    def start(self, credential_for: CredentialFor = lambda url: None) -> None:
+        """Begin to ask the engines whether they are up, each with the key that the proxy has for it."""
         health = self.rules.health
         if health is not None and not self.single:
-            self._checks = [asyncio.ensure_future(_check_for_ever(each, health)) for each in self.upstreams]
+            self._checks = [
+                asyncio.ensure_future(_check_for_ever(each, health, credential_for)) for each in self.upstreams
+            ]
 
     def choose(self, call: Call, tried: Sequence[Upstream] = ()) -> Upstream | None:
         """The engine for this call, none of those tried; None when all were.
@@ -163,10 +167,11 @@ class Fleet:
             upstream.standing.failed(str(error))
 
 
-async def _check_for_ever(upstream: Upstream, rules: HealthRules) -> None:
+async def _check_for_ever(upstream: Upstream, rules: HealthRules, credential_for: CredentialFor) -> None:
     while True:
+        credential = credential_for(upstream.url)  # anew each time: a reload may have changed it
         try:
-            upstream.models = await check(upstream.pool, rules.path, upstream.headers)
+            upstream.models = await check(upstream.pool, rules.path, (credential,) if credential else ())
         except WireError as error:
             upstream.standing.failed(str(error))
         else:

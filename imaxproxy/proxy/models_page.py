@@ -6,8 +6,10 @@ from typing import Any
 from aiohttp import web
 
 from imaxproxy.errors import WireError
+from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.fetch import fetch_answer
 from imaxproxy.proxy.fleet import Fleet
+from imaxproxy.proxy.marks import Marks
 from imaxproxy.proxy.models import merged, models_in
 from imaxproxy.proxy.page import error_page, json_page
 from imaxproxy.proxy.request_head import request_bytes
@@ -17,10 +19,10 @@ _Page = tuple[list[dict[str, Any]], list[tuple[str, str]]]
 
 
 class ModelsPage:
-    """Asks the engines that are up, with the client's own headers, and merges what they say."""
+    """Asks the engines that are up, with the client's own headers and the proxy's keys, and merges what they say."""
 
-    def __init__(self, fleet: Fleet) -> None:
-        self._fleet = fleet
+    def __init__(self, fleet: Fleet, admission: Admission) -> None:
+        self._fleet, self._admission = fleet, admission
 
     async def page(self, request: web.BaseRequest) -> web.Response:
         """What any of them serves; an engine's refusal, or a 502, when none gives a list."""
@@ -42,4 +44,6 @@ class ModelsPage:
         return json_page(200, merged(pages))
 
     async def _ask(self, upstream: Upstream, request: web.BaseRequest) -> tuple[int, bytes]:
-        return await fetch_answer(upstream.pool, request_bytes(request, b"", upstream.url))
+        url = upstream.url
+        data = request_bytes(request, b"", url, Marks.of(request.headers), self._admission.credential_for(url))
+        return await fetch_answer(upstream.pool, data)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Tally
+from imaxproxy.proxy.board import METRICS_TYPE, Board
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.page import json_page
 
@@ -16,16 +16,14 @@ Page = Callable[[], Awaitable[web.Response]]
 
 
 class OwnPages:
-    """`/health` and what lies under `/imax/`."""
+    """`/health`, `/metrics` and what lies under `/imax/`."""
 
-    def __init__(
-        self, fleet: Fleet, tally: Tally, in_flight: Callable[[], int], engine: dict[str, Any] | None, clock_ns: Clock
-    ) -> None:
-        self._fleet, self._tally, self._in_flight, self._engine = fleet, tally, in_flight, engine
-        self._clock_ns = clock_ns
+    def __init__(self, fleet: Fleet, board: Board, engine: dict[str, Any] | None, clock_ns: Clock) -> None:
+        self._fleet, self._board, self._engine, self._clock_ns = fleet, board, engine, clock_ns
         self._ready_until_ns = 0
         self._pages: dict[str, Page] = {
             "/health": self._health,
+            "/metrics": self._metrics,
             "/imax/stats": self._stats,
             "/imax/engine": self._describe,
         }
@@ -46,19 +44,18 @@ class OwnPages:
         return json_page(200, {"status": "ready"})
 
     async def _stats(self) -> web.Response:
-        """What was measured since the start; in-flight streams join when they end."""
-        tally = self._tally
-        stats = {
-            "schema": "imaxproxy.stats/1",
-            "simulated": bool(tally.simulated or (self._engine or {}).get("simulated")),
-            "engine": self._engine,
-            "in_flight": self._in_flight(),
-            "upstreams": [upstream.stats() for upstream in self._fleet.upstreams],
-            "requests": tally.requests(),
-            "tokens": tally.tokens(),
-            **tally.stats(),
-        }
-        return json_page(200, stats)
+        """What was measured since the start, by all workers; in-flight streams join when they end."""
+        return await self._of_board("stats", {"Content-Type": "application/json"})
+
+    async def _metrics(self) -> web.Response:
+        """The same for Prometheus."""
+        return await self._of_board("metrics", {"Content-Type": METRICS_TYPE})
+
+    async def _of_board(self, name: str, headers: dict[str, str]) -> web.Response:
+        try:
+            return web.Response(body=await self._board.page(name), headers=headers)
+        except WireError as error:
+            return json_page(503, {"detail": str(error)})
 
     async def _describe(self) -> web.Response:
         """What is known of the engine behind; 404 when nothing is."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -10,14 +11,18 @@ from aiohttp import web
 
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, Exchange, Outcome, Tally
+from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.proxy.admission import Admission
+from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import Front
+from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.models import MODELS_PATH
 from imaxproxy.proxy.models_page import ModelsPage
 from imaxproxy.proxy.own_pages import OwnPages
 from imaxproxy.proxy.page import error_page
+from imaxproxy.proxy.refused import Refused
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import whole_body
 from imaxproxy.proxy.request_head import request_bytes
@@ -27,6 +32,7 @@ from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, keyle
 
 Sink = Callable[[Exchange], None]
 CLIENT_LEFT = WireError("client_left", "the client closed its connection")
+_RETIRED_LOOK_S = 0.05
 STOPPED = WireError("stopped", "the proxy was stopped")
 
 
@@ -39,28 +45,34 @@ class Proxy:
         sink: Sink,
         engine: dict[str, Any] | None = None,
         clock_ns: Clock = monotonic_ns,
+        admission: Admission | None = None,
+        board: Board | None = None,
     ) -> None:
+        self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
         self._sink = sink
         self._clock_ns = clock_ns
-        self._tally = Tally()
-        self._in_flight = 0
+        self._board = board or LocalBoard(engine)
+        self._board.watch(self._gauges, self._admission.refused)
+        self._in_flight = self._done = 0
         self._idle = asyncio.Event()
         self._idle.set()
-        self._front = Front(self._handle)
+        self._front = Front(self._handle, self._admission.limits, self._admission.refused)
         self._server: asyncio.Server | None = None
-        self._stopped = False
-        self._models = ModelsPage(fleet) if fleet.rules.models or not fleet.single else None
+        self._stopped = self._retiring = False
+        self._models = ModelsPage(fleet, self._admission) if fleet.rules.models or not fleet.single else None
         self._watch = Watch(fleet.rules.timeouts, clock_ns)
-        self._pages = OwnPages(fleet, self._tally, lambda: self._in_flight, engine, clock_ns)
+        self._pages = OwnPages(fleet, self._board, engine, clock_ns)
 
     def __repr__(self) -> str:
-        return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._tally.sent} done>"
+        return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._done} done>"
 
-    async def listen(self, door: socket.socket) -> None:
+    async def listen(self, door: socket.socket, tls: ssl.SSLContext | None = None) -> None:
         """Accept the clients that come to `door`, a socket that `bind` made."""
-        self._server = await asyncio.get_running_loop().create_server(self._front, sock=door)
-        self._fleet.start()
+        handshake_s = None if tls is None else self._admission.limits.head_s
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._front, sock=door, ssl=tls, ssl_handshake_timeout=handshake_s)
+        self._fleet.start(self._admission.credential_for)
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new connections, let streams in flight end; True when all did."""
@@ -72,6 +84,17 @@ class Proxy:
         except TimeoutError:
             return False
         return True
+
+    async def retire(self) -> None:
+        """Take no new connections and let the clients that are here go: each is told so with its next answer.
+
+        Unlike in `drain`, no connection is closed on which a client may be sending its next request just now. Ends when
+        the last client has gone, which idle ones do in time.
+        """
+        self._shut_door()
+        self._retiring = True
+        while self._front.connections:
+            await asyncio.sleep(_RETIRED_LOOK_S)
 
     async def close(self) -> None:
         """Drop what is left: it is recorded as aborted."""
@@ -86,19 +109,35 @@ class Proxy:
             self._server.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        if self._models is not None and request.path == MODELS_PATH and request.method == "GET":
+        response = await self._respond(request)
+        if self._retiring and not isinstance(response, Relayed):
+            response.force_close()
+        return response
+
+    async def _respond(self, request: web.BaseRequest) -> web.StreamResponse:
+        path = request.path
+        try:
+            account = self._admission.account_of(request)
+        except Refused as refused:
+            return error_page(refused, path)
+        if self._models is not None and path == MODELS_PATH and request.method == "GET":
             return await self._models.page(request)
-        page = self._pages.get(request.path)
+        page = self._pages.get(path)
         if page is not None:
             return await page()
-        call = Call.of(request, self._clock_ns())
+        call = Call.of(request, self._clock_ns(), account)
         if call is None:
             raise asyncio.CancelledError
+        try:
+            account.enter(call.ask.started_ns)
+        except Refused as refused:
+            return self._refuse(call, refused)
         self._in_flight += 1
         self._idle.clear()
         try:
             return await self._answer(call)
         finally:
+            account.leave()
             self._in_flight -= 1
             if not self._in_flight:
                 self._idle.set()
@@ -106,17 +145,16 @@ class Proxy:
     async def _answer(self, call: Call) -> web.StreamResponse:
         ask = call.ask
         try:
-            call.body = await whole_body(call.request, call.transport)
+            call.body = await whole_body(call.request, call.transport, self._admission.limits)
             attempt = await self._fleet.connect(call)
         except WireError as error:
-            self._note(Exchange(ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
-            return error_page(error)
+            return self._refuse(call, error)
         except asyncio.CancelledError:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        relay = Relay(call.request, call.transport)
+        relay = Relay(call.request, call.transport, last=self._retiring)
         url, body = attempt.upstream.url, self._fleet.body_for(attempt.upstream, call.body)
-        data = request_bytes(call.request, body, url)
+        data = request_bytes(call.request, body, url, call.marks, self._admission.credential_for(url))
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
         answered, dropped = await self._put(attempt, call, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=attempt.connect_ns, retried=attempt.retried)
@@ -127,7 +165,7 @@ class Proxy:
             raise asyncio.CancelledError
         if relay.status is None:
             assert answered.broken is not None
-            return error_page(answered.broken)
+            return error_page(answered.broken, ask.path)
         await call.client.drained()  # else a slow reader's next answer, or the proxy's end, would come over its rest
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
         return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
@@ -160,12 +198,22 @@ class Proxy:
             call.client.engine = None
             engine.resume()  # a client that lagged at the end has paused it; the next exchange needs its reads
 
+    def _refuse(self, call: Call, error: WireError) -> web.Response:
+        """No engine was asked; the client is told why, and it is noted."""
+        self._note(Exchange(call.ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
+        return error_page(error, call.ask.path)
+
     def _why_dropped(self) -> WireError:
         return STOPPED if self._stopped else CLIENT_LEFT
 
+    def _gauges(self) -> Gauges:
+        upstreams = {each.name: each.state() for each in self._fleet.upstreams}
+        return Gauges(self._in_flight, len(self._front.connections), upstreams)
+
     def _note(self, exchange: Exchange) -> None:
+        self._done += 1
         self._sink(exchange)
-        self._tally.add(exchange)
+        self._board.add(exchange)
 
 
 def _exchange(ask: Ask, answered: Answered) -> Exchange:

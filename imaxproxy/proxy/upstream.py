@@ -2,9 +2,9 @@
 
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import Any
 
 from imaxproxy.proxy.upstream_health import Standing
+from imaxproxy.proxy.upstream_state import UpstreamState
 from imaxproxy.wire import Answered, BaseUrl, EngineConnection, Pool
 
 STALE = "stale_connection"
@@ -21,8 +21,6 @@ class Upstream:
     """Calls that it was chosen for and that have not ended."""
     models: frozenset[str] | None = None
     """What it says it serves; None where that is not known."""
-    headers: tuple[bytes, ...] = ()
-    """Sent with what the proxy itself asks of it."""
     counts: Counter[str] = field(default_factory=Counter)
     """`requests` put to it, calls that it got at second try (`retried_...`), and its failures by name."""
 
@@ -48,16 +46,18 @@ class Upstream:
         self.outstanding -= 1
         self.pool.give_back(engine)
 
-    def stats(self) -> dict[str, Any]:
-        """Its part of `/imax/stats`."""
-        return {
-            "name": self.name,
-            "url": str(self.url),
-            **self.standing.stats(),
-            "outstanding": self.outstanding,
-            "models": None if self.models is None else sorted(self.models),
-            "counts": dict(sorted(self.counts.items())),
-        }
+    def state(self) -> UpstreamState:
+        """How it stands now; the caller's own."""
+        return UpstreamState(
+            self.name,
+            str(self.url),
+            int(self.standing.up),
+            outstanding=self.outstanding,
+            ejections=self.standing.ejections,
+            last_error=self.standing.last_error,
+            models=self.models,
+            counts=self.counts.copy(),
+        )
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 from imaxproxy.errors import WireError
 from imaxproxy.proxy.fetch import fetch
@@ -61,9 +60,6 @@ class Standing:
         if not self.up and self._good_checks >= self._rules.rise:
             self.up = True
             self._tell(f"imaxproxy: upstream {self._name} is back")
-
-    def stats(self) -> dict[str, Any]:
-        return {"up": self.up, "ejections": self.ejections, "last_error": self.last_error}
 
 
 async def check(pool: Pool, path: str, headers: tuple[bytes, ...] = ()) -> frozenset[str] | None:

@@ -11,6 +11,7 @@ from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead
+from imaxproxy.wire.pump import Tap, tap
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
 
 Forward = Callable[[bytes], None]
@@ -49,11 +50,11 @@ class EngineConnection(asyncio.Protocol):
         "_answered",
         "_batch_reads",
         "_clock_ns",
-        "_digested_ns",
         "_forward",
         "_head_reader",
         "_keep",
         "_last",
+        "_looked_ns",
         "_paused",
         "_question",
         "_reads",
@@ -62,12 +63,14 @@ class EngineConnection(asyncio.Protocol):
         "_sent_ns",
         "_silent",
         "_stamp",
+        "_tap",
         "_transport",
     )
 
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         self._clock_ns = clock_ns
         self._transport: asyncio.Transport | None = None
+        self._tap: Tap | None = None
         self._question: Question | None = None
         self._answered: asyncio.Future[Answered] | None = None
         self._sent_ns: int | None = None
@@ -82,7 +85,7 @@ class EngineConnection(asyncio.Protocol):
         self._reusable = True
         self._silent = True  # no byte of an answer has come
         self._paused = False
-        self._digested_ns = 0
+        self._looked_ns = 0
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "idle" if self._question is None else "busy"
@@ -99,7 +102,7 @@ class EngineConnection(asyncio.Protocol):
 
     @property
     def stirred(self) -> bool:
-        """Something came from the engine that the loop has not read yet: on an idle connection that is its end."""
+        """Something came from the engine that nobody has read yet: on an idle connection that is its end."""
         connection = None if self._transport is None else self._transport.get_extra_info("socket")
         if connection is None:
             return False
@@ -115,7 +118,12 @@ class EngineConnection(asyncio.Protocol):
         if self._paused:
             return self._clock_ns()
         times_ns = self._reception.times_ns
-        return times_ns[-1] if times_ns else self._digested_ns
+        return max(times_ns[-1], self._looked_ns) if times_ns else self._looked_ns
+
+    def use_pump(self) -> None:
+        """Have reads come the cheap way, where there is one; uvloop starts its own only after `connection_made`."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._tap = tap(self._transport, self)
 
     def ask(self, question: Question) -> "asyncio.Future[Answered]":
         """Send a request; the future always gets a result, never an exception, unless it is cancelled."""
@@ -147,6 +155,7 @@ class EngineConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection now."""
+        self._close_tap()
         if self._transport is not None:
             self._transport.abort()
 
@@ -154,12 +163,12 @@ class EngineConnection(asyncio.Protocol):
         """Take no more from the engine: whoever we forward to is slower."""
         if self._transport is not None and not self._transport.is_closing():
             self._paused = True
-            self._transport.pause_reading()
+            (self._tap or self._transport).pause_reading()
 
     def resume(self) -> None:
         if self._paused and self._transport is not None and not self._transport.is_closing():
-            self._paused, self._digested_ns = False, self._clock_ns()
-            self._transport.resume_reading()
+            self._paused, self._looked_ns = False, self._clock_ns()
+            (self._tap or self._transport).resume_reading()
 
     # The event loop's side --------------------------------------------------------------------------------------------
 
@@ -191,7 +200,15 @@ class EngineConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False  # an engine that half-closes has said its last
 
+    def hung_up(self, error: OSError | None) -> None:
+        """The pump's word for the connection's end."""
+        transport = self._transport
+        self.connection_lost(error)
+        if transport is not None:
+            transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._close_tap()
         self._transport = None
         if self._question is None:
             return
@@ -235,10 +252,16 @@ class EngineConnection(asyncio.Protocol):
             self._keep(rest)
         self._digest(now_ns)
 
+    def _close_tap(self) -> None:
+        """Before the socket is closed: its number may be another's a moment later."""
+        if self._tap is not None:
+            self._tap.pause_reading()
+            self._tap = None
+
     def _digest(self, now_ns: int) -> None:
         reception = self._reception
         assert reception is not None
-        self._digested_ns = now_ns
+        self._looked_ns = now_ns
         try:
             reception.digest()
         except WireError as error:

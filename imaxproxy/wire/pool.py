@@ -88,6 +88,7 @@ class Pool:
             kind = _kind(error)
             why = f"not within {self._connect_timeout_s:g} s" if kind == "timeout_connect" else error.strerror or error
             raise WireError(kind, f"cannot connect to {self.url}: {why}") from error
+        connection.use_pump()
         return connection
 
 

@@ -10,7 +10,7 @@ from on_loop import until
 from scripted_engine import Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Fleet, FleetRules, Proxy, bind
+from imaxproxy.proxy import Admission, Fleet, FleetRules, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -104,14 +104,16 @@ class Running:
 
 
 @asynccontextmanager
-async def proxied(script: Script, *others: Script, rules: FleetRules | None = None) -> AsyncIterator[Running]:
+async def proxied(
+    script: Script, *others: Script, rules: FleetRules | None = None, admission: Admission | None = None
+) -> AsyncIterator[Running]:
     """A proxy in front of a scripted engine, or of several."""
     exchanges: list[Exchange] = []
     told: list[str] = []
     async with AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(ScriptedEngine(each)) for each in (script, *others)]
         fleet = Fleet([BaseUrl.parse(each.url, "--upstream") for each in engines], rules=rules, tell=told.append)
-        proxy = Proxy(fleet, exchanges.append)
+        proxy = Proxy(fleet, exchanges.append, admission=admission)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
         running = Running(proxy, fleet, engines[0], door.getsockname()[1], exchanges, engines=engines, told=told)
