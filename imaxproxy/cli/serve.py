@@ -56,6 +56,13 @@ def worker_count(value: str | int) -> str | int:
     metavar="S",
     help="After SIGTERM, wait this long for streams.",
 )
+@click.option(
+    "--ask-usage",
+    type=click.Choice(["final", "continuous"]),
+    is_flag=False,
+    flag_value="final",
+    help="Ask engines for the token counts that a client did not ask for, and keep them from it.",
+)
 @gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
@@ -64,9 +71,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     \b
     imaxproxy serve --upstream http://127.0.0.1:8000 --port 8080
     imaxproxy serve --upstream a=http://10.0.0.1:8000 --upstream b=http://10.0.0.2:8000 --route session
-    imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
-
     imaxproxy serve --upstream http://127.0.0.1:8000 --workers auto
+    imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
 
     Point clients at http://127.0.0.1:8080/v1. Each exchange is journalled as it ends; /health and /imax/stats answer
     while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them, and
@@ -93,7 +99,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             upstreams, described = FleetChoice.of((engine.base_url,), flags), engine.describe()
         else:
             described = choice.stated() or _ask_all(upstreams.urls)
-        plan = Plan(upstreams, described, flags["host"], doors, flags["drain_timeout"], run, gate)
+        usage = flags["ask_usage"]
+        plan = Plan(upstreams, described, flags["host"], doors, flags["drain_timeout"], run, gate, usage)
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
         ended, lost = relay(plan)

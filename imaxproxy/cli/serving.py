@@ -37,6 +37,8 @@ class Plan:
     drain_timeout_s: float
     run: RunDirectory
     gate: Gate
+    ask_usage: str | None
+    """A value of AskUsage."""
 
     @property
     def url(self) -> BaseUrl:
@@ -54,9 +56,10 @@ class Plan:
 
 def make_proxy(plan: Plan, sink: "Sink", board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
-    from imaxproxy.proxy import Proxy
+    from imaxproxy.proxy import AskUsage, Proxy
 
-    return Proxy(plan.upstreams.fleet(), sink, plan.engine, admission=admission, board=board)
+    usage = AskUsage(plan.ask_usage) if plan.ask_usage else None
+    return Proxy(plan.upstreams.fleet(), sink, plan.engine, admission=admission, board=board, usage=usage)
 
 
 def relay(plan: Plan) -> tuple[str, int]:

@@ -26,21 +26,33 @@ def fleet_options(command: "click.decorators.FC") -> "click.decorators.FC":
     route = click.Choice(_ROUTES)
     options = [
         click.option("--route", type=route, default=_ROUTES[0], show_default=True, help="How calls find an upstream."),
-        click.option("--session-header", default="X-Session-ID", show_default=True, help="For --route session."),
+        click.option(
+            "--session-header",
+            default="X-Session-ID",
+            show_default=True,
+            metavar="NAME",
+            help="For --route session; else the body's user or prompt_cache_key.",
+        ),
         click.option(
             "--model-map",
             multiple=True,
             metavar="PUBLIC=MODEL",
             help="Ask for MODEL where clients say PUBLIC; UPSTREAM:MODEL at that upstream only. Repeatable.",
         ),
-        click.option("--health-path", default="/health", show_default=True, help="Asked of each of several upstreams."),
+        click.option(
+            "--health-path",
+            default="/health",
+            show_default=True,
+            metavar="PATH",
+            help="Asked of each of several upstreams.",
+        ),
         _seconds("--health-interval", 5.0, "Between two health checks; 0: none, and no ejection.", zero=True),
         click.option("--health-fall", default=3, show_default=True, type=click.IntRange(1), help="Failures to eject."),
         click.option("--health-rise", default=2, show_default=True, type=click.IntRange(1), help="Checks to return."),
-        _seconds("--connect-timeout", 5.0, "For a connection to an upstream."),
+        _seconds("--connect-timeout", 5.0, "To connect to an upstream, TLS included."),
         _seconds("--first-byte-timeout", 600.0, "Until an answer begins; 0: no limit.", zero=True),
         _seconds("--idle-timeout", 300.0, "Between two reads of an answer; 0: no limit.", zero=True),
-        _seconds("--request-timeout", 0.0, "For a request in all; 0: no limit.", zero=True),
+        _seconds("--request-timeout", 0.0, "For a request in all, its own body included; 0: no limit.", zero=True),
     ]
     for option in reversed(options):
         command = option(command)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import orjson
 
@@ -96,6 +96,8 @@ class Fleet:
         tried: list[Upstream] = []
         failed: WireError | None = None
         while (upstream := self.choose(call, tried)) is not None:
+            if failed is not None:
+                call.ask = replace(call.ask, retried=failed.kind)
             try:
                 engine, connect_ns = await upstream.take()
             except WireError as error:
@@ -103,7 +105,7 @@ class Fleet:
                 tried.append(upstream)
                 failed = error
             else:
-                return Attempt(upstream, engine, connect_ns, failed.kind if failed else None)
+                return Attempt(upstream, engine, connect_ns, call.ask.retried)
         assert failed is not None
         raise failed
 

@@ -74,13 +74,6 @@ def replaced(body: bytes, span: Span, value: object) -> bytes:
     return body[: span.start] + orjson.dumps(value) + body[span.end :]
 
 
-def with_member(body: bytes, key: str, value: object) -> bytes:
-    """The body, an object, with one more member at its end."""
-    end = body.rindex(b"}")
-    comma = b"" if body[:end].rstrip(_SPACE).endswith(b"{") else b","
-    return body[:end] + comma + orjson.dumps(key) + b":" + orjson.dumps(value) + body[end:]
-
-
 def _string_end(body: bytes, start: int) -> int:
     """Behind the quote that ends the string; -1 when none does."""
     end = body.find(b'"', start + 1)

@@ -13,6 +13,7 @@ from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome
 from imaxproxy.proxy.admission import Admission
+from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
@@ -47,7 +48,10 @@ class Proxy:
         clock_ns: Clock = monotonic_ns,
         admission: Admission | None = None,
         board: Board | None = None,
+        usage: AskUsage | None = None,
     ) -> None:
+        """usage: what to ask of engines for the meter's sake, and to take out of what clients see."""
+        self._usage = usage
         self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
         self._sink = sink
@@ -143,32 +147,40 @@ class Proxy:
                 self._idle.set()
 
     async def _answer(self, call: Call) -> web.StreamResponse:
-        ask = call.ask
         try:
             call.body = await whole_body(call.request, call.transport, self._admission.limits)
             attempt = await self._fleet.connect(call)
         except WireError as error:
             return self._refuse(call, error)
         except asyncio.CancelledError:
-            self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
+            self._note(Exchange(call.ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        relay = Relay(call.request, call.transport, last=self._retiring)
-        url, body = attempt.upstream.url, self._fleet.body_for(attempt.upstream, call.body)
-        data = request_bytes(call.request, body, url, call.marks, self._admission.credential_for(url))
-        question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
+        ask, relay, question = self._prepare(call, attempt)
         answered, dropped = await self._put(attempt, call, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=attempt.connect_ns, retried=attempt.retried)
-        ask = replace(ask, upstream=None if self._fleet.single else str(url))
-        self._note(keyless(_exchange(ask, answered), data))
+        self._note(keyless(_exchange(ask, answered), question.data))
         self._fleet.finish(attempt, answered)
         if dropped:
             raise asyncio.CancelledError
+        relay.finish()
         if relay.status is None:
             assert answered.broken is not None
             return error_page(answered.broken, ask.path)
         await call.client.drained()  # else a slow reader's next answer, or the proxy's end, would come over its rest
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
         return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
+
+    def _prepare(self, call: Call, attempt: Attempt) -> tuple[Ask, Relay, Question]:
+        """What this engine is sent, where its answer goes, and what the record says of both."""
+        url, path = attempt.upstream.url, call.ask.path
+        body = self._fleet.body_for(attempt.upstream, call.body)
+        asked = ask_usage(path, body, self._usage)
+        mutated = [*(["model"] if body != call.body else []), *(asked.mutated or [])]
+        relay = Relay(call.request, call.transport, asked, last=self._retiring)
+        data = request_bytes(call.request, asked.body, url, call.marks, self._admission.credential_for(url))
+        upstream = None if self._fleet.single else str(url)
+        ask = replace(call.ask, usage_asked=asked.usage, mutated=mutated or None, upstream=upstream)
+        return ask, relay, Question(data, DIALECTS.get(path), call.request.method, relay.on_head)
 
     async def _put(self, attempt: Attempt, call: Call, question: Question) -> tuple[Answered, bool]:
         """Have the engine answer: what came, and whether nobody is left to read it.

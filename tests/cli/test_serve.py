@@ -187,7 +187,8 @@ def test_several_engines_one_of_them_down(command: Command, start_engine: StartE
             assert [model.id for model in client.models.list()] == ["public", "m"]
             for _ in range(3):
                 assert list(client.chat.completions.create(model="public", messages=MESSAGES, stream=True))
-        assert json.loads(engine.requests[-1].body)["model"] == "m"
+        bodies = [json.loads(request.body) for request in engine.requests if request.line.startswith(b"POST")]
+        assert {body["model"] for body in bodies} == {"m"}
         assert [each["up"] for each in get_json(f"{url}/imax/stats")["upstreams"]] == [False, True]
         serving.send(signal.SIGTERM)
         assert serving.wait().check(0).json["requests"]["completed"] == 3
@@ -227,6 +228,11 @@ def test_ipv6_is_written_as_a_url(command: Command) -> None:
         (["--upstream", "http://e", "--wat"], "No such option"),
         (["--upstream", "http://e", "--upstream", "http://e/v1"], "two --upstream have the same name"),
         (["--upstream", "a=http://e", "--upstream", "a=http://f"], "two --upstream have the same name"),
+        (["--upstream", "a=http://e", "--upstream", "b=http://e/v1"], "two --upstream are the same engine"),
+        (
+            ["--upstream", "http://e", "--upstream-key-env", "HOME", "--upstream-key-env", "PATH"],
+            "2 upstream keys for 1",
+        ),
         (["--upstream", "a=e:8000"], "--upstream must be like http://127.0.0.1:8000/v1, not 'e:8000'"),
         (["--upstream", "http://e", "--route", "random"], "'random' is not one of"),
         (["--upstream", "http://e", "--model-map", "gpt"], "--model-map must be like"),

@@ -2,15 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from on_loop import until
-from scripted_engine import Script, ScriptedEngine
+from scripted_engine import RESET_ON_CLOSE, Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Admission, Fleet, FleetRules, Proxy, bind
+from imaxproxy.proxy import Admission, Credentials, Fleet, FleetRules, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -44,6 +44,11 @@ class Wire:
 
     def leave(self) -> None:
         """Close, unread bytes or not."""
+        self.writer.transport.abort()
+
+    def reset(self) -> None:
+        """Close with an RST."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
         self.writer.transport.abort()
 
 
@@ -105,14 +110,21 @@ class Running:
 
 @asynccontextmanager
 async def proxied(
-    script: Script, *others: Script, rules: FleetRules | None = None, admission: Admission | None = None
+    script: Script,
+    *others: Script,
+    rules: FleetRules | None = None,
+    admission: Admission | None = None,
+    credentials: Sequence[Callable[[], str]] = (),
 ) -> AsyncIterator[Running]:
-    """A proxy in front of a scripted engine, or of several."""
+    """A proxy in front of a scripted engine, or of several; `credentials` are the engines' keys."""
     exchanges: list[Exchange] = []
     told: list[str] = []
     async with AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(ScriptedEngine(each)) for each in (script, *others)]
-        fleet = Fleet([BaseUrl.parse(each.url, "--upstream") for each in engines], rules=rules, tell=told.append)
+        urls = [BaseUrl.parse(each.url, "--upstream") for each in engines]
+        fleet = Fleet(urls, rules=rules, tell=told.append)
+        if credentials:
+            admission = Admission(credentials=Credentials(credentials, urls))
         proxy = Proxy(fleet, exchanges.append, admission=admission)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)

@@ -189,7 +189,9 @@ def test_the_openai_client_understands_both_refusals() -> None:
     """A wrong key is its user's mistake at once; at a limit it waits as told, and its user sees an answer."""
 
     async def scenario() -> None:
-        async with proxied(answering(*whole_stream(2)), admission=keyed("a:sk-CANARY", "b:sk-CANARY-b rate=1/s")) as running:
+        async with proxied(
+            answering(*whole_stream(2)), admission=keyed("a:sk-CANARY", "b:sk-CANARY-b rate=1/s")
+        ) as running:
             async with AsyncOpenAI(base_url=f"{running.url}/v1", api_key="sk-CANARY-wrong") as client:
                 with pytest.raises(AuthenticationError, match="no_key: show a valid key"):
                     await client.models.list()

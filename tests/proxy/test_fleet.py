@@ -135,6 +135,7 @@ def test_when_all_are_down_the_client_hears_of_it_and_the_first_to_come_back_ans
                     head, said = await running.ask(post())
                     assert head.startswith(b"HTTP/1.1 502 ")
                     assert json.loads(said)["error"]["code"] == "connect_refused"
+                assert {exchange.ask.retried for exchange in running.exchanges} == {"connect_refused"}
                 assert (await running.ask(get(b"/health")))[0].startswith(b"HTTP/1.1 503 ")
             assert [each["up"] for each in await stats(running)] == [False, False]
             running.fleet.upstreams[1].pool.url = where[1]
@@ -198,6 +199,7 @@ def test_the_map_changes_the_models_name_and_no_other_byte() -> None:
                 sent.replace(b'"gpt"', b'"llama-fp8"', 1),
             ]
             assert running.engines[0].requests[1].body == body(model="other")
+            assert [exchange.ask.mutated for exchange in running.exchanges] == [["model"], ["model"], None]
 
     run(scenario())
 
@@ -286,6 +288,37 @@ def test_the_models_of_one_engine_are_passed_through() -> None:
     run(scenario())
 
 
+def test_checks_and_lists_show_each_engine_the_proxys_key_for_it() -> None:
+    """vLLM's and SGLang's `/v1/models` ask for a key; the client's own never gets there."""
+
+    def locked(key: bytes) -> Script:
+        async def script(call: Call) -> None:
+            known = call.request.header(b"authorization") == b"Bearer " + key
+            models = b'{"data": [{"id": "%b"}]}' % key
+            await call.send(page(200, models) if known else page(401, b"{}"))
+
+        return script
+
+    keys = ["old-a", "sk-b"]
+
+    async def scenario() -> None:
+        sources = [lambda: keys[0], lambda: keys[1]]
+        rules = FleetRules(health=HealthRules(interval_s=0.01))
+        async with proxied(locked(b"sk-a"), locked(b"sk-b"), rules=rules, credentials=sources) as running:
+            a, b = running.fleet.upstreams
+            await until(lambda: b.models, "the first check")
+            assert a.models is None
+            keys[0] = "sk-a"
+            running.proxy._admission.reload()
+            await until(lambda: a.models, "a check with the new key")
+            _, said = await running.ask(get(b"/v1/models", b"Authorization: Bearer client"))
+            assert [entry["id"] for entry in json.loads(said)["data"]] == ["sk-a", "sk-b"]
+            shown = {request.header(b"authorization") for e in running.engines for request in e.requests}
+            assert shown == {b"Bearer old-a", b"Bearer sk-a", b"Bearer sk-b"}
+
+    run(scenario())
+
+
 def test_two_of_the_same_name_are_refused() -> None:
     url = BaseUrl("127.0.0.1", 8000)
     with pytest.raises(UsageError, match="same name"):
@@ -319,8 +352,12 @@ def test_a_stale_connection_is_tried_once_more_on_a_fresh_one(how: str) -> None:
             assert (first.ask.retried, second.ask.retried) == (None, "stale_connection")
             assert (second.status, second.ask.connect_ns is not None) == (200, True)
             assert [request.body for request in running.engine.requests] == [b"first", b"second", b"second"]
-            (said,) = await stats(running)
-            assert said["counts"] == {"requests": 2, "retried_stale_connection": 1}
+            page_ = json.loads((await running.ask(get(b"/imax/stats")))[1])
+            assert page_["upstreams"][0]["counts"] == {"requests": 2, "retried_stale_connection": 1}
+            assert page_["retried"] == {"stale_connection": 1}
+            metrics = (await running.ask(get(b"/metrics")))[1]
+            assert b'imaxproxy_upstream_retries_total{reason="stale_connection"} 1.0' in metrics
+            assert b'imaxproxy_upstream_up{upstream="%b"} 1.0' % running.engine.url.encode() in metrics
 
     run(scenario())
 

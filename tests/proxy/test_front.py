@@ -43,7 +43,7 @@ def test_a_client_that_leaves_aborts_its_request_at_the_engine(moment: str, rese
             elif moment == "in mid-stream":
                 await client.read_until(token("b"))
             if reset:
-                client.leave()
+                client.reset()
             else:
                 client.writer.close()
             await left.wait()

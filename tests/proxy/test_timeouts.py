@@ -176,6 +176,30 @@ def test_nobody_looks_while_nothing_is_asked() -> None:
     run(scenario())
 
 
+def test_many_are_looked_at_a_part_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imaxproxy.proxy.timeouts._AT_ONCE", 2)
+
+    async def scenario() -> None:
+        watch, connection, clock = watched(Timeouts(total_s=1))
+        connections = [connection]
+        for _ in range(4):
+            connections.append(EngineConnection(clock))
+            connections[-1].connection_made(FakeTransport())
+        answers = [each.ask(QUESTION) for each in connections]
+        for each in connections:
+            watch.add(each, clock())
+        clock.advance(2 * NS_PER_S)
+        watch._look()
+        assert [answer.done() for answer in answers] == [True, True, False, False, False]
+        watch.remove(connections[2])  # its answer came meanwhile
+        await until(lambda: answers[4].done(), "the round to end")
+        assert [answer.done() for answer in answers] == [True, True, False, True, True]
+        assert watch._next_look is None
+        watch.close()
+
+    run(scenario())
+
+
 def test_how_often_is_looked() -> None:
     assert Timeouts().look_every_s == 1
     assert Timeouts(idle_s=0.5).look_every_s == 0.05
