@@ -13,7 +13,7 @@ from imaxproxy.metrics import Outcome
 from proxy.running import Running, Wire, post, proxied
 
 WITHIN_MS = 50
-BODY = b'{"stream":true,"messages":[]}'
+BODIES = {True: b'{"stream":true,"messages":[]}', False: b'{"messages":[]}'}
 PAGE_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 1000\r\n\r\n"
 
 
@@ -63,7 +63,7 @@ async def _trials(phase: Phase, leave: Callable[[Wire], None], count: int, *, st
     delays_ms = []
     async with proxied(script) as running:
         for number in range(count):
-            closed_ns = await _one(running, phase, pieces, leave, number)
+            closed_ns = await _one(running, phase, pieces, leave, number, streamed=streamed)
             await until(lambda ended=number + 1: len(running.exchanges) == ended, "the exchange to end")
             if not phase.unsent_bytes:
                 await until(lambda ended=number + 1: len(gone_ns) == ended, "the engine to hear of it")
@@ -79,11 +79,17 @@ async def _trials(phase: Phase, leave: Callable[[Wire], None], count: int, *, st
 
 
 async def _one(
-    running: Running, phase: Phase, pieces: tuple[bytes, ...], leave: Callable[[Wire], None], number: int
+    running: Running,
+    phase: Phase,
+    pieces: tuple[bytes, ...],
+    leave: Callable[[Wire], None],
+    number: int,
+    *,
+    streamed: bool,
 ) -> int:
     """A client that leaves in this phase: when."""
     client = await running.connect()
-    request = post(BODY)
+    request = post(BODIES[streamed])
     await client.send(request[: len(request) - phase.unsent_bytes])
     if phase.unsent_bytes:
         await until(lambda: running.proxy._in_flight, "the head to be read")

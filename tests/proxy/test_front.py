@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from scripted_engine import STREAM_HEAD, Call, answering, chunk, page, token, wh
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Outcome
 from imaxproxy.proxy import Admission, Limits, bind
+from imaxproxy.wire import EngineConnection
 from proxy.running import Running, get, head_and_body, post, proxied
 
 LONG = bytes(60_000)
@@ -111,6 +113,32 @@ def test_a_slow_reader_pauses_its_own_engine_and_nobody_else() -> None:
             await slow.read(before)  # it reads on, and so the engine sends on
             await until(lambda: sent_bytes > before, "the engine to go on")
 
+    run(scenario())
+
+
+def test_a_client_that_does_not_read_stops_its_engines_reads_within_2_mb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the kernel's own buffers; left to itself it takes 4 MB for a client that reads nothing."""
+    read_bytes = 0
+    take = EngineConnection.data_received
+
+    def counted(connection: EngineConnection, data: bytes) -> None:
+        nonlocal read_bytes
+        read_bytes += len(data)
+        take(connection, data)
+
+    async def script(call: Call) -> None:
+        await call.send(STREAM_HEAD)
+        while True:
+            await call.send(FLOOD)
+
+    async def scenario() -> None:
+        async with proxied(script) as running:
+            with socket.create_connection(("127.0.0.1", running.port)) as deaf:
+                deaf.sendall(post())
+                await until_steady(lambda: read_bytes)
+                assert read_bytes < 2 << 20
+
+    monkeypatch.setattr(EngineConnection, "data_received", counted)
     run(scenario())
 
 
