@@ -67,6 +67,8 @@ class Ask:
     taken out of what the client sees; the answer's `model` stays the engine's own."""
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None
+    attempt: int | None = None
+    """Which retry this is, from 1; None: the first attempt."""
 
 
 @dataclass(frozen=True, slots=True)
