@@ -74,6 +74,29 @@ def replaced(body: bytes, span: Span, value: object) -> bytes:
     return body[: span.start] + orjson.dumps(value) + body[span.end :]
 
 
+def with_member(body: bytes, key: str, value: object) -> bytes:
+    """The body, an object, with one more member at its end."""
+    end = body.rindex(b"}")
+    comma = b"" if body[:end].rstrip(_SPACE).endswith(b"{") else b","
+    return body[:end] + comma + orjson.dumps(key) + b":" + orjson.dumps(value) + body[end:]
+
+
+def without_member(body: bytes, key: str) -> bytes:
+    """The body less its last member `key`, and less the comma that parted it from its neighbour.
+
+    The key is one that needs no escape for its quotes.
+    """
+    span = find_member(body, key)
+    if span is None:
+        return body
+    colon = body.rindex(b":", 0, span.start)
+    start = body.rindex(b'"', 0, body.rindex(b'"', 0, colon))
+    before, behind = body[:start].rstrip(_SPACE), body[span.end :]
+    if before.endswith(b","):
+        return before[:-1] + behind
+    return body[:start] + behind.lstrip(_SPACE).removeprefix(b",").lstrip(_SPACE)
+
+
 def _string_end(body: bytes, start: int) -> int:
     """Behind the quote that ends the string; -1 when none does."""
     end = body.find(b'"', start + 1)

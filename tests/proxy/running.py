@@ -10,7 +10,7 @@ from on_loop import until
 from scripted_engine import RESET_ON_CLOSE, Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Admission, Credentials, Fleet, FleetRules, Proxy, bind
+from imaxproxy.proxy import Admission, AskUsage, Credentials, Fleet, FleetRules, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -115,6 +115,7 @@ async def proxied(
     rules: FleetRules | None = None,
     admission: Admission | None = None,
     credentials: Sequence[Callable[[], str]] = (),
+    usage: AskUsage | None = None,
 ) -> AsyncIterator[Running]:
     """A proxy in front of a scripted engine, or of several; `credentials` are the engines' keys."""
     exchanges: list[Exchange] = []
@@ -125,7 +126,7 @@ async def proxied(
         fleet = Fleet(urls, rules=rules, tell=told.append)
         if credentials:
             admission = Admission(credentials=Credentials(credentials, urls))
-        proxy = Proxy(fleet, exchanges.append, admission=admission)
+        proxy = Proxy(fleet, exchanges.append, admission=admission, usage=usage)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
         running = Running(proxy, fleet, engines[0], door.getsockname()[1], exchanges, engines=engines, told=told)

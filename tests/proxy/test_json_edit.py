@@ -1,11 +1,12 @@
 import json
 from typing import Any
 
+import orjson
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imaxproxy.proxy.json_edit import TOKEN_LIMIT, find_member, find_members, replaced
+from imaxproxy.proxy.json_edit import TOKEN_LIMIT, find_member, find_members, replaced, with_member, without_member
 
 _TEXT = st.text(max_size=8) | st.sampled_from(["model", "{", "}", '"', "\\", '\\"model":', "[", ","])
 _VALUES: Any = st.recursive(
@@ -79,6 +80,44 @@ def test_only_the_value_changes() -> None:
     span = find_member(body, "model")
     assert span is not None
     assert replaced(body, span, 'engine/"é"') == body.replace(b'"public"', '"engine/\\"é\\""'.encode())
+
+
+@pytest.mark.parametrize(
+    ("body", "longer"),
+    [
+        (b"{}", b'{"a":{"b":true}}'),
+        (b'{ "x": 1 }\n', b'{ "x": 1 ,"a":{"b":true}}\n'),
+    ],
+)
+def test_one_more_member(body: bytes, longer: bytes) -> None:
+    assert with_member(body, "a", {"b": True}) == longer
+    assert orjson.loads(longer)["a"] == {"b": True}
+
+
+@pytest.mark.parametrize(
+    ("body", "shorter"),
+    [
+        (b'{"a":1}', b"{}"),
+        (b'{"a":1,"b":2}', b'{"b":2}'),
+        (b'{ "b":{"a":3} , "a" : [1,{"x":"}"}] }', b'{ "b":{"a":3}  }'),
+        (b'{"b":":,","a": "x:y,\\" " ,"c":3}', b'{"b":":," ,"c":3}'),
+        (b'{"\\u0061": null ,\n "b":2}', b'{"b":2}'),
+        (b'{"a":1,"b":2,"a":3}', b'{"a":1,"b":2}'),
+        (b'{"b":2}', b'{"b":2}'),
+    ],
+)
+def test_one_member_less(body: bytes, shorter: bytes) -> None:
+    assert without_member(body, "a") == shorter
+    orjson.loads(shorter)
+
+
+@given(members=st.dictionaries(_TEXT, _VALUES, max_size=5), at=st.integers(0, 4), indent=st.sampled_from([None, 2]))
+def test_a_parser_misses_that_member_only(members: dict[str, Any], at: int, indent: int | None) -> None:
+    items = [(key, value) for key, value in members.items() if key != "gone"]
+    items.insert(min(at, len(items)), ("gone", members))
+    assert json.loads(without_member(json.dumps(dict(items), indent=indent).encode(), "gone")) == dict(
+        item for item in items if item[0] != "gone"
+    )
 
 
 def test_a_hostile_body_costs_its_length_and_no_more() -> None:
