@@ -2,6 +2,7 @@
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,11 @@ from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
+from imaxproxy.cli.upstreams import FleetChoice, fleet_options
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.wire import BaseUrl, shown
 
-_UNWRITTEN = frozenset({"url", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
+_UNWRITTEN = frozenset({"urls", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
 """Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
 
 AUTO = "auto"
@@ -34,7 +36,8 @@ def worker_count(value: str | int) -> str | int:
 
 
 @click.command(short_help="Stand between clients and an engine, and measure every token.")
-@engine_options("--upstream")
+@engine_options("--upstream", several=True)
+@fleet_options
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
 @click.option(
@@ -69,9 +72,9 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
 
     \b
     imaxproxy serve --upstream http://127.0.0.1:8000 --port 8080
-    imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
-
+    imaxproxy serve --upstream a=http://10.0.0.1:8000 --upstream b=http://10.0.0.2:8000 --route session
     imaxproxy serve --upstream http://127.0.0.1:8000 --workers auto
+    imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
 
     Point clients at http://127.0.0.1:8080/v1. Each exchange is journalled as it ends; /health and /imax/stats answer
     while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them, and
@@ -79,11 +82,13 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     """
     from imaxproxy.proxy import open_doors, usable_cpus
 
-    choice = EngineChoice(flags["url"], "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
+    urls = flags["urls"]
+    first = urls[0] if urls else None
+    choice = EngineChoice(first, "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
-    upstream = BaseUrl.parse(flags["url"], "--upstream", flags["upstream_ca"]) if flags["url"] else None
+    upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
-    gate.check([upstream] if upstream else [])
+    gate.check(upstreams.urls)
     described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
         workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
@@ -93,13 +98,12 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         run = RunDirectory.create(flags["out"], "serve")
         if flags["recipe"] is not None:
             engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
-            upstream, described = BaseUrl.parse(engine.base_url, "--engine"), engine.describe()
+            upstreams, described = FleetChoice.of((engine.base_url,), flags), engine.describe()
         else:
-            assert upstream is not None
-            described = choice.stated() or _ask(upstream)
+            described = choice.stated() or _ask_all(upstreams.urls)
         flags["capture"] = capture_mode(flags["capture"], flags["out"])
         plan = Plan(
-            upstream,
+            upstreams,
             described,
             flags["host"],
             doors,
@@ -117,9 +121,15 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     return 0 if ended == "finished" else 1
 
 
+def _ask_all(upstreams: Sequence[BaseUrl]) -> dict[str, Any] | None:
+    """What is known of the engines; of several, only what holds for all of them."""
+    first, *others = [_ask(upstream) for upstream in upstreams]
+    return first if all(other == first for other in others) else None
+
+
 def _settings(plan: Plan, flags: dict[str, Any]) -> dict[str, Any]:
     """What the manifest says of the options."""
-    return {"upstream": str(plan.upstream)} | {name: _plain(flags[name]) for name in flags if name not in _UNWRITTEN}
+    return plan.upstreams.described() | {name: _plain(flags[name]) for name in flags if name not in _UNWRITTEN}
 
 
 def _plain(value: object) -> object:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from imaxproxy.cli.gate import Gate
 from imaxproxy.cli.output import say
+from imaxproxy.cli.upstreams import FleetChoice
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import Appender, Journal, RunDirectory, read_rest
 from imaxproxy.wire import BaseUrl
@@ -28,9 +29,9 @@ DROPPED = "dropped streams"
 class Plan:
     """Everything a relaying process needs. What an option of `serve` sets stands here, checked."""
 
-    upstream: BaseUrl
+    upstreams: FleetChoice
     engine: dict[str, Any] | None
-    """What is known of the engine behind."""
+    """What is known of the engines behind."""
     host: str
     doors: list[socket.socket]
     """One for each worker."""
@@ -49,7 +50,8 @@ class Plan:
         """Tell the user that clients are let in."""
         mark = " (SIMULATED)" if self.engine and self.engine.get("simulated") else ""
         workers = f" by {len(self.doors)} workers" if len(self.doors) > 1 else ""
-        say(f"imaxproxy: {self.url}/v1 -> {self.upstream}{mark}{workers}; journal in {self.run.path}; Ctrl-C to stop")
+        engines = ", ".join(map(str, self.upstreams.urls))
+        say(f"imaxproxy: {self.url}/v1 -> {engines}{mark}{workers}; journal in {self.run.path}; Ctrl-C to stop")
         if self.host not in ("127.0.0.1", "::1", "localhost") and not self.gate.asks_for_keys:
             say(f"imaxproxy: warning: {self.host} is open to the network, and nobody is asked for a key")
 
@@ -83,16 +85,15 @@ class Files:
 
 def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
-    from imaxproxy.proxy import AskUsage, Fleet, Proxy
+    from imaxproxy.proxy import AskUsage, Proxy
 
-    fleet, usage = Fleet([plan.upstream]), AskUsage(plan.ask_usage) if plan.ask_usage else None
     return Proxy(
-        fleet,
+        plan.upstreams.fleet(),
         files.journal.add,
         plan.engine,
         admission=admission,
         board=board,
-        usage=usage,
+        usage=AskUsage(plan.ask_usage) if plan.ask_usage else None,
         capture=files.capture,
     )
 
@@ -116,7 +117,7 @@ async def _until_stopped(plan: Plan, files: Files) -> str:
 
     loop = asyncio.get_running_loop()
     board = LocalBoard(plan.engine, lambda: files.lost)
-    admission, tls = plan.gate.admission([plan.upstream]), plan.gate.tls()
+    admission, tls = plan.gate.admission(plan.upstreams.urls), plan.gate.tls()
     proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(plan.doors[0], tls)
     stop = asyncio.Event()
@@ -203,7 +204,7 @@ async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", files: Files) 
 
     board = WorkerBoard(seat.channel, lambda: files.journal.size_bytes, lambda: files.lost)
     gate = plan.gate.among(seat.workers)
-    admission = gate.admission([plan.upstream], lambda name: ledger.line(name, seat.column))
+    admission = gate.admission(plan.upstreams.urls, lambda name: ledger.line(name, seat.column))
     proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(seat.door, plan.gate.tls())
     probe = HealthProbe(asyncio.get_running_loop(), _both(files.journal.add_health, board.add_health), seat.number)

@@ -59,10 +59,13 @@ class EngineChoice:
         return {"simulated": False, "gpu": self.gpu, "gpus": self.gpus, "said_by": "--gpu, --gpus"}
 
 
-def engine_options(url_flag: str) -> Callable[["click.decorators.FC"], "click.decorators.FC"]:
-    """The flags that choose an engine; `url_flag` names the one for an engine that runs."""
+def engine_options(url_flag: str, *, several: bool = False) -> Callable[["click.decorators.FC"], "click.decorators.FC"]:
+    """The flags that choose an engine; `url_flag` names the one for an engine that runs, or for several (`urls`)."""
+    help_text = "An engine that runs; its base URL, with or without /v1."
     options = [
-        click.option(url_flag, "url", metavar="URL", help="An engine that runs; its base URL, with or without /v1."),
+        click.option(url_flag, "urls", multiple=True, metavar="[NAME=]URL", help=f"{help_text} Repeatable.")
+        if several
+        else click.option(url_flag, "url", metavar="URL", help=help_text),
         click.option("--engine", "recipe", metavar="RECIPE", help="A recipe: a name from engines/, or a TOML file."),
         click.option("--simulate", is_flag=True, help="Simulate the recipe's engine: no GPU, all figures marked."),
         click.option("--gpu", metavar="KIND", help="What the engine at the URL runs on (b200, h200, ...), for cost."),

@@ -63,7 +63,8 @@ class Ask:
     usage_asked: bool | None = None
     """The request asks for a stream's usage; None where nobody looked."""
     mutated: list[str] | None = None
-    """What was changed in the request before the engine got it, and undone in what the client saw."""
+    """What was changed in the request's body before the engine got it (`model`, usage options). The usage asked for is
+    taken out of what the client sees; the answer's `model` stays the engine's own."""
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None
     attempt: int | None = None

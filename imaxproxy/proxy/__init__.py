@@ -8,16 +8,20 @@ from imaxproxy.proxy.capture import Capture, CaptureSettings
 from imaxproxy.proxy.captured import RunClock
 from imaxproxy.proxy.credentials import Credentials, key_in_environment, key_in_file
 from imaxproxy.proxy.doors import open_doors
-from imaxproxy.proxy.fleet import Fleet
+from imaxproxy.proxy.fleet import Fleet, FleetRules
 from imaxproxy.proxy.front import bind
 from imaxproxy.proxy.gather import Gathered, gather
 from imaxproxy.proxy.keys import KeyRing, read_keys
 from imaxproxy.proxy.ledger import Ledger
 from imaxproxy.proxy.limits import Limits, connections_that_fit
+from imaxproxy.proxy.model_map import ModelMap
 from imaxproxy.proxy.proxy import Proxy, Sink
+from imaxproxy.proxy.routing import Routing
 from imaxproxy.proxy.seat import Seat
 from imaxproxy.proxy.supervisor import Ended, Supervisor, usable_cpus
+from imaxproxy.proxy.timeouts import Timeouts
 from imaxproxy.proxy.tls import Certificate
+from imaxproxy.proxy.upstream_health import HealthRules
 from imaxproxy.proxy.worker import WorkerBoard, obey
 
 __all__ = [
@@ -31,18 +35,23 @@ __all__ = [
     "Credentials",
     "Ended",
     "Fleet",
+    "FleetRules",
     "Gathered",
+    "HealthRules",
     "KeyRing",
     "Ledger",
     "Limits",
     "LocalBoard",
+    "ModelMap",
     "Proxy",
     "Rate",
+    "Routing",
     "RunClock",
     "Seat",
     "Sink",
     "Standing",
     "Supervisor",
+    "Timeouts",
     "WorkerBoard",
     "bind",
     "connections_that_fit",

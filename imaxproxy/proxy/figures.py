@@ -76,7 +76,7 @@ class Figures:
         silent = set(silent)
         gauges = Gauges()
         for told in self._told.values():
-            gauges.update(told.gauges)
+            gauges.merge(told.gauges)
         workers = [
             WorkerState(number, told.pid, told.state, number not in silent, _age_s(told, now_ns))
             for number, told in self._told.items()

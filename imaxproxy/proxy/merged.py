@@ -5,12 +5,30 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imaxproxy.metrics import Dimensions, Exchange, HealthSample, MeterHealth, Tally
+from imaxproxy.proxy.upstream_state import UpstreamState
 
 _PART_METRICS = ("ttft_ms", "tpot_ms", "e2e_ms")
 """Live, by upstream, key and tag: those with one value a request. The summary has ITL by tag too."""
 
-Gauges = Counter[str]
-"""What is so at this moment, by name: `in_flight` requests, open client `connections`."""
+
+@dataclass(slots=True)
+class Gauges:
+    """What is so at this moment. Mergeable: of many processes it is the sum."""
+
+    in_flight: int = 0
+    """Requests."""
+    connections: int = 0
+    """Open ones, of clients."""
+    upstreams: dict[str, UpstreamState] = field(default_factory=dict)
+    """By name."""
+
+    def merge(self, other: "Gauges") -> None:
+        self.in_flight += other.in_flight
+        self.connections += other.connections
+        for name, state in other.upstreams.items():
+            if name not in self.upstreams:
+                self.upstreams[name] = UpstreamState(name, state.url, 0, 0)
+            self.upstreams[name].merge(state)
 
 
 class Totals:
@@ -80,8 +98,9 @@ def stats(merged: Merged, engine: dict[str, Any] | None) -> dict[str, Any]:
         "schema": "imaxproxy.stats/1",
         "simulated": is_simulated(merged, engine),
         "engine": engine,
-        "in_flight": merged.gauges["in_flight"],
-        "connections": merged.gauges["connections"],
+        "in_flight": merged.gauges.in_flight,
+        "connections": merged.gauges.connections,
+        "upstreams": [state.as_dict() for state in merged.gauges.upstreams.values()],
         "requests": tally.requests(),
         "refused": dict(sorted(totals.refused.items())),
         "retried": dict(sorted(totals.retried.items())),

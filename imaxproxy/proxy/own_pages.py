@@ -33,15 +33,13 @@ class OwnPages:
         return self._pages.get(path)
 
     async def _health(self) -> web.Response:
-        """200 when the engine takes connections; asked at most once a second."""
+        """200 when an engine takes connections; asked at most once a second."""
         if self._clock_ns() < self._ready_until_ns:
             return json_page(200, {"status": "ready"})
-        pool = self._fleet.upstreams[0].pool
         try:
-            engine, _ = await pool.take()
+            await self._fleet.reach()
         except WireError as error:
             return json_page(503, {"status": "no engine", "detail": str(error)})
-        pool.give_back(engine)
         self._ready_until_ns = self._clock_ns() + _READY_FOR_NS
         return json_page(200, {"status": "ready"})
 

@@ -14,8 +14,10 @@ _ANTHROPIC_TYPES = {
     413: "request_too_large",
     429: "rate_limit_error",
     502: "api_error",
+    504: "timeout_error",
 }
 """By status; others are `invalid_request_error`."""
+_UPSTREAM = "imaxproxy_upstream_error"
 
 
 def json_page(status: int, value: dict[str, Any]) -> web.Response:
@@ -29,7 +31,7 @@ def error_page(error: WireError, path: str = "") -> web.Response:
     The SDK must not retry it: hidden retries would double the load. A client that asked too much may, after a while
     that it is told: no engine has heard of it yet.
     """
-    status = STATUS.get(error.kind, 502)
+    status = STATUS.get(error.kind, 504 if error.kind.startswith("timeout_") else 502)
     page = json_page(status, _anthropic(status, error) if path.startswith(_ANTHROPIC_PATH) else _openai(status, error))
     if isinstance(error, Refused) and error.retry_after_s is not None:
         page.headers["Retry-After"] = str(error.retry_after_s)
@@ -43,7 +45,7 @@ def error_page(error: WireError, path: str = "") -> web.Response:
 
 
 def _openai(status: int, error: WireError) -> dict[str, Any]:
-    blame = {429: "rate_limit_error", 502: "imaxproxy_upstream_error"}.get(status, "invalid_request_error")
+    blame = {429: "rate_limit_error", 502: _UPSTREAM, 504: _UPSTREAM}.get(status, "invalid_request_error")
     code = "invalid_api_key" if status == 401 else error.kind
     return {"error": {"message": str(error), "type": blame, "param": None, "code": code}}
 

@@ -10,6 +10,7 @@ from prometheus_client.registry import Collector
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.metrics import Ending, Flag, Histogram, Outcome, Tally
 from imaxproxy.proxy.merged import Merged, Totals, is_simulated
+from imaxproxy.proxy.upstream_state import UpstreamState
 
 _US_PER_S = 1_000_000
 _WAITS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80, 160)
@@ -53,8 +54,9 @@ class _Exposed(Collector):
 
     def _now(self) -> Iterator[Metric]:
         merged = self._merged
-        yield _gauge("requests_in_flight", "Requests taken up and not ended.", merged.gauges["in_flight"])
-        yield _gauge("client_connections", "Open connections of clients.", merged.gauges["connections"])
+        yield _gauge("requests_in_flight", "Requests taken up and not ended.", merged.gauges.in_flight)
+        yield _gauge("client_connections", "Open connections of clients.", merged.gauges.connections)
+        yield from _upstreams(list(merged.gauges.upstreams.values()))
         simulated = is_simulated(merged, self._engine)
         yield _gauge("simulated", "1: a model of an engine answers; no GPU was measured.", int(simulated))
         if merged.workers:
@@ -75,6 +77,16 @@ class _Exposed(Collector):
         yield _counter("meter_cpu_seconds", "CPU time of the relaying processes.", totals.health.cpu_ns / NS_PER_S)
         help_ = "How late the event loop was, by which stamps may be late."
         yield _histogram("loop_lag", help_, totals.health.lag, _LAGS_S)
+
+
+def _upstreams(states: list[UpstreamState]) -> Iterator[Metric]:
+    up = _family(GaugeMetricFamily, "upstream_up", "The share of processes that send requests to it.", ("upstream",))
+    busy = _family(GaugeMetricFamily, "upstream_outstanding", "Requests that it has not finished.", ("upstream",))
+    for state in states:
+        up.add_metric((state.url,), state.up / state.seen_by)
+        busy.add_metric((state.url,), state.outstanding)
+    yield up
+    yield busy
 
 
 def _requests(totals: Totals) -> Iterator[Metric]:

@@ -18,14 +18,18 @@ from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.capture import Capture
 from imaxproxy.proxy.fleet import Fleet
-from imaxproxy.proxy.front import ClientSide, Front
+from imaxproxy.proxy.front import Front
 from imaxproxy.proxy.merged import Gauges
+from imaxproxy.proxy.models import MODELS_PATH
+from imaxproxy.proxy.models_page import ModelsPage
 from imaxproxy.proxy.own_pages import OwnPages
 from imaxproxy.proxy.page import error_page
 from imaxproxy.proxy.refused import Refused
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import whole_body
 from imaxproxy.proxy.request_head import request_bytes
+from imaxproxy.proxy.timeouts import Watch
+from imaxproxy.proxy.upstream import Attempt
 from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, Reception, keyless
 
 Sink = Callable[[Exchange], None]
@@ -62,6 +66,8 @@ class Proxy:
         self._front = Front(self._handle, self._admission.limits, self._admission.refused)
         self._server: asyncio.Server | None = None
         self._stopped = self._retiring = False
+        self._models = ModelsPage(fleet, self._admission) if fleet.rules.models or not fleet.single else None
+        self._watch = Watch(fleet.rules.timeouts, clock_ns)
         self._pages = OwnPages(fleet, self._board, engine, clock_ns)
 
     def __repr__(self) -> str:
@@ -72,6 +78,7 @@ class Proxy:
         handshake_s = None if tls is None else self._admission.limits.head_s
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(self._front, sock=door, ssl=tls, ssl_handshake_timeout=handshake_s)
+        self._fleet.start(self._admission.credential_for)
 
     async def drain(self, timeout_s: float) -> bool:
         """Take no new connections, let streams in flight end; True when all did."""
@@ -100,6 +107,7 @@ class Proxy:
         self._stopped = True
         self._shut_door()
         await self._front.shutdown(timeout=0.1)
+        self._watch.close()
         self._fleet.close()
 
     def _shut_door(self) -> None:
@@ -118,6 +126,8 @@ class Proxy:
             account = self._admission.account_of(request)
         except Refused as refused:
             return error_page(refused, path)
+        if self._models is not None and path == MODELS_PATH and request.method == "GET":
+            return await self._models.page(request)
         page = self._pages.get(path)
         if page is not None:
             return await page()
@@ -139,27 +149,19 @@ class Proxy:
                 self._idle.set()
 
     async def _answer(self, call: Call) -> web.StreamResponse:
-        ask = call.ask
         try:
             call.body = await whole_body(call.request, call.transport, self._admission.limits)
-            upstream = self._fleet.choose(call)
-            engine, connect_ns = await upstream.pool.take()
+            attempt = await self._fleet.connect(call)
         except WireError as error:
             return self._refuse(call, error)
         except asyncio.CancelledError:
-            self._note(call, Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
+            self._note(call, Exchange(call.ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        asked = ask_usage(ask.path, call.body, self._usage)
-        ask = replace(ask, usage_asked=asked.usage, mutated=asked.mutated)
-        relay = Relay(call.request, call.transport, asked, last=self._retiring)
-        call.credential = self._admission.credential_for(upstream.url)
-        data = request_bytes(call.request, asked.body, upstream.url, call.marks, call.credential)
-        keep = self._capture is not None and self._capture.full
-        question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head, keep)
-        answered, dropped = await self._ask(engine, call.client, question)
-        ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
-        self._note(call, keyless(_exchange(ask, answered), data), answered.reception)
-        upstream.pool.give_back(engine)
+        ask, relay, question = self._prepare(call, attempt)
+        answered, dropped = await self._put(attempt, call, question)
+        ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=attempt.connect_ns, retried=attempt.retried)
+        self._note(call, keyless(_exchange(ask, answered), question.data), answered.reception)
+        self._fleet.finish(attempt, answered)
         if dropped:
             raise asyncio.CancelledError
         relay.finish()
@@ -170,15 +172,46 @@ class Proxy:
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
         return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
 
-    async def _ask(self, engine: EngineConnection, client: ClientSide, question: Question) -> tuple[Answered, bool]:
-        """What came, and whether nobody is left to read it."""
-        client.engine = engine
+    def _prepare(self, call: Call, attempt: Attempt) -> tuple[Ask, Relay, Question]:
+        """What this engine is sent, where its answer goes, and what the record says of both."""
+        url, path = attempt.upstream.url, call.ask.path
+        body = self._fleet.body_for(attempt.upstream, call.body)
+        asked = ask_usage(path, body, self._usage)
+        mutated = [*(["model"] if body != call.body else []), *(asked.mutated or [])]
+        relay = Relay(call.request, call.transport, asked, last=self._retiring)
+        call.credential = self._admission.credential_for(url)
+        data = request_bytes(call.request, asked.body, url, call.marks, call.credential)
+        upstream = None if self._fleet.single else str(url)
+        ask = replace(call.ask, usage_asked=asked.usage, mutated=mutated or None, upstream=upstream)
+        keep = self._capture is not None and self._capture.full
+        return ask, relay, Question(data, DIALECTS.get(path), call.request.method, relay.on_head, keep)
+
+    async def _put(self, attempt: Attempt, call: Call, question: Question) -> tuple[Answered, bool]:
+        """Have the engine answer: what came, and whether nobody is left to read it.
+
+        Once more, on a fresh connection, when the one it was put to turns out to have been closed while it was idle.
+        """
+        answered, dropped = await self._ask(attempt.engine, call, question)
+        if dropped or not attempt.is_stale(answered):
+            return answered, dropped
+        try:
+            await attempt.renew()
+        except WireError as error:
+            return replace(answered, broken=error, ended_ns=self._clock_ns()), False
+        except asyncio.CancelledError:
+            return replace(answered, broken=self._why_dropped(), ended_ns=self._clock_ns(), silent=False), True
+        return await self._ask(attempt.engine, call, question)
+
+    async def _ask(self, engine: EngineConnection, call: Call, question: Question) -> tuple[Answered, bool]:
+        call.client.engine = engine
+        self._watch.add(engine, call.ask.started_ns)
         try:
             return await engine.ask(question), False
         except asyncio.CancelledError:
             return engine.give_up(self._why_dropped()), True
         finally:
-            client.engine = None
+            self._watch.remove(engine)
+            call.client.engine = None
             engine.resume()  # a client that lagged at the end has paused it; the next exchange needs its reads
 
     def _refuse(self, call: Call, error: WireError) -> web.Response:
@@ -190,7 +223,8 @@ class Proxy:
         return STOPPED if self._stopped else CLIENT_LEFT
 
     def _gauges(self) -> Gauges:
-        return Gauges(in_flight=self._in_flight, connections=len(self._front.connections))
+        upstreams = {each.name: each.state() for each in self._fleet.upstreams}
+        return Gauges(self._in_flight, len(self._front.connections), upstreams)
 
     def _note(self, call: Call, exchange: Exchange, reception: Reception | None = None) -> None:
         self._done += 1

@@ -1,6 +1,7 @@
 """The engine's half of one stream: the Protocol that both the proxy and the player put on a connection to an engine."""
 
 import asyncio
+import select
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BY
 Forward = Callable[[bytes], None]
 OnHead = Callable[[ResponseHead], Forward | None]
 """Told of the response's head; returns where the body's bytes go as they come, if anywhere."""
+_CLOSED = ("reset", "no_response")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +41,8 @@ class Answered:
     reception: Reception | None
     broken: WireError | None
     """How the connection failed; None when the body came whole."""
+    silent: bool = False
+    """Not one byte came back, and the connection ended: on one used again, the engine closed it while it was idle."""
 
 
 class EngineConnection(asyncio.Protocol):
@@ -52,11 +56,14 @@ class EngineConnection(asyncio.Protocol):
         "_head_reader",
         "_keep",
         "_last",
+        "_looked_ns",
+        "_paused",
         "_question",
         "_reads",
         "_reception",
         "_reusable",
         "_sent_ns",
+        "_silent",
         "_stamp",
         "_tap",
         "_transport",
@@ -78,6 +85,9 @@ class EngineConnection(asyncio.Protocol):
         self._batch_reads = BATCH_READS
         self._last: Answered | None = None
         self._reusable = True
+        self._silent = True  # no byte of an answer has come
+        self._paused = False
+        self._looked_ns = 0
 
     def __repr__(self) -> str:
         state = "closed" if self.closed else "idle" if self._question is None else "busy"
@@ -92,6 +102,26 @@ class EngineConnection(asyncio.Protocol):
         """The last answer left the connection fit for another question."""
         return self._reusable and not self.closed
 
+    @property
+    def stirred(self) -> bool:
+        """Something came from the engine that nobody has read yet: on an idle connection that is its end."""
+        connection = None if self._transport is None else self._transport.get_extra_info("socket")
+        if connection is None:
+            return False
+        poll = select.poll()
+        poll.register(connection, select.POLLIN)
+        return bool(poll.poll(0))
+
+    @property
+    def last_read_ns(self) -> int | None:
+        """When the answer's newest bytes came; None before its head. While nothing is taken from it: now."""
+        if self._reception is None:
+            return None
+        if self._paused:
+            return self._clock_ns()
+        times_ns = self._reception.times_ns
+        return max(times_ns[-1], self._looked_ns) if times_ns else self._looked_ns
+
     def use_pump(self) -> None:
         """Have reads come the cheap way, where there is one; uvloop starts its own only after `connection_made`."""
         if self._transport is not None and not self._transport.is_closing():
@@ -102,7 +132,7 @@ class EngineConnection(asyncio.Protocol):
         assert self._question is None
         self._question = question
         self._answered = answered = asyncio.get_running_loop().create_future()
-        self._sent_ns, self._reception, self._last, self._reusable = None, None, None, True
+        self._sent_ns, self._reception, self._last, self._reusable, self._silent = None, None, None, True, True
         if self._transport is None or self._transport.is_closing():  # lost between the pool's look and now
             self._end(self._clock_ns(), WireError("reset", "the connection was closed while idle"))
             return answered
@@ -142,10 +172,12 @@ class EngineConnection(asyncio.Protocol):
     def pause(self) -> None:
         """Take no more from the engine: whoever we forward to is slower."""
         if self._transport is not None and not self._transport.is_closing():
+            self._paused = True
             (self._tap or self._transport).pause_reading()
 
     def resume(self) -> None:
-        if self._transport is not None and not self._transport.is_closing():
+        if self._paused and self._transport is not None and not self._transport.is_closing():
+            self._paused, self._looked_ns = False, self._clock_ns()
             (self._tap or self._transport).resume_reading()
 
     # The event loop's side --------------------------------------------------------------------------------------------
@@ -209,6 +241,7 @@ class EngineConnection(asyncio.Protocol):
         if question is None:  # nobody asked: an error page for the next request, or garbage
             self.abort()
             return
+        self._silent = False
         try:
             parsed = self._head_reader.feed(data)
             if parsed is None:
@@ -238,6 +271,7 @@ class EngineConnection(asyncio.Protocol):
     def _digest(self, now_ns: int) -> None:
         reception = self._reception
         assert reception is not None
+        self._looked_ns = now_ns
         try:
             reception.digest()
         except WireError as error:
@@ -249,7 +283,8 @@ class EngineConnection(asyncio.Protocol):
     def _end(self, now_ns: int, broken: WireError | None) -> Answered:
         answered, reception = self._answered, self._reception
         assert answered is not None
-        answer = Answered(self._sent_ns, now_ns, reception, broken)
+        silent = self._silent and broken is not None and broken.kind in _CLOSED
+        answer = Answered(self._sent_ns, now_ns, reception, broken, silent)
         whole = broken is None and reception is not None and reception.keep_alive and self._sent_ns is not None
         self._reusable, self._last = whole, answer
         self._question = self._answered = self._reception = self._forward = None

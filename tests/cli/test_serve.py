@@ -173,6 +173,30 @@ def test_an_engine_that_is_down_is_no_reason_not_to_start(command: Command) -> N
     assert done.json["requests"]["by_error"] == {"connect_refused": 1}  # once: the client was told not to retry
 
 
+def test_several_engines_one_of_them_down(command: Command, start_engine: StartEngine) -> None:
+    engine = start_engine(answering(*whole_stream(2)))
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        down = f"down=http://127.0.0.1:{nobody.getsockname()[1]}"
+        flags = ["--health-interval", "0.05", "--model-map", "public=up:m", "--request-timeout", "20"]
+        upstreams = ["--upstream", down, "--upstream", f"up={engine.url}"]
+        serving = command.start("serve", *upstreams, *flags, "--port", 0, "--out", "run", "--json")
+        url = serving.url()
+        serving.says("upstream down ejected after 3 failures: connect_refused")
+        with OpenAI(base_url=f"{url}/v1", api_key="none", timeout=20, max_retries=0) as client:
+            assert [model.id for model in client.models.list()] == ["public", "m"]
+            for _ in range(3):
+                assert list(client.chat.completions.create(model="public", messages=MESSAGES, stream=True))
+        bodies = [json.loads(request.body) for request in engine.requests if request.line.startswith(b"POST")]
+        assert {body["model"] for body in bodies} == {"m"}
+        assert [each["up"] for each in get_json(f"{url}/imax/stats")["upstreams"]] == [False, True]
+        serving.send(signal.SIGTERM)
+        assert serving.wait().check(0).json["requests"]["completed"] == 3
+    settings = json.loads((command.folder / "run" / "manifest.json").read_bytes())["settings"]
+    assert settings["upstreams"]["up"] == engine.url
+    assert serving.err.count("ejected") == 1
+
+
 def test_an_open_address_is_warned_of(command: Command) -> None:
     serving = command.start("serve", "--upstream", "http://127.0.0.1:9", "--host", "0.0.0.0", "--port", 0, "--out", "r")
     serving.says("open to the network")
@@ -202,6 +226,20 @@ def test_ipv6_is_written_as_a_url(command: Command) -> None:
         (["--upstream", "http://e", "--drain-timeout", "-1"], "not a number of seconds above 0"),
         (["--upstream", "http://e", "--host", "no such host"], "choose --port or --host"),
         (["--upstream", "http://e", "--wat"], "No such option"),
+        (["--upstream", "http://e", "--upstream", "http://e/v1"], "two --upstream have the same name"),
+        (["--upstream", "a=http://e", "--upstream", "a=http://f"], "two --upstream have the same name"),
+        (["--upstream", "a=http://e", "--upstream", "b=http://e/v1"], "two --upstream are the same engine"),
+        (
+            ["--upstream", "http://e", "--upstream-key-env", "HOME", "--upstream-key-env", "PATH"],
+            "2 upstream keys for 1",
+        ),
+        (["--upstream", "a=e:8000"], "--upstream must be like http://127.0.0.1:8000/v1, not 'e:8000'"),
+        (["--upstream", "http://e", "--route", "random"], "'random' is not one of"),
+        (["--upstream", "http://e", "--model-map", "gpt"], "--model-map must be like"),
+        (["--upstream", "http://e", "--session-header", "a b"], "'a b' is no header's name"),
+        (["--upstream", "http://e", "--health-path", "health"], "--health-path must begin with /"),
+        (["--upstream", "http://e", "--connect-timeout", "0"], "not a number of seconds above 0"),
+        (["--upstream", "http://e", "--idle-timeout", "-1"], "not a number of seconds above 0"),
     ],
 )
 def test_wrong_usage_is_one_line(command: Command, flags: list[str], complaint: str) -> None:

@@ -298,6 +298,20 @@ def test_workers_that_cannot_start_end_the_command(command: Command, start_engin
     assert not command.family()
 
 
+def test_all_workers_together_say_how_the_upstreams_stand(command: Command, start_engine: StartEngine) -> None:
+    up, down = start_engine(answering(*whole_stream(2))), start_engine(lambda call: call.send(page(503, b"{}")))
+    flags = ["--upstream", down.url, "--health-interval", "0.05", "--ask-usage", "final"]
+    serving = start(command, up, *flags)
+    url = serving.url()
+    line = f"upstream {down.url} ejected after 3 failures: http_503"
+    until(lambda: serving.err.count(line) == 2, "each worker to find out for itself")
+    assert asyncio.run(ask_many(url, 8)) == {"whole": 8}
+    first, second = stats_of(url)["upstreams"]
+    assert (first["url"], first["up"], first["up_workers"], first["counts"]) == (up.url, True, 2, {"requests": 8})
+    assert (second["url"], second["up"], second["up_workers"], second["ejections"]) == (down.url, False, 0, 2)
+    assert stop(serving)["requests"]["completed"] == 8
+
+
 def test_auto_is_one_a_core(command: Command, start_engine: StartEngine) -> None:
     engine = start_engine(answering(*whole_stream(3)))
     serving = command.start("serve", "--upstream", engine.url, "--port", 0, "--workers", "auto", "--out", "run")

@@ -2,15 +2,15 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 
 from on_loop import until
-from scripted_engine import Script, ScriptedEngine
+from scripted_engine import RESET_ON_CLOSE, Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Admission, AskUsage, Capture, Fleet, Proxy, bind
+from imaxproxy.proxy import Admission, AskUsage, Capture, Credentials, Fleet, FleetRules, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -46,6 +46,11 @@ class Wire:
         """Close, unread bytes or not."""
         self.writer.transport.abort()
 
+    def reset(self) -> None:
+        """Close with an RST."""
+        self.writer.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+        self.writer.transport.abort()
+
 
 @dataclass
 class Running:
@@ -57,6 +62,8 @@ class Running:
     port: int
     exchanges: list[Exchange] = field(default_factory=list)
     clients: list[Wire] = field(default_factory=list)
+    engines: list[ScriptedEngine] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
 
     @property
     def url(self) -> str:
@@ -86,6 +93,14 @@ class Running:
         for client in self.clients:
             client.leave()
 
+    async def ask(self, request: bytes) -> tuple[bytes, bytes]:
+        """Head and body of the answer, on a connection of its own."""
+        client = await self.connect()
+        await client.send(request)
+        page = await client.read_page()
+        client.leave()
+        return page
+
     async def exchange(self) -> Exchange:
         """The only exchange, once it has ended."""
         await until(lambda: self.exchanges, "an exchange to end")
@@ -96,18 +111,26 @@ class Running:
 @asynccontextmanager
 async def proxied(
     script: Script,
+    *others: Script,
+    rules: FleetRules | None = None,
     admission: Admission | None = None,
+    credentials: Sequence[Callable[[], str]] = (),
     usage: AskUsage | None = None,
     capture: Capture | None = None,
 ) -> AsyncIterator[Running]:
-    """A proxy in front of a scripted engine."""
+    """A proxy in front of a scripted engine, or of several; `credentials` are the engines' keys."""
     exchanges: list[Exchange] = []
-    async with ScriptedEngine(script) as engine:
-        fleet = Fleet([BaseUrl.parse(engine.url, "--upstream")])
+    told: list[str] = []
+    async with AsyncExitStack() as stack:
+        engines = [await stack.enter_async_context(ScriptedEngine(each)) for each in (script, *others)]
+        urls = [BaseUrl.parse(each.url, "--upstream") for each in engines]
+        fleet = Fleet(urls, rules=rules, tell=told.append)
+        if credentials:
+            admission = Admission(credentials=Credentials(credentials, urls))
         proxy = Proxy(fleet, exchanges.append, admission=admission, usage=usage, capture=capture)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
-        running = Running(proxy, fleet, engine, door.getsockname()[1], exchanges)
+        running = Running(proxy, fleet, engines[0], door.getsockname()[1], exchanges, engines=engines, told=told)
         try:
             yield running
         finally:

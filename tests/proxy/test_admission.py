@@ -36,7 +36,7 @@ async def asked(client: Wire, request: bytes) -> tuple[int, bytes, dict]:  # typ
 )
 def test_nobody_comes_in_without_a_key(path: bytes, header: bytes) -> None:
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), keyed()) as running:
+        async with proxied(answering(page(200, b"{}")), admission=keyed()) as running:
             client = await running.connect()
             for _ in range(2):  # the connection stays
                 status, head, said = await asked(client, post(b"{}", header, path=path))
@@ -52,7 +52,7 @@ def test_nobody_comes_in_without_a_key(path: bytes, header: bytes) -> None:
 
 def test_health_is_for_everybody_and_for_nothing_else() -> None:
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), keyed()) as running:
+        async with proxied(answering(page(200, b"{}")), admission=keyed()) as running:
             client = await running.connect()
             assert (await asked(client, get(b"/health")))[2] == {"status": "ready"}
             for path in (b"/health/", b"/health/../v1/models", b"//health", b"/v1/models?/health", b"/imax/../health"):
@@ -65,7 +65,7 @@ def test_health_is_for_everybody_and_for_nothing_else() -> None:
 @pytest.mark.parametrize("header", [ALICE, b"x-api-key: sk-CANARY-alice"])
 def test_a_key_opens_the_door_is_noted_by_its_name_and_stays_here(header: bytes) -> None:
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), keyed()) as running:
+        async with proxied(answering(page(200, b"{}")), admission=keyed()) as running:
             client = await running.connect()
             assert (await asked(client, post(b"{}", header)))[0] == 200
             assert (await running.exchange()).ask.client == "alice"
@@ -116,7 +116,7 @@ def test_one_client_at_its_limit_is_told_when_to_come_back_and_others_go_on() ->
         nonlocal go_on
         go_on = asyncio.Event()
         bob, carol = b"x-api-key: sk-CANARY-bob", b"x-api-key: sk-CANARY-carol"
-        async with proxied(script, keyed()) as running:
+        async with proxied(script, admission=keyed()) as running:
             waiting, client = await running.connect(), await running.connect()
             await waiting.send(post(b"wait", bob))
             await until(lambda: running.engine.requests, "the engine to be asked")
@@ -143,7 +143,7 @@ def test_one_client_at_its_limit_is_told_when_to_come_back_and_others_go_on() ->
 def test_without_keys_all_share_one_allowance() -> None:
     async def scenario() -> None:
         admission = Admission(anyone=Allowance(rate=Rate(2, 3600)))
-        async with proxied(answering(page(200, b"{}")), admission) as running:
+        async with proxied(answering(page(200, b"{}")), admission=admission) as running:
             answers = [(await asked(await running.connect(), post()))[:2] for _ in range(3)]
             assert [status for status, _ in answers] == [200, 200, 429]
             assert b"Retry-After: 1800\r\n" in answers[-1][1]
@@ -165,7 +165,7 @@ def test_a_client_that_leaves_gives_its_place_back() -> None:
         await call.gone()
 
     async def scenario() -> None:
-        async with proxied(script, keyed()) as running:
+        async with proxied(script, admission=keyed()) as running:
             for _ in range(20):
                 await leave_at_once(running)
             assert {each.error for each in running.exchanges} == {"client_left"}
@@ -177,7 +177,7 @@ def test_a_client_that_leaves_gives_its_place_back() -> None:
 
 def test_the_anthropic_api_has_its_own_form_of_an_error() -> None:
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), keyed()) as running:
+        async with proxied(answering(page(200, b"{}")), admission=keyed()) as running:
             client = await running.connect()
             status, _, said = await asked(client, post(b"{}", path=b"/v1/messages"))
             assert (status, said["type"], said["error"]["type"]) == (401, "error", "authentication_error")
@@ -189,7 +189,9 @@ def test_the_openai_client_understands_both_refusals() -> None:
     """A wrong key is its user's mistake at once; at a limit it waits as told, and its user sees an answer."""
 
     async def scenario() -> None:
-        async with proxied(answering(*whole_stream(2)), keyed("a:sk-CANARY", "b:sk-CANARY-b rate=1/s")) as running:
+        async with proxied(
+            answering(*whole_stream(2)), admission=keyed("a:sk-CANARY", "b:sk-CANARY-b rate=1/s")
+        ) as running:
             async with AsyncOpenAI(base_url=f"{running.url}/v1", api_key="sk-CANARY-wrong") as client:
                 with pytest.raises(AuthenticationError, match="no_key: show a valid key"):
                     await client.models.list()
@@ -209,7 +211,7 @@ def test_keys_are_read_again_when_told_and_kept_when_they_cannot_be() -> None:
     lines = ["a:sk-CANARY-old"]
 
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), Admission(read_keys=read)) as running:
+        async with proxied(answering(page(200, b"{}")), admission=Admission(read_keys=read)) as running:
             client = await running.connect()
 
             async def statuses() -> list[int]:

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import socket
 from collections.abc import Callable
 
 import pytest
@@ -13,6 +14,7 @@ from scripted_engine import STREAM_HEAD, Call, answering, chunk, page, token, wh
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Outcome
 from imaxproxy.proxy import Admission, Limits, bind
+from imaxproxy.wire import EngineConnection
 from proxy.running import Running, get, head_and_body, post, proxied
 
 LONG = bytes(60_000)
@@ -43,7 +45,7 @@ def test_a_client_that_leaves_aborts_its_request_at_the_engine(moment: str, rese
             elif moment == "in mid-stream":
                 await client.read_until(token("b"))
             if reset:
-                client.leave()
+                client.reset()
             else:
                 client.writer.close()
             await left.wait()
@@ -111,6 +113,32 @@ def test_a_slow_reader_pauses_its_own_engine_and_nobody_else() -> None:
             await slow.read(before)  # it reads on, and so the engine sends on
             await until(lambda: sent_bytes > before, "the engine to go on")
 
+    run(scenario())
+
+
+def test_a_client_that_does_not_read_stops_its_engines_reads_within_2_mb(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the kernel's own buffers; left to itself it takes 4 MB for a client that reads nothing."""
+    read_bytes = 0
+    take = EngineConnection.data_received
+
+    def counted(connection: EngineConnection, data: bytes) -> None:
+        nonlocal read_bytes
+        read_bytes += len(data)
+        take(connection, data)
+
+    async def script(call: Call) -> None:
+        await call.send(STREAM_HEAD)
+        while True:
+            await call.send(FLOOD)
+
+    async def scenario() -> None:
+        async with proxied(script) as running:
+            with socket.create_connection(("127.0.0.1", running.port)) as deaf:
+                deaf.sendall(post())
+                await until_steady(lambda: read_bytes)
+                assert read_bytes < 2 << 20
+
+    monkeypatch.setattr(EngineConnection, "data_received", counted)
     run(scenario())
 
 
@@ -186,7 +214,7 @@ def test_a_head_that_never_ends_is_given_up(sent: bytes) -> None:
     """Also behind a whole request; a client that says nothing may stay."""
 
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), Admission(Limits(head_s=0.1))) as running:
+        async with proxied(answering(page(200, b"{}")), admission=Admission(Limits(head_s=0.1))) as running:
             silent, slow = await running.connect(), await running.connect()
             await slow.send(sent)
             if sent.startswith(get(b"/v1/models")):
@@ -201,7 +229,7 @@ def test_a_head_that_never_ends_is_given_up(sent: bytes) -> None:
 
 def test_a_head_that_grows_without_end_is_cut_off() -> None:
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), Admission(Limits(head_bytes=1000))) as running:
+        async with proxied(answering(page(200, b"{}")), admission=Admission(Limits(head_bytes=1000))) as running:
             client = await running.connect()
             await client.send(b"GET / HTTP/1.1\r\n")
             with contextlib.suppress(ConnectionError):
@@ -232,7 +260,7 @@ def test_a_head_that_comes_byte_by_byte_in_time_is_read() -> None:
 
 def test_clients_beyond_the_limit_are_told_so_and_let_go() -> None:
     async def scenario() -> None:
-        async with proxied(answering(page(200, b"{}")), Admission(Limits(connections=2))) as running:
+        async with proxied(answering(page(200, b"{}")), admission=Admission(Limits(connections=2))) as running:
             clients = [await running.connect() for _ in range(2)]
             for client in clients:
                 await client.send(get(b"/v1/models"))

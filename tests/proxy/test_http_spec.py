@@ -307,7 +307,7 @@ def test_a_body_of_a_byte_too_much_is_refused_before_it_has_come() -> None:
     """Nobody reads it to its end: of 10 GiB that are announced, or sent in chunks, a little is enough to say no."""
 
     async def scenario() -> None:
-        async with proxied(echo, Admission(Limits(body_bytes=1000))) as running:
+        async with proxied(echo, admission=Admission(Limits(body_bytes=1000))) as running:
             announced = await running.connect()
             await announced.send(post(b"").replace(b"Length: 0", b"Length: %d" % (10 << 30)) + b"x" * 99)
             chunked = await running.connect()

@@ -1,8 +1,10 @@
 import pickle
+from collections import Counter
 
 import orjson
 
 from imaxproxy.proxy.merged import Gauges, Merged, Totals, stats
+from imaxproxy.proxy.upstream_state import UpstreamState
 from proxy.test_prometheus import BUSY, MERGED, exchange, totals_of
 
 
@@ -31,3 +33,14 @@ def test_stats_say_who_asked_what_was_repeated_and_how_the_meter_fares() -> None
 
 def test_one_simulated_answer_marks_the_page() -> None:
     assert stats(Merged(BUSY, Gauges(), 0), {"simulated": True})["simulated"] is True
+
+
+def test_upstreams_of_many_workers_are_one_view() -> None:
+    gauges = Gauges()
+    for up, error, models in ((1, None, frozenset("x")), (0, "http_503", None), (1, None, frozenset("y"))):
+        state = UpstreamState("a", "http://a", up, outstanding=2, last_error=error, models=models)
+        state.counts = Counter(requests=3)
+        gauges.merge(Gauges(1, 2, {"a": state}))
+    (said,) = stats(Merged(Totals(), gauges, 0), None)["upstreams"]
+    assert (said["up"], said["up_workers"], said["outstanding"], said["models"]) == (False, 2, 6, ["x", "y"])
+    assert (said["last_error"], said["counts"], gauges.in_flight) == ("http_503", {"requests": 9}, 3)

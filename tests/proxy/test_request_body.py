@@ -119,7 +119,7 @@ SHORT = Admission(Limits(body_idle_s=0.2))
 @pytest.mark.parametrize("rest", [b"", b"lo\r\n"])
 def test_a_body_whose_rest_never_comes_is_given_up(rest: bytes) -> None:
     async def scenario() -> None:
-        async with proxied(echo, SHORT) as running:
+        async with proxied(echo, admission=SHORT) as running:
             client = await running.connect()
             await client.send(CHUNKED + b"5\r\nhel")
             await until(lambda: running.proxy._in_flight, "the request's head to be read")
@@ -137,7 +137,7 @@ def test_a_body_that_trickles_is_given_up_too() -> None:
     """Something comes all the time, and it is never done: 20 bytes where 100 a second are asked for."""
 
     async def scenario() -> None:
-        async with proxied(echo, Admission(Limits(body_idle_s=0.2, body_rate_bytes_per_s=100))) as running:
+        async with proxied(echo, admission=Admission(Limits(body_idle_s=0.2, body_rate_bytes_per_s=100))) as running:
             client = await running.connect()
             await client.send(post(bytes(1000))[:-1000])
             answer = asyncio.ensure_future(client.read_page())

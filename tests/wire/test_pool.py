@@ -125,7 +125,7 @@ def failing(error: OSError) -> Callable[..., object]:
     ("error", "kind"),
     [
         (ConnectionRefusedError(111, "Connection refused"), "connect_refused"),
-        (TimeoutError(), "connect_timeout"),
+        (TimeoutError(), "timeout_connect"),
         (socket.gaierror(-2, "Name or service not known"), "connect_dns"),
         (ssl.SSLCertVerificationError(1, "certificate verify failed"), "connect_tls"),
         (OSError(101, "Network is unreachable"), "connect_failed"),
@@ -165,6 +165,57 @@ def test_over_a_socket() -> None:
         assert connection.reusable
         pool.close()
         await asyncio.wait_for(served.wait(), 5)
+        server.close()
+        await server.wait_closed()
+
+    asyncio.run(run())
+
+
+def test_idle_ones_are_closed_though_nobody_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No descriptor outlives its use, and the engine never has to close it."""
+    monkeypatch.setattr("imaxproxy.wire.pool._SWEEP_S", 0.001)
+
+    async def run() -> None:
+        pool = OfflinePool()
+        old, young = await exchanged(pool), (await pool.take(fresh=True))[0]
+        pool.clock.advance(IDLE_LIMIT_NS - 100)
+        pool.give_back(young)
+        await asyncio.sleep(0.01)
+        assert repr(pool).endswith("0 busy, 2 idle>")
+        pool.clock.advance(100)
+        while not old.closed:
+            await asyncio.sleep(0.001)
+        assert repr(pool).endswith("0 busy, 1 idle>")
+        young.connection_lost(None)  # by the engine
+        while pool._sweep is not None:  # and nobody looks any more
+            await asyncio.sleep(0.001)
+        assert repr(pool).endswith("0 busy, 0 idle>")
+        await exchanged(pool)
+        pool.close()
+
+    asyncio.run(run())
+
+
+def test_one_whose_end_was_not_read_yet_is_not_handed_out() -> None:
+    """The engine's FIN has come, and the loop has not had its turn."""
+
+    async def run() -> None:
+        accepted: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
+        server = await asyncio.start_server(lambda _, writer: accepted.put_nowait(writer), "127.0.0.1", 0)
+        pool = Pool(BaseUrl("127.0.0.1", server.sockets[0].getsockname()[1]))
+        first, _ = await pool.take()
+        pool.give_back(first)
+        assert (await pool.take())[0] is first
+        pool.give_back(first)
+        engine_side = await accepted.get()
+        assert not first.stirred
+        engine_side.get_extra_info("socket").shutdown(socket.SHUT_WR)
+        assert first.stirred
+        assert not first.closed
+        assert (await pool.take())[0] is not first
+        pool.close()
+        engine_side.transport.abort()
+        (await accepted.get()).transport.abort()
         server.close()
         await server.wait_closed()
 
