@@ -12,7 +12,7 @@ from benchmarks.bench import Bench
 from benchmarks.machine import describe, moment
 from benchmarks.rig import PHASES, Load, lasting
 
-KINDS = "proxy", "player", "startup", "memory"
+KINDS = "proxy", "requests", "player", "startup", "memory"
 PLAYER_PHASES = "together", "step"
 """A client makes its own phases when it starts its streams; a step of the source gives all clients the same."""
 
@@ -28,6 +28,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--ttft-ms", type=float, default=20, help="to the first token (default: %(default)s)")
     parser.add_argument("--phases", default="spread,together", help=f"of the proxies' load: {','.join(PHASES)}")
     parser.add_argument("--only", default="", help="contestants whose names contain one of these: a,b")
+    parser.add_argument("--connections", type=int, default=32, help="of `requests` (default: %(default)s)")
     parser.add_argument("--memory-streams", type=int, default=1000, help="(default: %(default)s)")
     parser.add_argument("--memory-tokens", type=int, default=8000, help="(default: %(default)s)")
     parser.add_argument("--memory-itl-ms", type=float, default=20, help="(default: %(default)s)")
@@ -54,6 +55,8 @@ def measure(options: argparse.Namespace) -> Bench:
     if "proxy" in options.what:
         for phases in options.phases:
             bench.proxies(loads(options, phases), options.repeats)
+    if "requests" in options.what:
+        bench.requests(options.connections, options.seconds, options.repeats)
     if "player" in options.what:
         for phases in PLAYER_PHASES:
             bench.players(loads(options, phases), options.repeats)

@@ -16,8 +16,10 @@ from benchmarks.player_case import played, start_up
 from benchmarks.probes import help_time, memory
 from benchmarks.proxies import PROXIES, Proxy
 from benchmarks.proxy_case import direct, proxied
+from benchmarks.requests_case import rate
 from benchmarks.rig import Load
 
+KINDS = "proxy", "requests", "player", "startup", "help", "memory"
 Contestant = TypeVar("Contestant", Proxy, Client)
 
 
@@ -36,7 +38,7 @@ class Bench:
 
     def __init__(self, only: tuple[str, ...]) -> None:
         program("source"), program("client")
-        self.results: dict[str, list[Any]] = {kind: [] for kind in ("proxy", "player", "startup", "help", "memory")}
+        self.results: dict[str, list[Any]] = {kind: [] for kind in KINDS}
         self.failed: list[Failed] = []
         self.versions: dict[str, str] = {}
         self._only = only
@@ -46,8 +48,15 @@ class Bench:
         for load in loads:
             for repeat in range(repeats):
                 self._run("proxy", "direct", load, partial(direct, load))
-                for proxy in turned(present, repeat):
+                able = [proxy for proxy in present if load.streams <= (proxy.most_streams or load.streams)]
+                for proxy in turned(able, repeat):
                     self._run("proxy", proxy.name, load, partial(proxied, proxy, load))
+
+    def requests(self, connections: int, seconds: float, repeats: int) -> None:
+        present = self._present("requests", PROXIES)
+        for repeat in range(repeats):
+            for proxy in turned(present, repeat):
+                self._run("requests", proxy.name, None, partial(rate, proxy, connections, seconds))
 
     def players(self, loads: list[Load], repeats: int) -> None:
         for client in self._present("player", CLIENTS):

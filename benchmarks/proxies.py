@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from typing import Protocol
 
+from benchmarks.gateways import BareRelay, LiteLlm, Smg
 from benchmarks.paths import Unavailable, free_port, imaxproxy
 from benchmarks.process import Child
 from benchmarks.truth import Figures
@@ -17,6 +18,8 @@ VALID = "valid"
 
 class Proxy(Protocol):
     name: str
+    most_streams: int | None
+    """Not run with more: it is saturated already."""
 
     def version(self) -> str:
         """Raises Unavailable when it is not installed."""
@@ -61,6 +64,7 @@ class Nginx:
     """The bar: a C proxy that reports nothing. Unbuffered, one worker, keep-alive to the upstream, no access log."""
 
     name = "nginx"
+    most_streams = None
 
     def version(self) -> str:
         if not shutil.which("nginx"):
@@ -87,6 +91,7 @@ class Imaxproxy:
     """The proxy under test, with its defaults."""
 
     name = "imaxproxy"
+    most_streams = None
 
     def version(self) -> str:
         return imaxproxy_version()
@@ -122,4 +127,4 @@ def imaxproxy_reported(run: Path) -> tuple[Figures, str]:
     return figures, VALID if meter.get("valid") else "; ".join(map(str, meter.get("reasons", [])))
 
 
-PROXIES: tuple[Proxy, ...] = (Nginx(), Imaxproxy())
+PROXIES: tuple[Proxy, ...] = (Nginx(), Imaxproxy(), BareRelay(), Smg(), LiteLlm())

@@ -19,6 +19,7 @@ def document(facts: dict[str, Any], results: Results, failed: Sequence[Any]) -> 
         heading(facts),
         shape(facts) if results["proxy"] or results["player"] else "",
         *(proxies(phases, runs) for phases in PHASES if (runs := by_phases(results["proxy"], phases))),
+        rates(results["requests"]) if results["requests"] else "",
         *(players(phases, runs) for phases in PHASES if (runs := by_phases(results["player"], phases))),
         start_ups(results["startup"], results["help"]) if results["startup"] or results["help"] else "",
         memory(results["memory"]) if results["memory"] else "",
@@ -152,6 +153,26 @@ def proxies(phases: str, runs: Sequence[Any]) -> str:
     if truths:
         text += "\n\n" + grid(["streams", "proxy", *TRUTH_HEADS, "its own verdict"], truths)
     return text
+
+
+def rates(runs: Sequence[Any]) -> str:
+    rows = [
+        [
+            name,
+            spread(of, operator.attrgetter("per_s"), ".0f"),
+            spread(of, operator.attrgetter("cpu_us"), ".0f"),
+            middle(of, lambda run: 100 * run.core_share, 0),
+            *(middle(of, operator.attrgetter(which), 2) for which in ("p50_ms", "p99_ms")),
+            str(sum(run.bad for run in of)),
+        ]
+        for name in dict.fromkeys(run.name for run in runs)
+        if (of := [run for run in runs if run.name == name])
+    ]
+    heads = ["proxy", "requests/s", "CPU µs/request", "core %", "p50 ms", "p99 ms", "failed"]
+    return (
+        f"### Small requests, not streamed\n\n{runs[0].connections} keep-alive connections, as fast as answers come "
+        "(wrk), the proxy alone on its core.\n\n" + grid(heads, rows)
+    )
 
 
 def delay(runs: Sequence[Any], base: Sequence[Any], get: Get) -> str:

@@ -19,7 +19,7 @@ def run(scenario: Coroutine[Any, Any, T], deadline_s: float = DEADLINE_S) -> T:
         asyncio.get_running_loop().set_exception_handler(lambda _loop, context: unheard.append(context))
         async with asyncio.timeout(deadline_s):
             found = await scenario
-        assert unheard == []
+        assert unheard == [], unheard
         return found
 
     return uvloop.run(watched())

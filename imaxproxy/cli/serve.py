@@ -1,43 +1,49 @@
-"""`imaxproxy serve`."""
+"""`imaxproxy serve`: its options, and from them the `Plan`."""
 
-import asyncio
 import contextlib
-import signal
-import socket
 import sys
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_result, say
+from imaxproxy.cli.gate import Gate, gate_options
+from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
+from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
-from imaxproxy.runs import Journal, Manifest, RunDirectory, summarize
-from imaxproxy.wire import BaseUrl
+from imaxproxy.runs import Manifest, RunDirectory, summarize
+from imaxproxy.wire import BaseUrl, shown
 
-if TYPE_CHECKING:
-    from imaxproxy.proxy import Proxy
+_UNWRITTEN = frozenset({"url", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
+"""Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
+
+AUTO = "auto"
+MOST_WORKERS = 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Listen:
-    """Where clients connect, and how long a stopped proxy waits for their streams."""
-
-    host: str
-    door: socket.socket
-    drain_timeout_s: float
-
-    @property
-    def url(self) -> BaseUrl:
-        return BaseUrl(self.host, self.door.getsockname()[1])
+def worker_count(value: str | int) -> str | int:
+    """How many workers, from 1; or `auto`."""
+    if value == AUTO:
+        return AUTO
+    if not str(value).isdecimal() or not 0 < int(value) <= MOST_WORKERS:
+        raise click.BadParameter(f"{value} is not a number of workers from 1 to {MOST_WORKERS}, or auto")
+    return int(value)
 
 
 @click.command(short_help="Stand between clients and an engine, and measure every token.")
 @engine_options("--upstream")
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=8080, show_default=True, type=click.IntRange(0, 65535), help="0: any free one.")
+@click.option(
+    "--workers",
+    type=worker_count,
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Processes that relay, all on one port; auto: one a core.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: imax-runs/<time>-serve]")
 @click.option(
     "--drain-timeout",
@@ -47,52 +53,60 @@ class Listen:
     metavar="S",
     help="After SIGTERM, wait this long for streams.",
 )
+@gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
-def serve(
-    url: str | None,
-    recipe: str | None,
-    *,
-    simulate: bool,
-    gpu: str | None,
-    gpus: int | None,
-    host: str,
-    port: int,
-    out: Path | None,
-    drain_timeout: float,
-    as_json: bool,
-) -> int:
+def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
 
     \b
     imaxproxy serve --upstream http://127.0.0.1:8000 --port 8080
     imaxproxy serve --engine gpt-oss-120b-b200-vllm --simulate
 
+    imaxproxy serve --upstream http://127.0.0.1:8000 --workers auto
+
     Point clients at http://127.0.0.1:8080/v1. Each exchange is journalled as it ends; /health and /imax/stats answer
     while it runs. SIGTERM or Ctrl-C lets streams in flight end, then prints the table; a second one drops them, and
-    the exit status is 1.
+    the exit status is 1. With several workers SIGHUP replaces them, and no request fails for it.
     """
-    from imaxproxy.proxy import bind
+    from imaxproxy.proxy import open_doors, usable_cpus
 
-    choice = EngineChoice(url, "--upstream", recipe, simulate, gpu, gpus)
+    choice = EngineChoice(flags["url"], "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
-    upstream = BaseUrl.parse(url, "--upstream") if url else None
+    upstream = BaseUrl.parse(flags["url"], "--upstream", flags["upstream_ca"]) if flags["url"] else None
+    gate = Gate.of(flags)
+    gate.check([upstream] if upstream else [])
     described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
-        listen = Listen(host, stack.enter_context(bind(host, port)), drain_timeout)
-        run = RunDirectory.create(out, "serve")
-        if recipe is not None:
-            engine = stack.enter_context(SimulatedRecipe(recipe, run.path))
+        workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
+        doors = open_doors(flags["host"], flags["port"], workers)
+        for door in doors:
+            stack.enter_context(door)
+        run = RunDirectory.create(flags["out"], "serve")
+        if flags["recipe"] is not None:
+            engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
             upstream, described = BaseUrl.parse(engine.base_url, "--engine"), engine.describe()
         else:
             assert upstream is not None
             described = choice.stated() or _ask(upstream)
-        settings = {"upstream": str(upstream), "host": host, "port": port}
-        manifest = Manifest("serve", sys.argv, settings, engine=described)
+        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run, gate)
+        manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
-        ended, lost = _serve(upstream, listen, run, described)
+        ended, lost = relay(plan)
     replace(manifest, ended=ended, lost_lines=lost).write(run)
-    print_result(summarize(run), run, as_json=as_json)
+    print_result(summarize(run), run, as_json=flags["as_json"])
     return 0 if ended == "finished" else 1
+
+
+def _settings(plan: Plan, flags: dict[str, Any]) -> dict[str, Any]:
+    """What the manifest says of the options."""
+    return {"upstream": str(plan.upstream)} | {name: _plain(flags[name]) for name in flags if name not in _UNWRITTEN}
+
+
+def _plain(value: object) -> object:
+    """As JSON has it."""
+    if isinstance(value, tuple):
+        return [_plain(each) for each in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def _ask(upstream: BaseUrl) -> dict[str, Any] | None:
@@ -101,52 +115,3 @@ def _ask(upstream: BaseUrl) -> dict[str, Any] | None:
         return ask_engine(upstream, "/imax/engine")
     except OSError:  # not up yet: /health says so, and clients get 502 until it is
         return None
-
-
-def _serve(upstream: BaseUrl, listen: Listen, run: RunDirectory, engine: dict[str, Any] | None) -> tuple[str, int]:
-    import uvloop
-
-    journal = Journal(run)
-    try:
-        return uvloop.run(_until_stopped(upstream, listen, run, journal, engine)), journal.lost
-    finally:
-        journal.close()
-
-
-async def _until_stopped(
-    upstream: BaseUrl, listen: Listen, run: RunDirectory, journal: Journal, engine: dict[str, Any] | None
-) -> str:
-    from imaxproxy.metrics import HealthProbe, tune_gc
-    from imaxproxy.proxy import Proxy
-
-    loop = asyncio.get_running_loop()
-    proxy = Proxy(upstream, journal.add, engine)
-    await proxy.listen(listen.door)
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    probe = HealthProbe(loop, journal.add_health)
-    mark = " (SIMULATED)" if engine and engine.get("simulated") else ""
-    say(f"imaxproxy: {listen.url}/v1 -> {upstream}{mark}; journal in {run.path}; Ctrl-C to stop")
-    if listen.host not in ("127.0.0.1", "::1", "localhost"):
-        say(f"imaxproxy: warning: {listen.host} is open to the network, and nobody is asked for a key")
-    tune_gc()
-    await stop.wait()
-    stop.clear()
-    say("imaxproxy: stopping; streams in flight may end (again to drop them)")
-    drained = await _drain(proxy, stop, listen.drain_timeout_s)
-    await proxy.close()
-    probe.close()
-    return "finished" if drained else "dropped streams"
-
-
-async def _drain(proxy: "Proxy", stop: asyncio.Event, timeout_s: float) -> bool:
-    """True when all streams ended; a second signal or the timeout drops them."""
-    drain = asyncio.ensure_future(proxy.drain(timeout_s))
-    again = asyncio.ensure_future(stop.wait())
-    await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
-    again.cancel()
-    if not drain.done():
-        drain.cancel()
-        return False
-    return drain.result()

@@ -82,7 +82,8 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     request = urllib.request.Request(f"{url}{path}", headers=headers)
     # As the player connects: straight, whatever HTTP_PROXY says.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    straight = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=url.ssl_context), _NoRedirect()]
+    opener = urllib.request.build_opener(*straight)
     try:
         with opener.open(request, timeout=_PROBE_TIMEOUT_S) as answer:
             value = json.load(answer)
@@ -94,6 +95,13 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP: {type(error).__name__}") from error
     return value if isinstance(value, dict) else None
+
+
+class _NoRedirect(urllib.request.HTTPRedirectHandler):
+    """An engine answers itself, or not at all: it does not choose where we connect."""
+
+    def redirect_request(self, *_: Any) -> None:  # noqa: ANN401 (urllib's own signature)
+        return None
 
 
 class SimulatedRecipe:

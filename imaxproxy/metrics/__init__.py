@@ -1,5 +1,6 @@
 """What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
 
+from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions
 from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Outcome, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
@@ -10,11 +11,14 @@ from imaxproxy.metrics.window import Window, WindowFinder, Windows
 __all__ = [
     "ANSWER",
     "METRICS",
+    "OTHER",
     "PERCENTILES",
     "REASONING",
     "TOOL",
     "Ask",
+    "Breakdown",
     "CountedBy",
+    "Dimensions",
     "Exchange",
     "HealthProbe",
     "HealthSample",

@@ -57,6 +57,18 @@ class Ask:
     dialect: str | None = None
     """The API that was spoken ("chat"); None for what is only passed through, which no metric counts."""
     session_id: str | None = None
+    upstream: str | None = None
+    """Which of several engines was asked (its URL, without keys); None where there is one only."""
+    retried: str | None = None
+    """Why it was put to an engine a second time (`stale_connection`, `connect_refused`, ...)."""
+    client: str | None = None
+    """The name of the key that the proxy's client showed; never the key."""
+    client_retry: int | None = None
+    """How often the client's SDK had sent this request before (`x-stainless-retry-count`), where it says so."""
+    trace_id: str | None = None
+    """The W3C trace that the request belongs to (`traceparent`): joins it with the engine's own spans."""
+    tags: dict[str, str] | None = None
+    """`X-Imax-Tag` headers: dimensions of the summary."""
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None
 

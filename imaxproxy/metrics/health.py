@@ -109,6 +109,19 @@ class MeterHealth:
         self._samples += 1
         self._busy_samples += sample.cpu_ns > CPU_LIMIT_SHARE * sample.wall_ns
 
+    def merge(self, other: "MeterHealth") -> None:
+        """Add another's samples."""
+        self.lag.merge(other.lag)
+        self._wall_ns += other._wall_ns
+        self._cpu_ns += other._cpu_ns
+        self._samples += other._samples
+        self._busy_samples += other._busy_samples
+
+    @property
+    def cpu_ns(self) -> int:
+        """CPU time (user + system) of all workers."""
+        return self._cpu_ns
+
     @property
     def cpu_share(self) -> float | None:
         """CPU seconds (user + system) a second of one worker, over the run."""

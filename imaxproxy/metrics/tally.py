@@ -1,13 +1,13 @@
 """What many exchanges come to: counts and one histogram for each metric. Mergeable."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
 from imaxproxy.metrics import formulas
 from imaxproxy.metrics.exchange import CountedBy, Exchange, Outcome
-from imaxproxy.metrics.histogram import Histogram
+from imaxproxy.metrics.histogram import MOST_FRESH, Histogram
 
 PER_EXCHANGE_NS: dict[str, Callable[[Exchange], float | None]] = {
     "ttft_ms": formulas.ttft_ns,
@@ -43,8 +43,9 @@ _EXACTNESS = list(CountedBy)
 class Tally:
     """Takes exchanges one by one; `requests`, `tokens` and `stats` give the parts of `summary.json`."""
 
-    def __init__(self) -> None:
-        self.histograms = {name: Histogram() for name in METRICS}
+    def __init__(self, metrics: Sequence[str] = METRICS, most_fresh: int = MOST_FRESH) -> None:
+        """`metrics`: those that get a histogram; `most_fresh`: see Histogram."""
+        self.histograms = {name: Histogram(most_fresh) for name in metrics}
         self.outcomes: Counter[Outcome] = Counter()
         self.errors: Counter[str] = Counter()
         self.counted_by: Counter[CountedBy] = Counter()
@@ -57,9 +58,12 @@ class Tally:
         self.simulated = 0
         self.passed_through = 0
         """Exchanges of paths that are not measured (`/v1/models`, `/tokenize`): in the journal, in no metric."""
+        self.client_retries = 0
+        """Exchanges that the client's SDK had tried before, without telling its user."""
 
     def add(self, exchange: Exchange) -> None:
         self.simulated += exchange.simulated
+        self.client_retries += bool(exchange.ask.client_retry)
         if exchange.ask.dialect is None:
             self.passed_through += 1
             return
@@ -70,7 +74,7 @@ class Tally:
         self._add_latencies(exchange)
 
     def merge(self, other: "Tally") -> None:
-        """Add another's counts and histograms."""
+        """Add another's counts and histograms; it has the same metrics."""
         for name, histogram in other.histograms.items():
             self.histograms[name].merge(histogram)
         self.outcomes.update(other.outcomes)
@@ -82,6 +86,7 @@ class Tally:
         self.coalesced_events += other.coalesced_events
         self.simulated += other.simulated
         self.passed_through += other.passed_through
+        self.client_retries += other.client_retries
 
     @property
     def sent(self) -> int:
@@ -91,7 +96,11 @@ class Tally:
         """`requests` of summary.json; completed + failed + aborted + truncated = sent."""
         counts: dict[str, Any] = {"sent": self.sent}
         counts |= {outcome.value: self.outcomes[outcome] for outcome in Outcome}
-        return counts | {"by_error": dict(sorted(self.errors.items())), "passed_through": self.passed_through}
+        return counts | {
+            "by_error": dict(sorted(self.errors.items())),
+            "passed_through": self.passed_through,
+            "client_retries": self.client_retries,
+        }
 
     def tokens(self) -> dict[str, Any]:
         """`tokens` of summary.json. `counted_by` is the least exact way in use among exchanges that gave tokens."""
@@ -125,18 +134,20 @@ class Tally:
             self.counted_by[exchange.counted_by] += 1
 
     def _add_latencies(self, exchange: Exchange) -> None:
+        histograms = self.histograms
         for name, formula in PER_EXCHANGE_NS.items():
-            if (value_ns := formula(exchange)) is not None:
-                self.histograms[name].record(int(value_ns) // NS_PER_US)
+            if name in histograms and (value_ns := formula(exchange)) is not None:
+                histograms[name].record(int(value_ns) // NS_PER_US)
         for name, formula in PER_EXCHANGE_RATE.items():
-            if (rate := formula(exchange)) is not None:
-                self.histograms[name].record(round(rate * Histogram.UNIT))
-        gaps_us = formulas.event_gaps_us(exchange.timeline)
-        self.histograms["event_gap_ms"].record_values(gaps_us)
-        if exchange.timeline.one_token_each():  # the common case, where the two metrics are the same values
-            self.histograms["itl_ms"].record_values(gaps_us)
-        else:
-            self.histograms["itl_ms"].record_counts(formulas.itl_us(exchange.timeline))
+            if name in histograms and (rate := formula(exchange)) is not None:
+                histograms[name].record(round(rate * Histogram.UNIT))
+        if "event_gap_ms" in histograms:
+            histograms["event_gap_ms"].record_values(formulas.event_gaps_us(exchange.timeline))
+        if "itl_ms" in histograms:
+            if exchange.timeline.one_token_each():  # the common case, where it holds the same values as the gaps
+                histograms["itl_ms"].record_values(formulas.event_gaps_us(exchange.timeline))
+            else:
+                histograms["itl_ms"].record_counts(formulas.itl_us(exchange.timeline))
 
 
 def per_second(amount: int | None, duration_s: float) -> float | None:

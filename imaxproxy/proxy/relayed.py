@@ -32,10 +32,11 @@ class Relayed(web.StreamResponse):
 class Relay:
     """Writes one engine's response to one client's transport."""
 
-    def __init__(self, request: web.BaseRequest, transport: asyncio.Transport) -> None:
+    def __init__(self, request: web.BaseRequest, transport: asyncio.Transport, *, last: bool = False) -> None:
+        """`last`: the connection ends with this answer, and its head says so."""
         self._request = request
         self._transport = transport
-        self.keep_alive = bool(request.keep_alive)
+        self.keep_alive = bool(request.keep_alive) and not last
         self.status: int | None = None
 
     def on_head(self, head: ResponseHead) -> Forward:
@@ -69,4 +70,6 @@ class Relay:
         ]
         if not self.keep_alive:
             lines.append(b"Connection: close")
+        elif self._request.version < (1, 1):  # it stays only where it is told so
+            lines.append(b"Connection: keep-alive")
         return b"\r\n".join(lines) + b"\r\n\r\n"

@@ -2,7 +2,7 @@
 
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.hlog import read_hlog, write_hlog
-from imaxproxy.runs.journal import Journal, read_health, read_journal
+from imaxproxy.runs.journal import Journal, read_health, read_journal, read_rest
 from imaxproxy.runs.manifest import Manifest
 from imaxproxy.runs.summary import summarize
 
@@ -13,6 +13,7 @@ __all__ = [
     "read_health",
     "read_hlog",
     "read_journal",
+    "read_rest",
     "summarize",
     "write_hlog",
 ]

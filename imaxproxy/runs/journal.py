@@ -47,6 +47,10 @@ class Appender:
         self.lost = 0
         """Lines that could not be written (disk full): the run goes on, and says so."""
 
+    @property
+    def size_bytes(self) -> int:
+        return self._end
+
     def append(self, row: dict[str, Any]) -> None:
         line = _line(row)
         written = 0
@@ -76,6 +80,11 @@ class Journal:
 
     def add_health(self, sample: HealthSample) -> None:
         self._meter.append(sample.as_dict())
+
+    @property
+    def size_bytes(self) -> int:
+        """Of the exchanges: where the next one's line begins."""
+        return self._exchanges.size_bytes
 
     @property
     def lost(self) -> int:
@@ -143,6 +152,13 @@ def read_journal(run: RunDirectory, *, outline: bool = False) -> Iterator[Exchan
             yield exchange
 
 
+def read_rest(run: RunDirectory, worker: int, from_byte: int) -> Iterator[Exchange]:
+    """The exchanges of one worker's journal from a line's beginning on; none where it has no journal."""
+    with suppress(FileNotFoundError):
+        for _, row in _rows(run.journal(worker), from_byte):
+            yield exchange_of(row)
+
+
 def read_health(run: RunDirectory) -> Iterator[HealthSample]:
     """All samples of the meter's health."""
     for path in run.meters():
@@ -169,8 +185,9 @@ def _broken(path: Path, number: int, error: Exception) -> ImaxproxyError:
     return ImaxproxyError(f"{path}:{number}: not a journal line ({error}); remove it to go on")
 
 
-def _rows(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+def _rows(path: Path, from_byte: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
     with path.open("rb") as lines:
+        lines.seek(from_byte)
         for number, line in enumerate(lines, 1):
             if not line.endswith(b"\n"):
                 return  # the process was killed inside its last write

@@ -6,6 +6,7 @@ from typing import Any
 from imaxproxy.economics import provisioned_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
+    Dimensions,
     Exchange,
     MeterHealth,
     Outcome,
@@ -79,10 +80,12 @@ def summarize(run: RunDirectory) -> dict[str, Any]:
         windows = Windows(Window(0, 0), None, None, None)
     tallies = {"whole": WindowTally(windows.whole, is_run=True)}
     tallies |= {name: WindowTally(part) for name in _PARTS if (part := getattr(windows, name)) is not None}
+    dimensions = Dimensions()
     for exchange in read_journal(run):
+        dimensions.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
-    summary = _compose(Manifest.read(run), tallies, rates, _health(run))
+    summary = _compose(Manifest.read(run), tallies, rates, _health(run)) | dimensions.as_dict()
     write_json(run.summary, summary)
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])

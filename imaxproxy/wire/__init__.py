@@ -6,7 +6,7 @@ from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
-from imaxproxy.wire.key import keyless
+from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, keyless, shown
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
 
@@ -17,6 +17,8 @@ __all__ = [
     "CHAT",
     "COMPLETIONS",
     "DIALECTS",
+    "HIDDEN",
+    "SECRET_HEADERS",
     "Answered",
     "BaseUrl",
     "Dialect",
@@ -30,4 +32,5 @@ __all__ = [
     "dropped_headers",
     "due",
     "keyless",
+    "shown",
 ]

@@ -10,6 +10,7 @@ from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead
+from imaxproxy.wire.pump import Tap, tap
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
 
 Forward = Callable[[bytes], None]
@@ -55,12 +56,14 @@ class EngineConnection(asyncio.Protocol):
         "_reusable",
         "_sent_ns",
         "_stamp",
+        "_tap",
         "_transport",
     )
 
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         self._clock_ns = clock_ns
         self._transport: asyncio.Transport | None = None
+        self._tap: Tap | None = None
         self._question: Question | None = None
         self._answered: asyncio.Future[Answered] | None = None
         self._sent_ns: int | None = None
@@ -86,6 +89,11 @@ class EngineConnection(asyncio.Protocol):
     def reusable(self) -> bool:
         """The last answer left the connection fit for another question."""
         return self._reusable and not self.closed
+
+    def use_pump(self) -> None:
+        """Have reads come the cheap way, where there is one; uvloop starts its own only after `connection_made`."""
+        if self._transport is not None and not self._transport.is_closing():
+            self._tap = tap(self._transport, self)
 
     def ask(self, question: Question) -> "asyncio.Future[Answered]":
         """Send a request; the future always gets a result, never an exception, unless it is cancelled."""
@@ -117,17 +125,18 @@ class EngineConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection now."""
+        self._close_tap()
         if self._transport is not None:
             self._transport.abort()
 
     def pause(self) -> None:
         """Take no more from the engine: whoever we forward to is slower."""
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.pause_reading()
+            (self._tap or self._transport).pause_reading()
 
     def resume(self) -> None:
         if self._transport is not None and not self._transport.is_closing():
-            self._transport.resume_reading()
+            (self._tap or self._transport).resume_reading()
 
     # The event loop's side --------------------------------------------------------------------------------------------
 
@@ -159,7 +168,15 @@ class EngineConnection(asyncio.Protocol):
     def eof_received(self) -> bool:
         return False  # an engine that half-closes has said its last
 
+    def hung_up(self, error: OSError | None) -> None:
+        """The pump's word for the connection's end."""
+        transport = self._transport
+        self.connection_lost(error)
+        if transport is not None:
+            transport.abort()
+
     def connection_lost(self, exc: Exception | None) -> None:
+        self._close_tap()
         self._transport = None
         if self._question is None:
             return
@@ -201,6 +218,12 @@ class EngineConnection(asyncio.Protocol):
             self._stamp(now_ns)
             self._keep(rest)
         self._digest(now_ns)
+
+    def _close_tap(self) -> None:
+        """Before the socket is closed: its number may be another's a moment later."""
+        if self._tap is not None:
+            self._tap.pause_reading()
+            self._tap = None
 
     def _digest(self, now_ns: int) -> None:
         reception = self._reception

@@ -1,5 +1,6 @@
 """A response's status line and headers, read by llhttp (`httptools`)."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import httptools
@@ -116,7 +117,7 @@ def _parse(data: bytes) -> ResponseHead:
     return ResponseHead(status, collector.reason, collector.headers, keep_alive)
 
 
-def dropped_headers(headers: Headers) -> frozenset[bytes]:
+def dropped_headers(headers: Sequence[tuple[bytes, bytes]]) -> frozenset[bytes]:
     """Lower-case names that must not travel on: hop-by-hop ones and those that `Connection` names."""
     named = b",".join(value for name, value in headers if name.lower() == b"connection")
     return HOP_BY_HOP | {name.strip().lower() for name in named.split(b",") if name.strip()}

@@ -1,20 +1,47 @@
-"""The key that a request carries, kept out of what is written down about it."""
+"""Keys, kept out of what is written down: those that a request carries, and whatever else looks like one."""
 
 import re
 from dataclasses import replace
 
 from imaxproxy.metrics import Exchange
 
-_KEY = re.compile(
-    rb"^(?:authorization:[ \t]*(?:bearer|basic)?|(?:x-)?api-key:)[ \t]*(\S+)", re.IGNORECASE | re.MULTILINE
+SECRET_HEADERS = frozenset(
+    {b"authorization", b"proxy-authorization", b"x-api-key", b"api-key", b"cookie", b"set-cookie"}
+)
+"""Lower-case names of headers whose value nobody writes down."""
+HIDDEN = "***"
+
+_CARRIED = re.compile(
+    rb"^(?:(?:proxy-)?authorization:[ \t]*(?:bearer|basic)?|(?:x-)?api-key:)[ \t]*(\S+)",
+    re.IGNORECASE | re.MULTILINE,
+)
+_USERINFO = re.compile(r"(?<=://)\S*@")  # also a password with a slash in it, which is no URL any more
+_PARAMETER = re.compile(
+    r"((?:^|[?&;])(?:[a-z_-]*(?:key|token|secret|password)|sig|signature)=)([^&;#\s]+)", re.IGNORECASE
+)
+_TOLD = re.compile(
+    r"\b(?:sk|pk|rk|hf|gsk|xai|nvapi|ghp|AIza)[-_]?[\w-]{8,}"  # as providers issue them
+    r"|(?<=bearer )[\w.~+/=-]{8,}"
+    r"|(?<=key\": \")[^\"]+|(?<=key\":\")[^\"]+",  # {"api_key": "..."}
+    re.IGNORECASE,
 )
 
 
+def shown(url: str) -> str:
+    """A URL, or a part of one, as it may be written down: without user and password, without keys in its query."""
+    if "=" in url:
+        url = _PARAMETER.sub(rf"\1{HIDDEN}", url)
+    return _USERINFO.sub(f"{HIDDEN}@", url) if "@" in url else url
+
+
 def keyless(exchange: Exchange, request: bytes) -> Exchange:
-    """The exchange, its detail without the request's own keys: engines repeat them in their error messages."""
+    """The exchange, its detail without keys: engines repeat in their error messages what they were sent."""
     detail = exchange.detail
     if detail is None:
         return exchange
-    for key in _KEY.findall(request[: request.find(b"\r\n\r\n")]):
-        detail = detail.replace(key.decode(errors="replace"), "***")
-    return replace(exchange, detail=detail)
+    head = request[: request.find(b"\r\n\r\n")]
+    target = head.partition(b"\r\n")[0].decode(errors="replace")
+    carried = [key.decode(errors="replace") for key in _CARRIED.findall(head)]
+    for key in carried + [value for _, value in _PARAMETER.findall(target)]:
+        detail = detail.replace(key, HIDDEN)
+    return replace(exchange, detail=shown(_TOLD.sub(HIDDEN, detail)))

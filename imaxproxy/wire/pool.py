@@ -66,6 +66,7 @@ class Pool:
                 )
         except OSError as error:
             raise WireError(_kind(error), f"cannot connect to {self.url}: {error.strerror or error}") from error
+        connection.use_pump()
         return connection
 
 

@@ -4,7 +4,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imaxproxy.metrics import PERCENTILES, Histogram
-from imaxproxy.metrics import histogram as histogram_module
 from imaxproxy.metrics.histogram import DIGITS, HIGHEST, LOWEST
 
 EDGES = [0, 1, 2, 1023, 1024, 2047, 2048, 2049, 4095, 4096, HIGHEST - 1, HIGHEST]
@@ -97,9 +96,8 @@ def test_reading_between_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("record", ["record", "record_values", "record_counts"])
-def test_memory_is_bounded_while_nobody_reads(record: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(histogram_module, "_MOST_FRESH", 100)
-    histogram = Histogram()
+def test_memory_is_bounded_while_nobody_reads(record: str) -> None:
+    histogram = Histogram(most_fresh=100)
     for value in range(1000):
         argument = {"record": value, "record_values": [value], "record_counts": {value: 1}}[record]
         getattr(histogram, record)(argument)
@@ -112,6 +110,16 @@ def test_stats_are_read_in_units_of_a_thousand() -> None:
         "count": 4, "mean": 3.0, "min": 1.0, "max": 6.0,
         "p50": 2.0, "p75": 3.001, "p90": 6.0, "p95": 6.0, "p99": 6.0, "p999": 6.0,
     }  # fmt: skip
+
+
+@given(st.lists(VALUES), st.lists(st.integers(0, HIGHEST), min_size=1))
+def test_counts_up_to_a_bound_are_those_of_whole_buckets(values: list[int], bounds: list[int]) -> None:
+    histogram, bounds = ours(values), sorted(bounds)
+    counted = histogram.counts_up_to(bounds)
+    assert counted == sorted(counted)
+    for bound, count in zip(bounds, counted, strict=True):
+        least = sum(value <= bound - bound // 1000 - 1 for value in values)
+        assert least <= count <= sum(value <= bound for value in values)
 
 
 def test_an_empty_one_knows_nothing() -> None:

@@ -10,7 +10,7 @@ from on_loop import until
 from scripted_engine import Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Proxy, bind
+from imaxproxy.proxy import Admission, Fleet, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -52,6 +52,7 @@ class Running:
     """A proxy that listens, the engine behind it, and what it measured."""
 
     proxy: Proxy
+    fleet: Fleet
     engine: ScriptedEngine
     port: int
     exchanges: list[Exchange] = field(default_factory=list)
@@ -93,14 +94,15 @@ class Running:
 
 
 @asynccontextmanager
-async def proxied(script: Script) -> AsyncIterator[Running]:
+async def proxied(script: Script, admission: Admission | None = None) -> AsyncIterator[Running]:
     """A proxy in front of a scripted engine."""
     exchanges: list[Exchange] = []
     async with ScriptedEngine(script) as engine:
-        proxy = Proxy(BaseUrl.parse(engine.url, "--upstream"), exchanges.append)
+        fleet = Fleet([BaseUrl.parse(engine.url, "--upstream")])
+        proxy = Proxy(fleet, exchanges.append, admission=admission)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
-        running = Running(proxy, engine, door.getsockname()[1], exchanges)
+        running = Running(proxy, fleet, engine, door.getsockname()[1], exchanges)
         try:
             yield running
         finally:

@@ -1,6 +1,8 @@
 """The clients' side: who leaves, who lags, who does not speak HTTP."""
 
 import asyncio
+import contextlib
+import json
 import logging
 from collections.abc import Callable
 
@@ -10,7 +12,7 @@ from scripted_engine import STREAM_HEAD, Call, answering, chunk, page, token, wh
 
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Outcome
-from imaxproxy.proxy import bind
+from imaxproxy.proxy import Admission, Limits, bind
 from proxy.running import Running, get, head_and_body, post, proxied
 
 LONG = bytes(60_000)
@@ -74,7 +76,7 @@ def test_many_clients_that_leave_a_flood_leave_nothing_behind() -> None:
                 await asyncio.gather(*(visit(running) for _ in range(20)))
             await until(lambda: len(running.exchanges) == 100, "all exchanges to end")
             assert {exchange.error for exchange in running.exchanges} == {"client_left"}
-            assert "0 busy, 0 idle" in repr(running.proxy._pool)
+            assert "0 busy, 0 idle" in repr(running.fleet.upstreams[0].pool)
 
     run(scenario())
 
@@ -142,30 +144,111 @@ def test_answers_to_a_client_that_asks_and_does_not_read_wait_for_it() -> None:
     run(scenario())
 
 
+LONG_TARGET = b"/" + b"x" * 70_000
+
+
 @pytest.mark.parametrize(
-    "sent",
+    ("sent", "status", "code"),
     [
-        b"nonsense\r\n\r\n",
-        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 5,  # TLS
-        post().replace(b"\r\n\r\n", b"\r\nTransfer-Encoding: chunked\r\n\r\n"),  # smuggling
-        post(b"{}", b"Content-Length: 5"),
-        post(b"{}", b"X-Long: " + b"x" * 70_000),
-        get(b"/" + b"x" * 70_000),
-        get(b"/v1/models", b"X Space: 1"),
+        (b"nonsense\r\n\r\n", b"400", "bad_request"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 5, b"400", "bad_request"),  # TLS
+        (post(b"{}", b"X-Long: " + b"x" * 70_000), b"431", "head_too_large"),
+        (post(b"{}", *[b"X-%d: 1" % number for number in range(1000)]), b"431", "head_too_large"),
+        (post(b"{}", *[b"X-%d: " % number + b"x" * 900 for number in range(100)]), b"431", "head_too_large"),
+        (get(LONG_TARGET), b"414", "target_too_long"),
+        (get(b"http://proxy" + LONG_TARGET), b"414", "target_too_long"),
     ],
-    ids=["nonsense", "tls", "two framings", "two lengths", "long header", "long target", "space in a name"],
+    ids=["nonsense", "tls", "long header", "many headers", "long head", "long target", "long absolute target"],
 )
-def test_what_is_not_http_is_refused_without_a_word(sent: bytes, caplog: pytest.LogCaptureFixture) -> None:
+def test_what_is_not_http_or_too_long_is_refused_without_a_word(
+    sent: bytes, status: bytes, code: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Nothing is logged: anybody can send any number of them. The connection is closed, and they are counted."""
+
     async def scenario() -> None:
         async with proxied(answering(page(200, b"{}"))) as running:
             client = await running.connect()
             await client.send(sent)
-            assert (await client.read_all()).startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+            head, body = head_and_body(await client.read_all())
+            assert head.split(b" ")[1] == status
+            assert json.loads(body)["error"]["code"] == code
             assert running.engine.requests == []
+            assert running.exchanges == []
+            assert running.proxy._admission.refused == {code: 1}
 
     with caplog.at_level(logging.WARNING):
         run(scenario())
     assert caplog.records == []
+
+
+@pytest.mark.parametrize("sent", [get(b"/v1/models")[:-3], b"G", b"\r\n", get(b"/v1/models") + b"GET /v1"])
+def test_a_head_that_never_ends_is_given_up(sent: bytes) -> None:
+    """Also behind a whole request; a client that says nothing may stay."""
+
+    async def scenario() -> None:
+        async with proxied(answering(page(200, b"{}")), Admission(Limits(head_s=0.1))) as running:
+            silent, slow = await running.connect(), await running.connect()
+            await slow.send(sent)
+            if sent.startswith(get(b"/v1/models")):
+                await slow.read_page()
+                await slow.send(b"/models")
+            assert (await slow.read_all()).startswith(b"HTTP/1.1 408 ")
+            await silent.send(get(b"/v1/models"))
+            assert (await silent.read_page())[0].startswith(b"HTTP/1.1 200 ")
+
+    run(scenario())
+
+
+def test_a_head_that_grows_without_end_is_cut_off() -> None:
+    async def scenario() -> None:
+        async with proxied(answering(page(200, b"{}")), Admission(Limits(head_bytes=1000))) as running:
+            client = await running.connect()
+            await client.send(b"GET / HTTP/1.1\r\n")
+            with contextlib.suppress(ConnectionError):
+                for number in range(100):
+                    await client.send(b"X-%d: " % number + b"x" * 500 + b"\r\n")
+                    await asyncio.sleep(0)
+            with contextlib.suppress(ConnectionError):
+                await client.read_all()
+            assert sum(running.proxy._admission.refused.values()) == 1
+
+    run(scenario())
+
+
+def test_a_head_that_comes_byte_by_byte_in_time_is_read() -> None:
+    async def scenario() -> None:
+        async with proxied(answering(page(200, b"{}"))) as running:
+            client = await running.connect()
+            for _ in range(2):
+                for byte in post(b"{}"):
+                    await client.send(bytes([byte]))
+                    await asyncio.sleep(0)
+                await client.read_page()
+            (side,) = running.proxy._front.connections
+            assert side._head_timer is None
+
+    run(scenario())
+
+
+def test_clients_beyond_the_limit_are_told_so_and_let_go() -> None:
+    async def scenario() -> None:
+        async with proxied(answering(page(200, b"{}")), Admission(Limits(connections=2))) as running:
+            clients = [await running.connect() for _ in range(2)]
+            for client in clients:
+                await client.send(get(b"/v1/models"))
+                await client.read_page()
+            for _ in range(50):  # more than are let go with patience
+                head, body = head_and_body(await (await running.connect()).read_all())
+                assert (head.split(b" ")[1], json.loads(body)["error"]["code"]) == (b"503", "too_many_connections")
+                assert b"Retry-After: 1" in head
+            clients[0].leave()
+            await until(lambda: len(running.proxy._front.connections) == 1, "a client to leave")
+            late = await running.connect()
+            await late.send(get(b"/v1/models"))
+            assert (await late.read_page())[0].startswith(b"HTTP/1.1 200 ")
+            assert running.proxy._admission.refused == {"too_many_connections": 50}
+
+    run(scenario())
 
 
 def test_a_bug_of_ours_is_heard_of(caplog: pytest.LogCaptureFixture) -> None:

@@ -25,7 +25,7 @@ from wire.streams import Recorded
 
 from imaxproxy.clock import monotonic_ns
 from imaxproxy.metrics import CountedBy, Exchange, Outcome
-from imaxproxy.proxy import Proxy, bind
+from imaxproxy.proxy import Fleet, Proxy, bind
 from imaxproxy.wire import BaseUrl
 from proxy.running import get, post, proxied
 
@@ -122,7 +122,7 @@ def test_an_engine_that_is_not_there() -> None:
         async with proxied(answering()) as running:
             with socket.socket() as nobody:
                 nobody.bind(("127.0.0.1", 0))  # bound and not listening: refused, and nobody else gets the port
-                running.proxy._pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
+                running.fleet.upstreams[0].pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
                 client = await running.connect()
                 await client.send(post())
                 head, body = await client.read_page()
@@ -313,7 +313,7 @@ def test_an_engine_that_comes_back_is_used_again() -> None:
         async with engine:
             pass  # it has a port now, and is down
         exchanges: list[Exchange] = []
-        proxy = Proxy(BaseUrl.parse(engine.url, "--upstream"), exchanges.append)
+        proxy = Proxy(Fleet([BaseUrl.parse(engine.url, "--upstream")]), exchanges.append)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
         reader, writer = await asyncio.open_connection(*door.getsockname())

@@ -8,10 +8,10 @@ from on_loop import run, until
 from scripted_engine import Call, answering, page
 
 from imaxproxy.metrics import Outcome
-from imaxproxy.proxy.front import BODY_LIMIT_BYTES
-from imaxproxy.proxy.request_body import whole_body
+from imaxproxy.proxy import Admission, Limits
 from proxy.running import post, proxied
 
+BODY_LIMIT_BYTES = Limits().body_bytes
 CHUNKED = b"POST /v1/chat/completions HTTP/1.1\r\nHost: proxy\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -113,13 +113,13 @@ def test_a_body_of_just_the_limit_passes() -> None:
     run(scenario())
 
 
-@pytest.mark.parametrize("rest", [b"", b"lo\r\nnot hex\r\n"])
-def test_a_body_whose_rest_never_comes_is_given_up(rest: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also one whose chunks are none: nothing of it can be read any more."""
-    monkeypatch.setattr(whole_body, "__defaults__", (0.2,))
+SHORT = Admission(Limits(body_idle_s=0.2))
 
+
+@pytest.mark.parametrize("rest", [b"", b"lo\r\n"])
+def test_a_body_whose_rest_never_comes_is_given_up(rest: bytes) -> None:
     async def scenario() -> None:
-        async with proxied(echo) as running:
+        async with proxied(echo, SHORT) as running:
             client = await running.connect()
             await client.send(CHUNKED + b"5\r\nhel")
             await until(lambda: running.proxy._in_flight, "the request's head to be read")
@@ -127,6 +127,43 @@ def test_a_body_whose_rest_never_comes_is_given_up(rest: bytes, monkeypatch: pyt
             head, _ = await client.read_page()
             assert head.startswith(b"HTTP/1.1 408 ")
             assert (await running.exchange()).error == "body_timeout"
+            assert await client.read_all() == b""
+            assert running.engine.connections == 0
+
+    run(scenario())
+
+
+def test_a_body_that_trickles_is_given_up_too() -> None:
+    """Something comes all the time, and it is never done: 20 bytes where 100 a second are asked for."""
+
+    async def scenario() -> None:
+        async with proxied(echo, Admission(Limits(body_idle_s=0.2, body_rate_bytes_per_s=100))) as running:
+            client = await running.connect()
+            await client.send(post(bytes(1000))[:-1000])
+            answer = asyncio.ensure_future(client.read_page())
+            while not answer.done():
+                await client.send(b"x")
+                await asyncio.sleep(0.02)
+            assert answer.result()[0].startswith(b"HTTP/1.1 408 ")
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("sent_at_once", [True, False])
+@pytest.mark.parametrize("bad", [b"not hex\r\n", b"0x2\r\nab\r\n", b"+2\r\nab\r\n", b"-2\r\nab\r\n", b"2\r\nabXX"])
+def test_chunks_that_are_none_are_refused_at_once(bad: bytes, sent_at_once: bool) -> None:
+    async def scenario() -> None:
+        async with proxied(echo) as running:
+            client = await running.connect()
+            if sent_at_once:
+                await client.send(CHUNKED + b"5\r\nhello\r\n" + bad)
+            else:
+                await client.send(CHUNKED + b"5\r\nhello\r\n")
+                await until(lambda: running.proxy._in_flight, "the request's head to be read")
+                await client.send(bad)
+            answer = await client.read_all()
+            assert answer.split(b" ")[1] == b"400"
+            assert answer.count(b"HTTP/1.") == 1 + answer.count(b"not HTTP/1.1")
             assert running.engine.connections == 0
 
     run(scenario())

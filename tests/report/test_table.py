@@ -26,7 +26,7 @@ def summary(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
         "trace": {"skipped": 0, "clamped": 0},
         "requests": {
             "sent": 400, "completed": 400, "failed": 0, "aborted": 0, "truncated": 0, "by_error": {},
-            "passed_through": 0,
+            "passed_through": 0, "client_retries": 0,
         },
         "tokens": {
             "input": 1_234_567, "output": 45_678, "reasoning": 12_345, "cached": None, "counted_by": "usage",

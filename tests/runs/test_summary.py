@@ -70,6 +70,7 @@ MANIFEST = Manifest("replay", ["imaxproxy"], {}, ended="finished", started_at="2
 def summary_of(
     path: Path, exchanges: list[Exchange], manifest: Manifest | None = MANIFEST, health: HealthSample | None = HEALTHY
 ) -> dict[str, Any]:
+    path.mkdir(exist_ok=True)
     run = RunDirectory(path)
     journal = Journal(run)
     for exchange in exchanges:
@@ -87,8 +88,8 @@ def summary_of(
 def test_the_schema_is_exactly_what_others_rely_on(tmp_path: Path) -> None:
     """Nothing of the design is missing; what stands beside it is listed here, so that it is added on purpose."""
     summary = summary_of(tmp_path, STEADY_RUN)
-    assert set(summary) == DESIGNED | {"ended", "engine", "trace"}
-    assert set(summary["requests"]) == REQUESTS | {"passed_through"}
+    assert set(summary) == DESIGNED | {"ended", "engine", "trace", "by_upstream", "by_client", "by_tag"}
+    assert set(summary["requests"]) == REQUESTS | {"passed_through", "client_retries"}
     assert set(summary["tokens"]) == TOKENS | {"uncounted_requests"}
     assert set(summary["throughput"]) == THROUGHPUT
     assert set(summary["meter"]) == METER
@@ -106,7 +107,7 @@ def test_counts_and_rates(tmp_path: Path) -> None:
     assert summary["duration_s"] == 5.130000001  # from the first send to the last token, which counts
     assert summary["requests"] == {
         "sent": 7, "completed": 6, "failed": 1, "aborted": 0, "truncated": 0, "by_error": {"http_503": 1},
-        "passed_through": 0,
+        "passed_through": 0, "client_retries": 0,
     }  # fmt: skip
     assert summary["tokens"] == {
         "input": 60, "output": 24, "reasoning": 0, "cached": 36, "counted_by": "usage", "uncounted_requests": 0,
@@ -275,3 +276,32 @@ def test_a_passed_through_request_before_the_first_measured_one_is_counted(tmp_p
     journal.close()
     requests = summarize(run)["requests"]
     assert (requests["sent"], requests["passed_through"]) == (1, 1)
+
+
+def test_tags_upstreams_and_keys_are_dimensions(tmp_path: Path) -> None:
+    """What one exchange says of itself counts in each of its dimensions, and in all of them as a whole."""
+    one = answered(0)
+    of_red = replace(one, ask=replace(one.ask, upstream="http://a", client="red", tags={"team": "x", "app": "y"}))
+    of_blue = replace(failed(1), ask=replace(failed(1).ask, upstream="http://b", client="blue", tags={"team": "z"}))
+    summary = summary_of(tmp_path, [of_red, of_red, of_blue, answered(2)])
+    assert {name: set(values) for name, values in summary["by_tag"].items()} == {"team": {"x", "z"}, "app": {"y"}}
+    x, z = summary["by_tag"]["team"]["x"], summary["by_tag"]["team"]["z"]
+    assert (x["requests"]["completed"], x["tokens"]["output"], x["ttft_ms"]["p50"]) == (2, 8, 100.0)
+    assert (z["requests"]["by_error"], z["tokens"]["output"], z["ttft_ms"]["count"]) == ({"http_503": 1}, None, 0)
+    assert [part["requests"]["sent"] for part in summary["by_upstream"].values()] == [2, 1]
+    assert [part["requests"]["sent"] for part in summary["by_client"].values()] == [1, 2]
+    assert summary["requests"]["sent"] == 4
+
+
+def test_the_journals_of_many_workers_are_one_run(tmp_path: Path) -> None:
+    """However the exchanges are split over workers, the summary is the same to the last digit."""
+    alone = summary_of(tmp_path / "alone", STEADY_RUN)
+    run = RunDirectory.create(tmp_path / "many", "serve")
+    journals = [Journal(run, worker) for worker in range(3)]
+    for number, exchange in enumerate(STEADY_RUN):
+        journals[number % 3].add(exchange)
+    journals[0].add_health(HEALTHY)
+    for journal in journals:
+        journal.close()
+    MANIFEST.write(run)
+    assert summarize(run) == alone

@@ -1,0 +1,184 @@
+"""What one `imaxproxy serve` is, all its parts chosen, and the process that relays."""
+
+import asyncio
+import signal
+import socket
+import ssl
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from imaxproxy.cli.gate import Gate
+from imaxproxy.cli.output import say
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.runs import Journal, RunDirectory, read_rest
+from imaxproxy.wire import BaseUrl
+
+if TYPE_CHECKING:
+    from imaxproxy.metrics import Exchange, HealthSample
+    from imaxproxy.proxy import Admission, Board, Proxy, Seat, Sink
+
+    HealthSink = Callable[[HealthSample], None]
+
+DROPPED = "dropped streams"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything a relaying process needs. What an option of `serve` sets stands here, checked."""
+
+    upstream: BaseUrl
+    engine: dict[str, Any] | None
+    """What is known of the engine behind."""
+    host: str
+    doors: list[socket.socket]
+    """One for each worker."""
+    drain_timeout_s: float
+    run: RunDirectory
+    gate: Gate
+
+    @property
+    def url(self) -> BaseUrl:
+        return BaseUrl(self.host, self.doors[0].getsockname()[1], tls=self.gate.certificate is not None)
+
+    def greet(self) -> None:
+        """Tell the user that clients are let in."""
+        mark = " (SIMULATED)" if self.engine and self.engine.get("simulated") else ""
+        workers = f" by {len(self.doors)} workers" if len(self.doors) > 1 else ""
+        say(f"imaxproxy: {self.url}/v1 -> {self.upstream}{mark}{workers}; journal in {self.run.path}; Ctrl-C to stop")
+        if self.host not in ("127.0.0.1", "::1", "localhost") and not self.gate.asks_for_keys:
+            say(f"imaxproxy: warning: {self.host} is open to the network, and nobody is asked for a key")
+
+
+def make_proxy(plan: Plan, sink: "Sink", board: "Board", admission: "Admission") -> "Proxy":
+    """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
+    from imaxproxy.proxy import Fleet, Proxy
+
+    return Proxy(Fleet([plan.upstream]), sink, plan.engine, admission=admission, board=board)
+
+
+def relay(plan: Plan) -> tuple[str, int]:
+    """Relay until stopped: how it ended, and how many journal lines were lost. One worker needs no supervisor."""
+    if len(plan.doors) > 1:
+        return _supervise(plan)
+    import uvloop
+
+    journal = Journal(plan.run)
+    try:
+        return uvloop.run(_until_stopped(plan, journal)), journal.lost
+    finally:
+        journal.close()
+
+
+async def _until_stopped(plan: Plan, journal: Journal) -> str:
+    from imaxproxy.metrics import HealthProbe, tune_gc
+    from imaxproxy.proxy import LocalBoard
+
+    loop = asyncio.get_running_loop()
+    board = LocalBoard(plan.engine, lambda: journal.lost)
+    admission, tls = plan.gate.admission([plan.upstream]), plan.gate.tls()
+    proxy = make_proxy(plan, journal.add, board, admission)
+    await proxy.listen(plan.doors[0], tls)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop.set)
+    loop.add_signal_handler(signal.SIGHUP, _reload, plan.gate, admission, tls)
+    probe = HealthProbe(loop, _both(journal.add_health, board.totals.add_health))
+    plan.greet()
+    tune_gc()
+    await stop.wait()
+    stop.clear()
+    say("imaxproxy: stopping; streams in flight may end (again to drop them)")
+    drained = await _drain(proxy, stop, plan.drain_timeout_s)
+    await proxy.close()
+    probe.close()
+    return "finished" if drained else DROPPED
+
+
+def _reload(gate: Gate, admission: "Admission", tls: ssl.SSLContext | None) -> None:
+    """Keys and certificate, read again; what cannot be read stays as it was, and the user hears of it."""
+    try:
+        if tls is not None and gate.certificate is not None:
+            gate.certificate.load(tls)
+        admission.reload()
+        say("imaxproxy: keys read again")
+    except UsageError as error:
+        say(f"imaxproxy: the old keys stay: {error}")
+
+
+async def _drain(proxy: "Proxy", stop: asyncio.Event, timeout_s: float) -> bool:
+    """True when all streams ended; a second signal or the timeout drops them."""
+    drain = asyncio.ensure_future(proxy.drain(timeout_s))
+    again = asyncio.ensure_future(stop.wait())
+    await asyncio.wait((drain, again), return_when=asyncio.FIRST_COMPLETED)
+    again.cancel()
+    if not drain.done():
+        drain.cancel()
+        return False
+    return drain.result()
+
+
+# Many workers -----------------------------------------------------------------------------------------------------
+
+
+def _supervise(plan: Plan) -> tuple[str, int]:
+    import uvloop  # noqa: F401 (before the fork: once in memory, not once a worker)
+
+    from imaxproxy.proxy import Supervisor
+
+    supervisor = Supervisor(
+        plan.doors,
+        lambda seat: _work(plan, seat),
+        lambda worker, from_byte: _recovered(plan.run, worker, from_byte),
+        engine=plan.engine,
+        drain_timeout_s=plan.drain_timeout_s,
+        say=lambda message: say(f"imaxproxy: {message}"),
+    )
+    ended = supervisor.run(plan.greet)
+    return ended.how, ended.lost_lines
+
+
+def _work(plan: Plan, seat: "Seat") -> int:
+    """A worker's life, in its own process: its exit status."""
+    import uvloop
+
+    journal = Journal(plan.run, seat.number)
+    try:
+        uvloop.run(_until_told(plan, seat, journal))
+    except ImaxproxyError as error:  # a key file that cannot be read, say
+        say(f"imaxproxy: worker {seat.number}: {error}")
+        return error.exit_code
+    finally:
+        journal.close()
+    return 0
+
+
+async def _until_told(plan: Plan, seat: "Seat", journal: Journal) -> None:
+    from imaxproxy.metrics import HealthProbe, tune_gc
+    from imaxproxy.proxy import WorkerBoard, obey
+
+    board = WorkerBoard(seat.channel, lambda: journal.size_bytes, lambda: journal.lost)
+    proxy = make_proxy(plan, journal.add, board, plan.gate.admission([plan.upstream]))
+    await proxy.listen(seat.door, plan.gate.tls())
+    probe = HealthProbe(asyncio.get_running_loop(), _both(journal.add_health, board.add_health), seat.number)
+    tune_gc()
+    board.ready()
+    drained = await obey(proxy, board, plan.drain_timeout_s)
+    await proxy.close()
+    probe.close()
+    board.close(dropped=not drained)
+
+
+def _recovered(run: RunDirectory, worker: int, from_byte: int) -> "Iterator[Exchange]":
+    try:
+        yield from read_rest(run, worker, from_byte)
+    except (ImaxproxyError, LookupError, TypeError, ValueError) as error:  # the journal's reader will say where
+        say(f"imaxproxy: the end of worker {worker}'s journal is not readable ({error}): live figures lack it")
+
+
+def _both(one: "HealthSink", other: "HealthSink") -> "HealthSink":
+    def sink(sample: "HealthSample") -> None:
+        one(sample)
+        other(sample)
+
+    return sink

@@ -1,0 +1,100 @@
+"""Who may ask what: the first look at a request, before anything is done for it."""
+
+import re
+from collections import Counter
+from collections.abc import Callable
+
+from aiohttp import web
+
+from imaxproxy.proxy.allowance import Account, Allowance
+from imaxproxy.proxy.credentials import Credentials
+from imaxproxy.proxy.keys import KeyRing
+from imaxproxy.proxy.limits import Limits
+from imaxproxy.proxy.refused import Refused
+from imaxproxy.wire import BaseUrl
+
+OPEN_PATHS = frozenset({"/health"})
+"""Pages of ours that tell a load balancer that we are here, and nobody anything else."""
+_REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
+_TARGET = re.compile(r'[!"$-~]+')
+"""RFC 9112, section 3.2: visible ASCII, and no fragment."""
+
+
+class Admission:
+    """The limits, the keys of clients, and those for engines."""
+
+    def __init__(
+        self,
+        limits: Limits = Limits(),  # noqa: B008 (frozen)
+        read_keys: Callable[[], KeyRing] | None = None,
+        anyone: Allowance = Allowance(),  # noqa: B008 (frozen)
+        credentials: Credentials | None = None,
+    ) -> None:
+        """read_keys: gives the keys, each time it is asked; None: nobody is asked for one, and all are `anyone`.
+
+        Raises UsageError when the keys cannot be had.
+        """
+        self.limits = limits
+        self._credentials = credentials if credentials is not None else Credentials()
+        self.refused: Counter[str] = Counter()
+        """Requests that stand in no journal: nobody knows whose they were, and anybody can send any number of them."""
+        self._read_keys = read_keys
+        self._keys = read_keys() if read_keys is not None else None
+        self._anyone = Account(None, anyone)
+
+    def __repr__(self) -> str:
+        return f"<Admission {self._keys or self._anyone}>"
+
+    @property
+    def asks_for_keys(self) -> bool:
+        return self._keys is not None
+
+    def reload(self) -> None:
+        """Read all keys again. Raises UsageError and keeps the old ones when they cannot be had."""
+        self._credentials.reload()
+        if self._read_keys is not None and self._keys is not None:
+            keys = self._read_keys()
+            keys.take_over(self._keys)
+            self._keys = keys
+
+    def credential_for(self, url: BaseUrl) -> bytes | None:
+        """The header line with the key that this engine is shown instead of the client's.
+
+        Empty for none: the client's key is for us, and no engine sees it. None: the client's own passes.
+        """
+        return self._credentials.of(url) or (None if self._keys is None else b"")
+
+    def account_of(self, request: web.BaseRequest) -> Account:
+        """Whose request it is. Raises Refused for one that no engine shall see; that is counted here."""
+        try:
+            self._check(request)
+            if self._keys is None or request.path in OPEN_PATHS:
+                return self._anyone
+            account = self._keys.account_of(request)
+            if account is None:
+                raise Refused("no_key", "show a valid key, as `Authorization: Bearer ...` or as `x-api-key`")
+        except Refused as refused:
+            self.refused[refused.kind] += 1
+            raise
+        return account
+
+    def _check(self, request: web.BaseRequest) -> None:
+        """What the parser lets pass, and an engine might read otherwise than we do."""
+        if request.method in _REFUSED_METHODS:
+            raise Refused("method_refused", f"{request.method} is not for this server", close=True)
+        target = request.raw_path
+        if not _TARGET.fullmatch(target):
+            raise Refused("bad_request", "the request's target is no URL", close=True)
+        if target[0] != "/" and target != "*":
+            _check_absolute(request)
+        if sum([len(name) + len(value) + 4 for name, value in request.raw_headers]) > self.limits.head_bytes:
+            what = f"the request's headers are over {self.limits.head_bytes >> 10} KiB"
+            raise Refused("head_too_large", what, close=True)
+
+
+def _check_absolute(request: web.BaseRequest) -> None:
+    """A target with a scheme and a host names the host that `Host` does (RFC 9112, section 3.2.2), or is a trick."""
+    scheme, _, rest = request.raw_path.partition("://")
+    authority = re.split("[/?]", rest, maxsplit=1)[0]
+    if scheme.lower() not in ("http", "https") or authority.lower() != request.headers.get("Host", "").lower():
+        raise Refused("bad_request", "the request's target and its Host header name different hosts", close=True)

@@ -1,0 +1,57 @@
+"""One client's request under way: what came, and for whom the answer is."""
+
+import asyncio
+from dataclasses import dataclass
+
+from aiohttp import web
+
+from imaxproxy.metrics import Ask
+from imaxproxy.proxy.allowance import Account
+from imaxproxy.proxy.front import ClientSide
+from imaxproxy.proxy.labels import TAG_HEADER, tags_of
+from imaxproxy.proxy.marks import Marks
+from imaxproxy.wire import DIALECTS, shown
+
+_RETRIES_DIGITS = 4
+
+
+@dataclass(slots=True)
+class Call:
+    """From the head's arrival to the Exchange. The body is empty until it was read."""
+
+    request: web.BaseRequest
+    client: ClientSide
+    transport: asyncio.Transport
+    ask: Ask
+    marks: Marks
+    body: bytes = b""
+
+    @classmethod
+    def of(cls, request: web.BaseRequest, started_ns: int, account: Account) -> "Call | None":
+        """None when the client left before its request was looked at."""
+        client, transport = request.protocol, request.transport
+        assert isinstance(client, ClientSide)
+        if transport is None:
+            return None
+        marks = Marks.of(request.headers)
+        return cls(request, client, transport, _asked(request, started_ns, marks, account), marks)
+
+
+def _asked(request: web.BaseRequest, started_ns: int, marks: Marks, account: Account) -> Ask:
+    """The request's side as far as it is known when its head has come."""
+    path = request.path
+    return Ask(
+        marks.request_id,
+        shown(path),
+        started_ns,
+        dialect=DIALECTS[path].name if path in DIALECTS else None,
+        client=account.name,
+        client_retry=_retries(request.headers.get("x-stainless-retry-count", "")),
+        trace_id=marks.trace_id,
+        tags=tags_of(request.headers.getall(TAG_HEADER, ())),
+    )
+
+
+def _retries(said: str) -> int | None:
+    """What the OpenAI and Anthropic SDKs say of how often they had sent this request before."""
+    return int(said) if said.isascii() and said.isdecimal() and len(said) <= _RETRIES_DIGITS else None

@@ -1,0 +1,106 @@
+"""The figures of a proxy, as one process has them or as many have them together."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from imaxproxy.metrics import Dimensions, Exchange, HealthSample, MeterHealth, Tally
+
+_PART_METRICS = ("ttft_ms", "tpot_ms", "e2e_ms")
+"""Live, by upstream, key and tag: those with one value a request. The summary has ITL by tag too."""
+
+Gauges = Counter[str]
+"""What is so at this moment, by name: `in_flight` requests, open client `connections`."""
+
+
+class Totals:
+    """Everything that ended, and how the meter fared. Mergeable, so a part of it can be handed on and counted there."""
+
+    def __init__(self) -> None:
+        self.tally = Tally()
+        self.dimensions = Dimensions(_PART_METRICS)
+        self.health = MeterHealth()
+        self.refused: Counter[str] = Counter()
+        """Requests that stand in no journal, by why."""
+        self.retried: Counter[str] = Counter()
+        """Requests that we put to an engine a second time, by why."""
+
+    def add(self, exchange: Exchange) -> None:
+        self.tally.add(exchange)
+        self.dimensions.add(exchange)
+        if exchange.ask.retried is not None:
+            self.retried[exchange.ask.retried] += 1
+
+    def add_health(self, sample: HealthSample) -> None:
+        self.health.add(sample)
+
+    def take_refused(self, refused: Counter[str]) -> None:
+        """What was counted elsewhere counts here from now on."""
+        self.refused.update(refused)
+        refused.clear()
+
+    def merge(self, other: "Totals") -> None:
+        self.tally.merge(other.tally)
+        self.dimensions.merge(other.dimensions)
+        self.health.merge(other.health)
+        self.refused.update(other.refused)
+        self.retried.update(other.retried)
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerState:
+    """One process of the proxy, as a reader of the figures may want to know it."""
+
+    number: int
+    pid: int
+    state: str
+    """starting, serving or leaving."""
+    fresh: bool
+    """False: it did not answer in time, and its part is what it last said, `age_s` ago."""
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Merged:
+    """The whole proxy at one moment."""
+
+    totals: Totals
+    gauges: Gauges
+    lost_lines: int
+    workers: list[WorkerState] = field(default_factory=list)
+    """Empty where one process does it all."""
+    restarts: int = 0
+    """Workers that died and were replaced."""
+
+
+def stats(merged: Merged, engine: dict[str, Any] | None) -> dict[str, Any]:
+    """`/imax/stats`: the parts of summary.json, live, and what only a running proxy has."""
+    totals, tally = merged.totals, merged.totals.tally
+    return {
+        "schema": "imaxproxy.stats/1",
+        "simulated": is_simulated(merged, engine),
+        "engine": engine,
+        "in_flight": merged.gauges["in_flight"],
+        "connections": merged.gauges["connections"],
+        "requests": tally.requests(),
+        "refused": dict(sorted(totals.refused.items())),
+        "retried": dict(sorted(totals.retried.items())),
+        "tokens": tally.tokens(),
+        **tally.stats(),
+        **totals.dimensions.as_dict(),
+        "meter": {
+            "cpu_share": totals.health.cpu_share,
+            "loop_lag_ms": totals.health.lag.stats(),
+            "coalesced_event_share": tally.coalesced_event_share(),
+            "lost_lines": merged.lost_lines,
+        },
+        "workers": [
+            {"worker": each.number, "pid": each.pid, "state": each.state, "fresh": each.fresh, "age_s": each.age_s}
+            for each in merged.workers
+        ],
+        "worker_restarts": merged.restarts,
+    }
+
+
+def is_simulated(merged: Merged, engine: dict[str, Any] | None) -> bool:
+    return bool(merged.totals.tally.simulated or (engine or {}).get("simulated"))

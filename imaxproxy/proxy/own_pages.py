@@ -1,0 +1,64 @@
+"""The proxy's own pages: everything that is not relayed."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+
+from imaxproxy.clock import NS_PER_S, Clock
+from imaxproxy.errors import WireError
+from imaxproxy.proxy.board import METRICS_TYPE, Board
+from imaxproxy.proxy.fleet import Fleet
+from imaxproxy.proxy.page import json_page
+
+_READY_FOR_NS = NS_PER_S
+Page = Callable[[], Awaitable[web.Response]]
+
+
+class OwnPages:
+    """`/health`, `/metrics` and what lies under `/imax/`."""
+
+    def __init__(self, fleet: Fleet, board: Board, engine: dict[str, Any] | None, clock_ns: Clock) -> None:
+        self._fleet, self._board, self._engine, self._clock_ns = fleet, board, engine, clock_ns
+        self._ready_until_ns = 0
+        self._pages: dict[str, Page] = {
+            "/health": self._health,
+            "/metrics": self._metrics,
+            "/imax/stats": self._stats,
+            "/imax/engine": self._describe,
+        }
+
+    def get(self, path: str) -> Page | None:
+        """None for a path that belongs to the engine."""
+        return self._pages.get(path)
+
+    async def _health(self) -> web.Response:
+        """200 when the engine takes connections; asked at most once a second."""
+        if self._clock_ns() < self._ready_until_ns:
+            return json_page(200, {"status": "ready"})
+        pool = self._fleet.upstreams[0].pool
+        try:
+            engine, _ = await pool.take()
+        except WireError as error:
+            return json_page(503, {"status": "no engine", "detail": str(error)})
+        pool.give_back(engine)
+        self._ready_until_ns = self._clock_ns() + _READY_FOR_NS
+        return json_page(200, {"status": "ready"})
+
+    async def _stats(self) -> web.Response:
+        """What was measured since the start, by all workers; in-flight streams join when they end."""
+        return await self._of_board("stats", {"Content-Type": "application/json"})
+
+    async def _metrics(self) -> web.Response:
+        """The same for Prometheus."""
+        return await self._of_board("metrics", {"Content-Type": METRICS_TYPE})
+
+    async def _of_board(self, name: str, headers: dict[str, str]) -> web.Response:
+        try:
+            return web.Response(body=await self._board.page(name), headers=headers)
+        except WireError as error:
+            return json_page(503, {"detail": str(error)})
+
+    async def _describe(self) -> web.Response:
+        """What is known of the engine behind; 404 when nothing is."""
+        return json_page(200, self._engine) if self._engine else json_page(404, {"detail": "no recipe was given"})
