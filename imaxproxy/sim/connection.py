@@ -4,7 +4,7 @@ import asyncio
 import socket
 import struct
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 from aiohttp import web
 from aiohttp.http_parser import RawRequestMessage
@@ -53,16 +53,15 @@ class StampingServer(web.Server):
         """Break every connection, as the kernel does for a process that was killed."""
         for connection in self.connections:
             if connection.transport is not None:
-                reset(connection.transport)
+                reset(cast("asyncio.WriteTransport", connection.transport))  # uvloop's is no subclass of it
 
 
-def reset(transport: asyncio.BaseTransport) -> None:
+def reset(transport: asyncio.WriteTransport) -> None:
     """Close a connection with RST."""
     connection = transport.get_extra_info("socket")
     if connection is not None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
-    if isinstance(transport, asyncio.WriteTransport):
-        transport.abort()
+    transport.abort()
 
 
 def connection_of(http: web.BaseRequest) -> StampedConnection:

@@ -76,7 +76,10 @@ def test_too_late_is_a_slip_and_counted() -> None:
 def test_a_cancelled_stream_gets_no_more() -> None:
     engine, clock, timer = virtual_engine(FixedPace(step_ms=5, ttft_ms=20))
     times_ns: list[int] = []
-    early, late = Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)), Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns))
+    early, late = (
+        Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)),
+        Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)),
+    )
     engine.submit(early, clock())
     engine.cancel(early)  # before the scheduler saw it
     engine.submit(late, clock())
@@ -100,14 +103,14 @@ def closed_loop_tpot_s(model: StepModel, concurrency: int, input_tokens: int, ou
     def send(left: int) -> None:
         times_ns: list[int] = []
 
-        def token(time_ns: int) -> None:
+        def token(time_ns: int, _tokens: int) -> None:
             times_ns.append(time_ns)
             if len(times_ns) == output_tokens:
                 tpots_s.append((times_ns[-1] - times_ns[0]) / 1e9 / (output_tokens - 1))
                 if left > 1:
                     send(left - 1)
 
-        engine.submit(Stream(input_tokens, output_tokens, on_token=token), clock())
+        engine.submit(Stream(input_tokens, output_tokens, on_tokens=token), clock())
 
     for _ in range(concurrency):
         send(3)
