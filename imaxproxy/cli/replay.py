@@ -14,6 +14,8 @@ import click
 from imaxproxy.cli.output import print_result, say
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.seconds import seconds
+from imaxproxy.cli.simulation_flags import Simulation, simulation_options
+from imaxproxy.cli.trace_facts import trace_facts
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.errors import UsageError
 from imaxproxy.load.item import Item
@@ -32,7 +34,6 @@ from imaxproxy.traces import (
     Prompts,
     Trace,
     open_trace,
-    trace_sha256,
 )
 from imaxproxy.wire import BaseUrl
 
@@ -75,6 +76,7 @@ class Load:
 @click.command(short_help="Send a trace to an engine, and measure what comes back.")
 @click.argument("trace", metavar="TRACE", type=click.Path(path_type=Path))
 @engine_options("--url")
+@simulation_options
 @click.option("--model", help="Model name to ask for.  [default: the first of the engine's /v1/models]")
 @click.option("--endpoint", type=click.Choice(list(PATHS)), default="chat", show_default=True)
 @click.option("--speed", default=1.0, show_default=True, help="Open loop: play the trace's timestamps X times as fast.")
@@ -110,6 +112,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1 --speed 2
     imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1 --rate 5 --duration 60
     imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --concurrency 32
+    imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --virtual
 
     TRACE is Mooncake's JSONL or the canonical one (docs/traces.md). Rows that give lengths get prompts of exactly so
     many tokens, with the prefixes that their hash_ids share, and are held to their output length. Ctrl-C stops the
@@ -117,12 +120,34 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     """
     choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
+    simulation = Simulation(flags["virtual"], flags["time_scale"], flags["power"])
+    simulation.check(simulate=flags["simulate"], model=flags["model"])
     load = Load(
         flags["speed"], flags["spread_ties"], flags["rate"], flags["arrivals"], flags["concurrency"], flags["seed"]
     )
     load.check()
     _check_key(flags["api_key"])
     rows = open_trace(trace, format=flags["format_"], skip_bad=flags["skip_bad"], limit=flags["limit"])
+    if simulation.virtual:
+        summary, run = _virtually(trace, rows, load, flags)
+    else:
+        summary, run = _live(trace, rows, load, choice, simulation, flags)
+    print_result(summary, run, as_json=flags["as_json"])
+    return exit_code(summary)
+
+
+def _virtually(path: Path, rows: Trace, load: Load, flags: dict[str, Any]) -> tuple[dict[str, Any], RunDirectory]:
+    from imaxproxy.cli.virtual_replay import replay_virtually
+
+    ahead = LookAhead.at(rows, _CHECKED_ROWS)
+    deque(load.scheduled(ahead.without_rest()), maxlen=0)  # complains of stamps that cannot be played
+    run = RunDirectory.create(flags["out"], "replay")
+    return replay_virtually(path, rows, ahead, load.scheduled(ahead), run, flags), run
+
+
+def _live(
+    path: Path, rows: Trace, load: Load, choice: EngineChoice, simulation: Simulation, flags: dict[str, Any]
+) -> tuple[dict[str, Any], RunDirectory]:
     url = BaseUrl.parse(flags["url"], "--url") if flags["url"] else None
     described: dict[str, Any] | None
     worker = PlayerProcess("imaxproxy.cli.player_worker")  # comes up while the trace is checked
@@ -132,15 +157,14 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         deque(load.scheduled(ahead.without_rest()), maxlen=0)  # complains of stamps that cannot be played
         run = RunDirectory.create(flags["out"], "replay")
         if flags["recipe"] is not None:
-            engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
+            engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path, simulation))
             url, described = BaseUrl.parse(engine.base_url, "--engine"), engine.describe()
         else:
             assert url is not None
             described = choice.stated() or _described(url)
-        session = _Session(trace, rows, ahead, load, url, flags, run, described)
+        session = _Session(path, rows, ahead, load, url, flags, run, described)
         summary = session.play(worker)
-    print_result(summary, run, as_json=flags["as_json"])
-    return exit_code(summary)
+    return summary, run
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +189,9 @@ class _Session:
         worker.feed(WorkerSettings(self.url, rules, str(self.run.path)), self._items(model, salt))
         last = show_progress(worker, len(self.ahead.rows) if self.ahead.whole else self.flags["limit"])
         ended = last.get("ended", "killed")
-        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=self._trace_facts())
+        manifest = replace(
+            manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=trace_facts(self.path, self.trace)
+        )
         manifest.write(self.run)
         summary = summarize(self.run)
         check_worker(worker.close())
@@ -181,18 +207,9 @@ class _Session:
         hidden = {"api_key", "out", "as_json"}
         settings = {name: value for name, value in self.flags.items() if name not in hidden}
         settings |= {"url": str(self.url), "model": model, "salt": salt}
-        return Manifest("replay", _without_key(sys.argv), settings, engine=self.engine, trace=self._trace_facts())
-
-    def _trace_facts(self) -> dict[str, Any]:
-        return {
-            "path": str(self.path),
-            "sha256": trace_sha256(self.path),
-            "format": self.trace.format,
-            "skipped": self.trace.skipped,
-            "skipped_examples": self.trace.skipped_examples,
-            "clamped": self.trace.clamped,
-            "unknown_fields": dict(self.trace.unknown_fields),
-        }
+        return Manifest(
+            "replay", _without_key(sys.argv), settings, engine=self.engine, trace=trace_facts(self.path, self.trace)
+        )
 
 
 def first_model(url: BaseUrl, api_key: str | None) -> str:

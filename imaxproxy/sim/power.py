@@ -89,6 +89,11 @@ class EnergyCounter:
         self.samples: list[PowerSample] = []
         """Not yet taken away."""
 
+    @property
+    def total_j(self) -> float:
+        """Of all boards."""
+        return self.energy_j * len(self._devices)
+
     def step(self, start_ns: int, end_ns: int, power_w: float) -> None:
         """A step ran; before it, since the last one, the boards idled."""
         if start_ns > self._at_ns:

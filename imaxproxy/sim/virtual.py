@@ -193,6 +193,11 @@ class VirtualCluster:
         return [worker.energy for worker in workers if worker.energy is not None]
 
     @property
+    def energy_j(self) -> float:
+        """Of all boards, up to the last step or `idle_until`."""
+        return sum(counter.total_j for counter in self.counters)
+
+    @property
     def pending_samples(self) -> int:
         """Of power, not yet taken."""
         return sum(len(counter.samples) for counter in self.counters)
