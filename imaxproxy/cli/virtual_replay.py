@@ -32,7 +32,7 @@ def replay_virtually(
         "replay",
         sys.argv,
         settings | {"model": assembly.limits.model, "salt": salt},
-        engine=assembly.described,
+        engine=assembly.described | {"clock": "virtual"},
         trace=trace_facts(path, rows),
         clock=VIRTUAL_CLOCK,
     )
@@ -53,7 +53,7 @@ def replay_virtually(
         )
         ended = player.play(scheduled)
     energy_j = player.cluster.energy_j
-    engine = assembly.described | {"board_energy_j": energy_j, "steps": player.cluster.steps}
+    engine = assembly.described | {"clock": "virtual", "board_energy_j": energy_j, "steps": player.cluster.steps}
     replace(manifest, ended=ended.value, engine=engine, trace=trace_facts(path, rows), lost_lines=journal.lost).write(
         run
     )

@@ -56,7 +56,7 @@ class _Config:
             dense_size=self._fields.get("intermediate_size") or 0,
             experts=experts,
             experts_per_token=self._first(_PER_TOKEN) if experts else 0,
-            expert_size=(self._first(("moe_intermediate_size", "intermediate_size")) if experts else 0),
+            expert_size=self._expert_size() if experts else 0,
             shared_experts=self._shared_experts() if experts else 0,
             native_precision="mxfp4" if self._quantisation() == "mxfp4" else "",
             **self._attention(),
@@ -92,7 +92,12 @@ class _Config:
     def _shared_experts(self) -> int:
         """Counted in experts' widths."""
         width = self._fields.get("shared_expert_intermediate_size") or 0
-        return int(self._fields.get("n_shared_experts") or width // self._first(("moe_intermediate_size",)))
+        return int(self._fields.get("n_shared_experts") or width // self._expert_size())
+
+    def _expert_size(self) -> int:
+        """Where only one size stands, it is the experts'."""
+        name = "moe_intermediate_size" if self._fields.get("moe_intermediate_size") else "intermediate_size"
+        return self._count(name)
 
     def _window_layers(self, layers: int) -> int:
         kinds = self._fields.get("layer_types")
