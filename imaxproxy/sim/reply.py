@@ -168,6 +168,8 @@ class StreamedReply:
     def _special_event(self, first: int, tokens: int, is_reasoning: bool) -> bytes:
         """The first event brings the role along, the last one the end, and with continuous usage each its count."""
         is_over = self._cutter.is_over
+        opening = b"" if self._opened else self._opening()  # asked first: where events are numbered, it comes first
+        self._opened = True
         text = text_of(first, tokens)
         if is_over and self._request.stop_keeps_bytes is not None:
             text = text[: len(text) - WORD_BYTES + self._request.stop_keeps_bytes]
@@ -179,10 +181,7 @@ class StreamedReply:
         )
         usage = self._usage_json(first + tokens - 1) if self._counts_each else b""
         data = chunk(before + text + after + usage + b"}\n\n")
-        if first == 1 and not self._opened:
-            self._opened = True
-            opening = self._opening()
-            data = (chunk(opening) if opening else b"") + data
+        data = (chunk(opening) if opening else b"") + data
         return data + self._closing.after(self._cached_tokens()) if is_over else data
 
     def _opening(self) -> bytes:
