@@ -4,7 +4,7 @@ Best total tokens/s/GPU at an interactivity is searched over TP and concurrency,
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from itertools import product
+from itertools import pairwise, product
 
 from imaxproxy.economics import load_gpu
 from imaxproxy.errors import UsageError
@@ -57,7 +57,7 @@ def best_at(curves: Iterable[Curve], tps_per_user: float) -> float:
     """Highest throughput a GPU at that interactivity; 0 when no curve gets there."""
     found = [0.0]
     for points in curves:
-        for (fast, low), (slow, high) in zip(points, points[1:], strict=False):
+        for (fast, low), (slow, high) in pairwise(points):
             if slow <= tps_per_user <= fast and fast > slow:
                 found.append(low + (high - low) * (fast - tps_per_user) / (fast - slow))
     return max(found)
