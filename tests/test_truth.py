@@ -30,7 +30,7 @@ class Stream:
 
     @property
     def came_ns(self) -> list[int]:
-        return list(accumulate(self.reported["gaps_ns"], initial=self.reported["first_event_ns"]))
+        return list(accumulate(self.reported["gaps_ns"], initial=self.reported["first_token_ns"]))
 
     @property
     def true_ttft_ms(self) -> float:

@@ -53,6 +53,13 @@ def worker_count(value: str | int) -> str | int:
     metavar="S",
     help="After SIGTERM, wait this long for streams.",
 )
+@click.option(
+    "--ask-usage",
+    type=click.Choice(["final", "continuous"]),
+    is_flag=False,
+    flag_value="final",
+    help="Ask engines for the token counts that a client did not ask for, and keep them from it.",
+)
 @gate_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
@@ -88,7 +95,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         else:
             assert upstream is not None
             described = choice.stated() or _ask(upstream)
-        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run, gate)
+        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run, gate, flags["ask_usage"])
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
         ended, lost = relay(plan)

@@ -36,6 +36,8 @@ class Plan:
     drain_timeout_s: float
     run: RunDirectory
     gate: Gate
+    ask_usage: str | None
+    """A value of AskUsage."""
 
     @property
     def url(self) -> BaseUrl:
@@ -52,9 +54,10 @@ class Plan:
 
 def make_proxy(plan: Plan, sink: "Sink", board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
-    from imaxproxy.proxy import Fleet, Proxy
+    from imaxproxy.proxy import AskUsage, Fleet, Proxy
 
-    return Proxy(Fleet([plan.upstream]), sink, plan.engine, admission=admission, board=board)
+    usage = AskUsage(plan.ask_usage) if plan.ask_usage else None
+    return Proxy(Fleet([plan.upstream]), sink, plan.engine, admission=admission, board=board, usage=usage)
 
 
 def relay(plan: Plan) -> tuple[str, int]:

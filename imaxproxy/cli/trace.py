@@ -1,61 +1,106 @@
-"""`imaxproxy trace inspect | validate`."""
+"""`imaxproxy trace inspect | validate | convert | filter | sample | hash | generate | specs`."""
 
-from pathlib import Path
+import sys
+from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json
+from imaxproxy.cli.output import print_json, say
+from imaxproxy.cli.trace_change import convert, filter_, sample
+from imaxproxy.cli.trace_generate import generate, specs
+from imaxproxy.cli.trace_reading import as_json, opened, reading
 from imaxproxy.errors import UsageError
-from imaxproxy.traces import FORMATS, inspect_trace, open_trace
+from imaxproxy.traces import inspect_trace, rows_sha256, trace_sha256
+from imaxproxy.traces.checks import TraceChecks
 
 
-def _options(command: "click.decorators.FC") -> "click.decorators.FC":
-    command = click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")(command)
-    command = click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto")(command)
-    return click.argument("file", metavar="FILE", type=click.Path(path_type=Path))(command)
-
-
-@click.group(short_help="Look at a trace: what is in it, is it sound.")
+@click.group(short_help="Look at a trace, change it, make one.")
 def trace() -> None:
-    """Look at a trace file before you replay it."""
+    """Look at a trace, change it, or make one from a workload spec.
+
+    FILE is any known format, found by itself: Mooncake, Azure, BurstGPT, Bailian, WEKA, MLCommons, LMCache, TraceLab,
+    OTel, AIBrix, ShareGPT, OpenAI Batch, AIPerf, vLLM custom, our canonical rows, a folder of them, or a spec; plain,
+    .gz, .zst or .xz. docs/traces.md says what each becomes.
+
+    \b
+    What is it?               imaxproxy trace inspect conversation_trace.jsonl
+    One form for all          imaxproxy trace convert AzureLLMInferenceTrace_code.csv -o code.jsonl.zst
+    A tenth of the sessions   imaxproxy trace sample traces/ --share 0.1 -o tenth.jsonl
+    No idle hours             imaxproxy trace filter traces/ --idle-gap-cap 300 --max-context 131072 -o capped.jsonl
+    Made to measure           imaxproxy trace generate reasoning-r1 -o r1.jsonl
+    """
 
 
 @trace.command()
-@_options
-@click.option("--skip-bad", is_flag=True, help="Count lines that are broken instead of stopping at the first.")
-def inspect(file: Path, format_: str, *, as_json: bool, skip_bad: bool) -> None:
-    """Say what a trace is: format, requests, sessions, lengths, arrivals, prefix reuse."""
-    described = inspect_trace(open_trace(file, format=format_, skip_bad=skip_bad))
+@reading
+@click.option("--max-context", type=click.IntRange(1), metavar="N", help="The model's limit: counts requests over it.")
+@as_json
+def inspect(as_json: bool, max_context: int | None, **flags: Any) -> None:  # noqa: ANN401 (click)
+    """Say what a trace is: format, requests, sessions, lengths, arrivals, prefix reuse, and what is odd about it.
+
+    \b
+    imaxproxy trace inspect conversation_trace.jsonl
+    imaxproxy trace inspect traces/weka --max-context 131072
+    imaxproxy trace inspect trace.jsonl.zst --json | jq .prefix_reuse
+
+    Prefix reuse is what an infinite cache would serve. It is given by tokens, by blocks and as the mean over requests,
+    since the same trace differs by points between them.
+    """
+    described = inspect_trace(opened(flags), max_context)
     if as_json:
         print_json(described)
         return
-    for name, value in _flat(described):
-        click.echo(f"{name:34} {value}")
+    from rich.console import Console
+
+    from imaxproxy.cli.trace_picture import print_trace
+
+    print_trace(Console(highlight=False, width=None if sys.stdout.isatty() else 120), described)
 
 
 @trace.command()
-@_options
-def validate(file: Path, format_: str, *, as_json: bool) -> None:
-    """Read every line; exit 2 and name the first broken ones when there are any."""
-    checked = open_trace(file, format=format_, skip_bad=True)
-    for _ in checked:
-        pass
+@reading
+@as_json
+def validate(as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click)
+    """Read every record and check the whole; exit 2 and name file, line and field of the first faults.
+
+    Beyond single records: a hash id under two parents or at two sizes, a wait for a request that does not exist, waits
+    in a circle, stamps that go back within a session, ids that come twice.
+    """
+    checked, checks = opened({**flags, "skip_bad": True}), TraceChecks()
+    for where, row in checked.placed():
+        checks.add(where, row)
+    checks.close()
+    faults = checked.skipped + sum(checks.counts.values())
+    examples = [*checked.skipped_examples, *checks.examples]
     if as_json:
-        counts = {"format": checked.format, "requests": checked.rows, "broken": checked.skipped}
-        print_json({**counts, "examples": checked.skipped_examples, "unknown_fields": dict(checked.unknown_fields)})
+        found = {"format": checked.format, "requests": checked.rows, "broken": checked.skipped}
+        found |= {"faults": dict(checks.counts), "examples": examples, "left_out": dict(checked.left_out)}
+        print_json({**found, "clamped": checked.clamped, "unknown_fields": dict(checked.unknown_fields)})
     else:
-        for example in checked.skipped_examples:
-            click.echo(example, err=True)
+        for example in examples:
+            say(example)
         click.echo(f"{checked.format}: {checked.rows} requests, {checked.skipped} broken lines")
-    if checked.skipped:
-        raise UsageError(f"{file}: {checked.skipped} broken lines; `imaxproxy replay --skip-bad` would leave them out")
+        for kind, count in checks.counts.items():
+            click.echo(f"{kind}: {count}")
+    if checked.skipped and checked.skipped == faults:
+        raise UsageError(f"{checked.path}: {faults} broken lines; `imaxproxy replay --skip-bad` would leave them out")
+    if faults:
+        raise UsageError(f"{checked.path}: {faults} faults; mend them, or filter the sessions that they are in")
 
 
-def _flat(value: dict[str, object], prefix: str = "") -> list[tuple[str, object]]:
-    rows: list[tuple[str, object]] = []
-    for name, item in value.items():
-        if isinstance(item, dict):
-            rows += _flat(item, f"{prefix}{name}.")
-        elif item not in (None, []):
-            rows.append((f"{prefix}{name}", f"{item:,.4g}" if isinstance(item, float) else item))
-    return rows
+@trace.command(name="hash")
+@reading
+@as_json
+def hash_(as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click)
+    """Name a trace by its rows: the same for any layout, compression, key order or numbering of it."""
+    opened_trace = opened(flags)
+    digest = rows_sha256(opened_trace)
+    if as_json:
+        file_digest = trace_sha256(opened_trace.path)
+        print_json({"rows_sha256": digest, "file_sha256": file_digest, "requests": opened_trace.rows})
+    else:
+        click.echo(digest)
+
+
+for _command in (convert, filter_, sample, generate, specs):
+    trace.add_command(_command)

@@ -1,7 +1,8 @@
 """What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
 
 from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions
-from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Outcome, Usage
+from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
+from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
@@ -19,7 +20,9 @@ __all__ = [
     "Breakdown",
     "CountedBy",
     "Dimensions",
+    "Ending",
     "Exchange",
+    "Flag",
     "HealthProbe",
     "HealthSample",
     "Histogram",
@@ -31,6 +34,7 @@ __all__ = [
     "Window",
     "WindowFinder",
     "Windows",
+    "ending_of",
     "mark",
     "per_second",
     "seconds",

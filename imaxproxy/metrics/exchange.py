@@ -3,24 +3,15 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.timeline import Timeline
-
-
-class Outcome(StrEnum):
-    """Every exchange has exactly one."""
-
-    COMPLETED = "completed"
-    FAILED = "failed"
-    """No usable answer: refused, an HTTP error, an error event, bytes that are not SSE."""
-    ABORTED = "aborted"
-    """Somebody on our side left: the client of the proxy, or the player when it was stopped."""
-    TRUNCATED = "truncated"
-    """The answer began and its end never came."""
 
 
 class CountedBy(StrEnum):
     """Where token counts come from, the most exact first."""
 
+    TOKEN_IDS = "token_ids"
+    """The engine sends with every event the ids of its tokens."""
     CONTINUOUS_USAGE = "continuous_usage"
     """The engine says with every event how many tokens it has sent so far."""
     USAGE = "usage"
@@ -69,6 +60,10 @@ class Ask:
     """The W3C trace that the request belongs to (`traceparent`): joins it with the engine's own spans."""
     tags: dict[str, str] | None = None
     """`X-Imax-Tag` headers: dimensions of the summary."""
+    usage_asked: bool | None = None
+    """The request asks for a stream's usage; None where nobody looked."""
+    mutated: list[str] | None = None
+    """What was changed in the request before the engine got it, and undone in what the client saw."""
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None
 
@@ -86,6 +81,9 @@ class Exchange:
     detail: str | None = None
     """One line for people; never part of a key."""
     first_byte_ns: int | None = None
+    """The read that completed the response's head."""
+    first_event_ns: int | None = None
+    """The first event of a stream that has data, of whatever kind; the first token's is the Timeline's."""
     streamed: bool = False
     model: str | None = None
     finish_reason: str | None = None
@@ -93,8 +91,14 @@ class Exchange:
     counted_by: CountedBy = CountedBy.EVENTS
     timeline: Timeline = field(default_factory=lambda: Timeline(counted=False))
     simulated: bool = False
+    flags: tuple[Flag, ...] = ()
     coalesced_events: int = 0
     """Token events that shared a socket read with an earlier one: their arrival is known no better than that."""
+
+    @property
+    def ending(self) -> Ending:
+        """How it ended, in a word."""
+        return ending_of(self.outcome, self.error, self.flags)
 
     @property
     def output_tokens(self) -> int | None:

@@ -6,8 +6,19 @@ All take an Exchange and give nanoseconds or tokens/s; None where the metric has
 from collections import Counter
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
-from imaxproxy.metrics.exchange import Exchange, Outcome
+from imaxproxy.metrics.ending import Outcome
+from imaxproxy.metrics.exchange import Exchange
 from imaxproxy.metrics.timeline import Timeline
+
+
+def ttfb_ns(exchange: Exchange) -> int | None:
+    """Time to first byte: the read that completed the response's head - t_send."""
+    return _since(exchange.ask.sent_ns, exchange.first_byte_ns)
+
+
+def ttfe_ns(exchange: Exchange) -> int | None:
+    """Time to first event: the first with data, a role or `response.created` too - t_send."""
+    return _since(exchange.ask.sent_ns, exchange.first_event_ns)
 
 
 def ttft_ns(exchange: Exchange) -> int | None:

@@ -6,10 +6,13 @@ from typing import Any
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
 from imaxproxy.metrics import formulas
-from imaxproxy.metrics.exchange import CountedBy, Exchange, Outcome
+from imaxproxy.metrics.ending import Ending, Flag, Outcome
+from imaxproxy.metrics.exchange import CountedBy, Exchange
 from imaxproxy.metrics.histogram import MOST_FRESH, Histogram
 
 PER_EXCHANGE_NS: dict[str, Callable[[Exchange], float | None]] = {
+    "ttfb_ms": formulas.ttfb_ns,
+    "ttfe_ms": formulas.ttfe_ns,
     "ttft_ms": formulas.ttft_ns,
     "ttft_from_schedule_ms": formulas.ttft_from_schedule_ns,
     "ttfo_ms": formulas.ttfo_ns,
@@ -23,6 +26,8 @@ PER_EXCHANGE_RATE: dict[str, Callable[[Exchange], float | None]] = {
     "e2e_tps_per_user": formulas.e2e_tps_per_user,
 }
 METRICS: tuple[str, ...] = (
+    "ttfb_ms",
+    "ttfe_ms",
     "ttft_ms",
     "ttft_from_schedule_ms",
     "ttfo_ms",
@@ -48,6 +53,8 @@ class Tally:
         self.histograms = {name: Histogram(most_fresh) for name in metrics}
         self.outcomes: Counter[Outcome] = Counter()
         self.errors: Counter[str] = Counter()
+        self.endings: Counter[Ending] = Counter()
+        self.flags: Counter[Flag] = Counter()
         self.counted_by: Counter[CountedBy] = Counter()
         self.input_tokens: int | None = None
         self.output_tokens: int | None = None
@@ -70,6 +77,8 @@ class Tally:
         self.outcomes[exchange.outcome] += 1
         if exchange.error is not None:
             self.errors[exchange.error] += 1
+        self.endings[exchange.ending] += 1
+        self.flags.update(exchange.flags)
         self._add_tokens(exchange)
         self._add_latencies(exchange)
 
@@ -79,6 +88,8 @@ class Tally:
             self.histograms[name].merge(histogram)
         self.outcomes.update(other.outcomes)
         self.errors.update(other.errors)
+        self.endings.update(other.endings)
+        self.flags.update(other.flags)
         self.counted_by.update(other.counted_by)
         for name in ("input_tokens", "output_tokens", "reasoning_tokens", "cached_tokens"):
             setattr(self, name, _plus(getattr(self, name), getattr(other, name)))
@@ -93,9 +104,11 @@ class Tally:
         return self.outcomes.total()
 
     def requests(self) -> dict[str, Any]:
-        """`requests` of summary.json; completed + failed + aborted + truncated = sent."""
+        """`requests` of summary.json; completed + failed + aborted + truncated = sent, and so do the endings."""
         counts: dict[str, Any] = {"sent": self.sent}
         counts |= {outcome.value: self.outcomes[outcome] for outcome in Outcome}
+        counts["by_ending"] = {ending.value: self.endings[ending] for ending in Ending if self.endings[ending]}
+        counts["by_flag"] = {flag.value: self.flags[flag] for flag in Flag if self.flags[flag]}
         return counts | {
             "by_error": dict(sorted(self.errors.items())),
             "passed_through": self.passed_through,

@@ -4,7 +4,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from imaxproxy.clock import NS_PER_US
-from imaxproxy.metrics.exchange import Exchange, Outcome
+from imaxproxy.metrics.ending import Outcome
+from imaxproxy.metrics.exchange import Exchange
 from imaxproxy.metrics.formulas import e2e_ns
 from imaxproxy.metrics.histogram import Histogram
 

@@ -2,6 +2,7 @@
 
 from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.allowance import Allowance, Rate
+from imaxproxy.proxy.ask_usage import AskUsage
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.credentials import Credentials, key_in_environment, key_in_file
 from imaxproxy.proxy.doors import open_doors
@@ -18,6 +19,7 @@ from imaxproxy.proxy.worker import WorkerBoard, obey
 __all__ = [
     "Admission",
     "Allowance",
+    "AskUsage",
     "Board",
     "Certificate",
     "Credentials",

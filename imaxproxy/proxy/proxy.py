@@ -13,6 +13,7 @@ from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome
 from imaxproxy.proxy.admission import Admission
+from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.fleet import Fleet
@@ -43,7 +44,10 @@ class Proxy:
         clock_ns: Clock = monotonic_ns,
         admission: Admission | None = None,
         board: Board | None = None,
+        usage: AskUsage | None = None,
     ) -> None:
+        """usage: what to ask of engines for the meter's sake, and to take out of what clients see."""
+        self._usage = usage
         self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
         self._sink = sink
@@ -143,9 +147,11 @@ class Proxy:
         except asyncio.CancelledError:
             self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
-        relay = Relay(call.request, call.transport, last=self._retiring)
+        asked = ask_usage(ask.path, call.body, self._usage)
+        ask = replace(ask, usage_asked=asked.usage, mutated=asked.mutated)
+        relay = Relay(call.request, call.transport, asked, last=self._retiring)
         credential = self._admission.credential_for(upstream.url)
-        data = request_bytes(call.request, call.body, upstream.url, call.marks, credential)
+        data = request_bytes(call.request, asked.body, upstream.url, call.marks, credential)
         question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
         answered, dropped = await self._ask(engine, call.client, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
@@ -153,6 +159,7 @@ class Proxy:
         upstream.pool.give_back(engine)
         if dropped:
             raise asyncio.CancelledError
+        relay.finish()
         if relay.status is None:
             assert answered.broken is not None
             return error_page(answered.broken, ask.path)

@@ -7,8 +7,10 @@ from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from imaxproxy.errors import WireError
+from imaxproxy.proxy.ask_usage import Asked
+from imaxproxy.proxy.usage_strip import UsageStrip
 from imaxproxy.wire import Forward, ResponseHead, dropped_headers
-from imaxproxy.wire.framing import Chunked, Framing, UntilClose
+from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 
 
 class Relayed(web.StreamResponse):
@@ -32,10 +34,20 @@ class Relayed(web.StreamResponse):
 class Relay:
     """Writes one engine's response to one client's transport."""
 
-    def __init__(self, request: web.BaseRequest, transport: asyncio.Transport, *, last: bool = False) -> None:
+    def __init__(
+        self,
+        request: web.BaseRequest,
+        transport: asyncio.Transport,
+        asked: Asked | None = None,
+        *,
+        last: bool = False,
+    ) -> None:
         """`last`: the connection ends with this answer, and its head says so."""
         self._request = request
         self._transport = transport
+        self._asked = asked
+        self._strip: UsageStrip | None = None
+        self._forward: Forward = transport.write
         self.keep_alive = bool(request.keep_alive) and not last
         self.status: int | None = None
 
@@ -43,13 +55,40 @@ class Relay:
         """Send the head on; return where the body's bytes go."""
         self.status = head.status
         framing = head.framing(self._request.method)
-        old_client = self._request.version < (1, 1)
-        unchunk = old_client and isinstance(framing, Chunked)
+        strip = self._strip = self._strip_of(head, framing)
+        chunked = isinstance(framing, Chunked) if strip is None else strip.chunked
+        unchunk = chunked and self._request.version < (1, 1)
         if isinstance(framing, UntilClose) or unchunk:
             self.keep_alive = False
+        rechunk = strip is not None and isinstance(framing, Length)
         self._transport.set_write_buffer_limits(high=0)  # write at once, and pause the engine as soon as a client lags
-        self._transport.write(self._head_bytes(head, unchunk=unchunk))
-        return self._unchunked(framing) if unchunk else self._transport.write
+        self._transport.write(self._head_bytes(head, unchunk=unchunk, rechunk=rechunk))
+        if unchunk:
+            self._forward = self._unchunked(Chunked())
+        return self._forward if strip is None else self._stripped(strip)
+
+    def finish(self) -> None:
+        """The body has ended, well or not: send what was held back of it."""
+        if self._strip is not None and (rest := self._strip.rest()):
+            self._forward(rest)
+
+    def _strip_of(self, head: ResponseHead, framing: Framing) -> UsageStrip | None:
+        """For a stream that holds usage which the client did not ask for."""
+        asked = self._asked
+        if asked is None or asked.mutated is None or head.status != 200 or head.content_type != b"text/event-stream":
+            return None
+        if head.header(b"content-encoding") not in (None, b"identity"):
+            return None  # compressed although identity was asked for: what cannot be read cannot be taken out
+        return UsageStrip(framing, final=asked.adds_final, continuous=asked.adds_continuous)
+
+    def _stripped(self, strip: UsageStrip) -> Forward:
+        feed, send = strip.feed, self._forward
+
+        def forward(data: bytes) -> None:
+            if out := feed(data):
+                send(out)
+
+        return forward
 
     def _unchunked(self, framing: Framing) -> Forward:
         """For a client of HTTP/1.0, which knows no chunks."""
@@ -60,14 +99,18 @@ class Relay:
 
         return forward
 
-    def _head_bytes(self, head: ResponseHead, *, unchunk: bool) -> bytes:
+    def _head_bytes(self, head: ResponseHead, *, unchunk: bool, rechunk: bool) -> bytes:
         dropped = dropped_headers(head.headers)
         if not unchunk:
             dropped -= {b"transfer-encoding"}  # the chunks travel on as they are
+        if rechunk:
+            dropped |= {b"content-length"}
         lines = [
             b"HTTP/1.1 %d %b" % (head.status, head.reason),
             *[name + b": " + value for name, value in head.headers if name.lower() not in dropped],
         ]
+        if rechunk and not unchunk:
+            lines.append(b"Transfer-Encoding: chunked")
         if not self.keep_alive:
             lines.append(b"Connection: close")
         elif self._request.version < (1, 1):  # it stays only where it is told so

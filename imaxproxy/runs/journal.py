@@ -1,8 +1,9 @@
 """The journal: one JSON line an exchange, written when it ends, so that a killed process loses nothing that had ended.
 
 `exchanges-<worker>.jsonl` holds Exchanges; `meter-<worker>.jsonl` has one line a second of the meter's own health.
-Keys whose value is unknown are left out. Times are CLOCK_MONOTONIC in ns; token events are stored as the first one's
-time, the gaps from one to the next, and runs of [kind, tokens, events] with kind r (reasoning), c (answer), t (tool).
+Keys whose value is unknown are left out; `ending` is for readers, it follows from the rest. Times are CLOCK_MONOTONIC
+in ns; token events are stored as the first one's time, the gaps from one to the next, and runs of [kind, tokens,
+events] with kind r (reasoning), c (answer), t (tool).
 """
 
 import os
@@ -24,6 +25,7 @@ from imaxproxy.metrics import (
     Ask,
     CountedBy,
     Exchange,
+    Flag,
     HealthSample,
     Outcome,
     Timeline,
@@ -99,17 +101,20 @@ def exchange_row(exchange: Exchange) -> dict[str, Any]:
     """An Exchange as the journal writes it."""
     ask, usage, timeline = exchange.ask, exchange.usage, exchange.timeline
     row: dict[str, Any] = {key: value for key in _ASK_KEYS if (value := getattr(ask, key)) is not None}
-    row |= {"outcome": exchange.outcome.value, "ended_ns": exchange.ended_ns, "streamed": exchange.streamed}
-    for key in ("status", "error", "detail", "first_byte_ns", "model", "finish_reason"):
+    row |= {"outcome": exchange.outcome.value, "ending": exchange.ending.value}
+    row |= {"ended_ns": exchange.ended_ns, "streamed": exchange.streamed}
+    for key in ("status", "error", "detail", "first_byte_ns", "first_event_ns", "model", "finish_reason"):
         if (value := getattr(exchange, key)) is not None:
             row[key] = value
     row["usage"] = {key: value for key in _USAGE_KEYS if (value := getattr(usage, key)) is not None}
     row["counted_by"] = exchange.counted_by.value
+    if exchange.flags:
+        row["flags"] = [flag.value for flag in exchange.flags]
     if exchange.simulated:
         row["simulated"] = True
     if len(timeline):
         times_ns = timeline.times_ns
-        row["first_event_ns"] = times_ns[0]
+        row["first_token_ns"] = times_ns[0]
         row["gaps_ns"] = list(map(sub, times_ns[1:], times_ns))
         row["marks"] = [(_LETTER[kind], tokens, events) for kind, tokens, events in timeline.runs()]
         row["coalesced_events"] = exchange.coalesced_events
@@ -130,6 +135,7 @@ def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
         error=row.get("error"),
         detail=row.get("detail"),
         first_byte_ns=row.get("first_byte_ns"),
+        first_event_ns=row.get("first_event_ns"),
         streamed=row["streamed"],
         model=row.get("model"),
         finish_reason=row.get("finish_reason"),
@@ -137,6 +143,7 @@ def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
         counted_by=counted_by,
         timeline=_outline_of(row) if outline else _timeline_of(row, counted_by),
         simulated=row.get("simulated", False),
+        flags=tuple(map(Flag, row.get("flags", ()))),
         coalesced_events=row.get("coalesced_events", 0),
     )
 
@@ -200,17 +207,17 @@ def _rows(path: Path, from_byte: int = 0) -> Iterator[tuple[int, dict[str, Any]]
 
 def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:
     counted = counted_by is not CountedBy.EVENTS
-    if "first_event_ns" not in row:
+    if "first_token_ns" not in row:
         return Timeline(counted=counted)
     marks = array("i")
     for letter, tokens, events in row["marks"]:
         marks.extend(array("i", (mark(_KIND[letter], tokens),)) * events)
-    times_ns = list(accumulate(row["gaps_ns"], initial=row["first_event_ns"]))  # an array of a list: half the price
+    times_ns = list(accumulate(row["gaps_ns"], initial=row["first_token_ns"]))  # an array of a list: half the price
     return Timeline(times_ns, marks, counted=counted)
 
 
 def _outline_of(row: dict[str, Any]) -> Timeline:
-    if "first_event_ns" not in row:
+    if "first_token_ns" not in row:
         return Timeline(counted=False)
-    first_ns = row["first_event_ns"]
+    first_ns = row["first_token_ns"]
     return Timeline((first_ns, first_ns + sum(row["gaps_ns"])), (mark(ANSWER, 0),) * 2, counted=False)

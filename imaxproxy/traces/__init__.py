@@ -2,21 +2,46 @@
 
 from imaxproxy.traces.arrivals import Arrivals, Constant, Poisson, Recorded, share, spread_ties
 from imaxproxy.traces.canonical import canonical_header, canonical_line
+from imaxproxy.traces.file import trace_sha256
+from imaxproxy.traces.formats import FORMATS
+from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
-from imaxproxy.traces.prompt import Prompts
-from imaxproxy.traces.reader import FORMATS, Trace, open_trace, trace_sha256
+from imaxproxy.traces.prompt import Fit, Prompts
+from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream
+from imaxproxy.traces.steps import (
+    CapIdle,
+    Dedupe,
+    FirstTurns,
+    ForceOutput,
+    FromZero,
+    SampleCount,
+    SampleShare,
+    Speed,
+    StartMidway,
+    Step,
+    Steps,
+    Window,
+    Without,
+)
+from imaxproxy.traces.write import rows_sha256, write_trace
 
 __all__ = [
     "FORMATS",
     "PATHS",
     "Arrivals",
+    "CapIdle",
     "Constant",
+    "Dedupe",
     "Endpoint",
+    "FirstTurns",
+    "Fit",
+    "ForceOutput",
+    "FromZero",
     "History",
     "LookAhead",
     "OutputMode",
@@ -24,15 +49,28 @@ __all__ = [
     "Prompts",
     "Recorded",
     "Request",
+    "SampleCount",
+    "SampleShare",
+    "Spec",
+    "Speed",
+    "StartMidway",
+    "Step",
+    "Steps",
     "Trace",
     "TraceRow",
+    "Window",
+    "Without",
     "build_request",
     "canonical_header",
     "canonical_line",
     "inspect_trace",
+    "load_spec",
     "open_trace",
+    "rows_sha256",
     "share",
+    "shipped_specs",
     "spread_ties",
     "stream",
     "trace_sha256",
+    "write_trace",
 ]

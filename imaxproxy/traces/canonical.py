@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from imaxproxy.traces.fields import MAX_ID, MAX_TOKENS, BadRow, Fields, bad_field
+from imaxproxy.traces.read_rows import RowPerRecord, RowReader
 from imaxproxy.traces.row import DEFAULT_BLOCK_TOKENS, UNSAID, HashIdScope, MessagesMode, OutputMode, TraceRow
 
 SCHEMA = "imaxproxy.trace/1"
@@ -31,10 +32,11 @@ _MESSAGES_MODES: tuple[MessagesMode, ...] = ("full", "delta")
 _OUTPUT_MODES: tuple[OutputMode, ...] = ("exact", "max", "natural")
 
 
-class CanonicalReader:
+class CanonicalReader(RowPerRecord):
     """Turns one canonical object into a row, with the header's defaults."""
 
     def __init__(self, header: Mapping[str, Any]) -> None:
+        super().__init__()
         fields = Fields(dict(header))
         schema = fields.text("schema")
         if schema not in (None, SCHEMA):
@@ -42,13 +44,12 @@ class CanonicalReader:
         self._block_size = fields.whole("block_size", 1, MAX_TOKENS) or DEFAULT_BLOCK_TOKENS
         self._scope = fields.choice("hash_id_scope", _SCOPES) or "global"
         self._tool_wait_after_ms: dict[str, float] = {}
-        self.clamped = 0
 
     def row(self, record: dict[str, Any], line: int) -> TraceRow:
         fields = Fields(_with_canonical_names(record))
         _check_has_content(fields)
         session_id = fields.name("session_id")
-        lengths = _Lengths(fields)
+        lengths = _Lengths(fields, self)
         row = TraceRow(
             request_id=fields.name("request_id") or str(line),
             session_id=session_id,
@@ -75,13 +76,14 @@ class CanonicalReader:
             model=fields.name("model"),
             extra=fields.mapping("extra") or {},
             output_mode=fields.choice("output_mode", _OUTPUT_MODES) or UNSAID,
+            cancel_after_tokens=fields.whole("cancel_after_tokens", 1, MAX_TOKENS, " of tokens"),
+            cancel_after_ms=fields.ms("cancel_after_ms"),
             priority=fields.whole("priority", -(2**31), 2**31 - 1),
             tags=fields.mapping("tags") or {},
             recorded=fields.mapping("recorded") or {},
             unknown=fields.left(),
         )
         _check_together(row)
-        self.clamped += fields.clamped
         return row
 
     def _prefix(self, fields: Fields, lengths: "_Lengths", session_id: str | None) -> dict[str, Any]:
@@ -124,10 +126,10 @@ class CanonicalReader:
 class _Lengths:
     """The three lengths of a row, checked against each other."""
 
-    def __init__(self, fields: Fields) -> None:
+    def __init__(self, fields: Fields, reader: RowReader) -> None:
         self.given_input = fields.tokens("input_length")
-        self.input = fields.clamp(self.given_input)
-        self.output = fields.clamp(fields.tokens("output_length"))
+        self.input = reader.clamp(self.given_input)
+        self.output = reader.length(fields, "output_length")
         self.reasoning = fields.tokens("reasoning_length")
         if self.reasoning and self.output is not None and self.reasoning > self.output:
             raise bad_field("reasoning_length", f"at most `output_length` {self.output}", self.reasoning)

@@ -32,8 +32,6 @@ class Fields:
 
     def __init__(self, record: dict[str, Any]) -> None:
         self._record = record
-        self.clamped = 0
-        """Lengths of 0 that were read as 1."""
 
     def has(self, name: str) -> bool:
         return self._record.get(name) is not None
@@ -75,13 +73,6 @@ class Fields:
     def tokens(self, name: str) -> int | None:
         return self.whole(name, 0, MAX_TOKENS, " of tokens")
 
-    def clamp(self, length: int | None) -> int | None:
-        """No engine takes a length of 0: read it as 1, and count that."""
-        if length != 0:
-            return length
-        self.clamped += 1
-        return 1
-
     def ms(self, name: str) -> float | None:
         found = self._record.pop(name, None)
         if found is None:
@@ -89,6 +80,26 @@ class Fields:
         if type(found) not in (int, float) or not math.isfinite(found) or not 0 <= found <= MAX_MS:
             raise bad_field(name, f"milliseconds from 0 to {MAX_MS:g}", found)
         return float(found)
+
+    def seconds_as_ms(self, name: str) -> float | None:
+        """Seconds in the file, milliseconds from here on."""
+        found = self._record.pop(name, None)
+        if found is None:
+            return None
+        if type(found) not in (int, float) or not math.isfinite(found) or not 0 <= found <= MAX_MS / 1000:
+            raise bad_field(name, f"seconds from 0 to {MAX_MS / 1000:g}", found)
+        return round(float(found) * 1000.0, 6)  # to the nanosecond: 0.046636 s is 46.636 ms, not 46.635999999999996
+
+    def key(self, name: str) -> str:
+        """An identifier that must be there: text of one line, or a whole number; given as text."""
+        found = self._record.get(name)
+        if type(found) is int:
+            self._record.pop(name)
+            return str(found)
+        named = self.name(name)
+        if named is None:
+            raise bad_field(name, "text or a whole number", None)
+        return named
 
     def ids(self, name: str) -> tuple[int, ...] | None:
         """A list of block hashes or token ids."""

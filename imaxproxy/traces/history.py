@@ -33,7 +33,7 @@ class History:
             )
         sent = [*before, *row.messages]
         tools = row.tools or self._tools.get(row.session_id, ())
-        self._messages[row.session_id] = [*sent, *_recorded_answer(row)]
+        self._messages[row.session_id] = [*sent, *recorded_answer(row)]
         self._tools[row.session_id] = tools
         return sent, tools
 
@@ -43,7 +43,8 @@ class History:
         self._tools.pop(session_id, None)
 
 
-def _recorded_answer(row: TraceRow) -> list[Json]:
+def recorded_answer(row: TraceRow) -> list[Json]:
+    """The assistant message that the recorded run gave; none where the trace has none."""
     response = row.recorded.get("response")
     if not isinstance(response, dict):
         return []

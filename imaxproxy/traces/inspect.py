@@ -1,52 +1,68 @@
-"""What a trace holds: how much, how long, how bursty, how much of its prompts is shared."""
+"""What a trace holds: how much, how long, how bursty, how much of its prompts is shared, what is odd about it."""
 
+import hashlib
 import math
 from array import array
 from collections import Counter
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Any
 
+import orjson
+
+from imaxproxy.traces.checks import TraceChecks
+from imaxproxy.traces.formats import FORMATS
 from imaxproxy.traces.reader import Trace
+from imaxproxy.traces.reuse import PrefixReuse
 from imaxproxy.traces.row import TraceRow
+from imaxproxy.traces.stamps import Stamps, likely_unit, unit_looks_wrong
 
 _QUANTILES = (("p50", 0.50), ("p90", 0.90), ("p99", 0.99))
-_MANY_TIES = 0.2
-_MAX_SPAN_S = 30 * 86_400
-_MIN_SPAN_S = 1
+_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
-def inspect_trace(trace: Trace) -> dict[str, Any]:
-    """Read the whole trace once and describe it; null where the trace does not say. JSON-ready."""
+def inspect_trace(trace: Trace, max_context: int | None = None) -> dict[str, Any]:
+    """Read the whole trace once and describe it; null where the trace does not say. JSON-ready.
+
+    max_context: the model's limit of tokens; rows whose input and output exceed it are counted.
+    """
     lengths = {name: array("q") for name in ("input_length", "output_length", "reasoning_length")}
-    stamps, reuse, names = _Stamps(), PrefixReuse(), _Names()
-    for row in trace:
+    stamps, reuse, names, sessions, checks = Stamps(), PrefixReuse(), _Names(), _Sessions(), TraceChecks()
+    over = 0
+    for where, row in trace.placed():
         for name, values in lengths.items():
             value = getattr(row, name)
             if value is not None:
                 values.append(value)
-        stamps.add(row)
-        reuse.add(row)
-        names.add(row)
+        over += max_context is not None and (row.input_length or 0) + (row.output_length or 0) > max_context
+        for each in (stamps, reuse, names, sessions):
+            each.add(row)
+        checks.add(where, row)
+    checks.close()
     described = {
         "format": trace.format,
         "path": str(trace.path),
         "requests": trace.rows,
-        "sessions": len(names.sessions),
+        "sessions": sessions.count,
+        **sessions.described(),
         **{name: quantiles(values) for name, values in lengths.items()},
         **stamps.described(),
+        "time_unit": FORMATS[trace.format].time_unit if trace.time_unit is None else trace.time_unit,
         "prefix_reuse": reuse.described(),
-        "output_modes": dict(names.output_modes),
-        "duplicate_request_ids": names.duplicates,
+        **names.described(),
+        "over_context": None if max_context is None else {"limit": max_context, "requests": over},
+        "broken": dict(checks.counts),
+        "broken_examples": checks.examples,
+        "duplicate_request_ids": checks.counts["duplicate_request_id"],
         "skipped": trace.skipped,
         "skipped_examples": trace.skipped_examples,
+        "left_out": dict(trace.left_out),
         "clamped": trace.clamped,
         "unknown_fields": dict(trace.unknown_fields),
     }
     return described | {"notes": _notes(described)}
 
 
-def quantiles(values: Sequence[int]) -> dict[str, float] | None:
+def quantiles(values: Sequence[float]) -> dict[str, float] | None:
     """Mean, quantiles by linear interpolation between order statistics (numpy's default), maximum. None when empty."""
     if not values:
         return None
@@ -55,112 +71,70 @@ def quantiles(values: Sequence[int]) -> dict[str, float] | None:
     return {"count": len(ordered), "mean": sum(ordered) / len(ordered), **found, "max": ordered[-1]}
 
 
-def _quantile(ordered: Sequence[int], share: float) -> float:
+def _quantile(ordered: Sequence[float], share: float) -> float:
     place = share * (len(ordered) - 1)
     below = math.floor(place)
     above = min(below + 1, len(ordered) - 1)
     return ordered[below] + (ordered[above] - ordered[below]) * (place - below)
 
 
-class _Stamps:
-    """Gaps between the stamps of neighbouring rows, in time order whatever the file's order."""
-
-    def __init__(self) -> None:
-        self._stamps_ms = array("d")
-
-    def add(self, row: TraceRow) -> None:
-        if row.timestamp_ms is not None:
-            self._stamps_ms.append(row.timestamp_ms)
-
-    def described(self) -> dict[str, float | None]:
-        """CV is the standard deviation over the mean of all gaps: 1 for a Poisson process, 0 for a metronome.
-
-        tick_ms is the median distance of neighbouring stamps that differ; given only where over 20 % are ties.
-        """
-        ordered = sorted(self._stamps_ms)
-        gaps_ms = [after - before for before, after in pairwise(ordered)]
-        if not gaps_ms or not sum(gaps_ms):
-            return dict.fromkeys(("span_s", "rate_per_s", "gap_cv", "tied_share", "tick_ms"))
-        mean_ms = sum(gaps_ms) / len(gaps_ms)
-        variance = sum((gap_ms - mean_ms) ** 2 for gap_ms in gaps_ms) / len(gaps_ms)
-        tied_share = gaps_ms.count(0.0) / len(gaps_ms)
-        steps_ms = sorted(gap_ms for gap_ms in gaps_ms if gap_ms)
-        return {
-            "span_s": (ordered[-1] - ordered[0]) / 1000,
-            "rate_per_s": 1000 / mean_ms,
-            "gap_cv": math.sqrt(variance) / mean_ms,
-            "tied_share": tied_share,
-            "tick_ms": steps_ms[len(steps_ms) // 2] if tied_share > _MANY_TIES else None,
-        }
-
-
-class PrefixReuse:
-    """How much of the prompts an infinite cache of the trace's own blocks would have served.
-
-    A row's hits are its leading hash ids that an earlier row had; the first touch is a miss. A partial last block hits
-    only where a whole prompt comes again, and then with the tokens that it holds. The same trace gives figures several
-    points apart under different denominators (the 40 % of Mooncake's paper is the mean per request, where the
-    token-weighted share is 37 %), so all three are named:
-
-        token_weighted    = sum(hit tokens) / sum(input tokens)
-        block_weighted    = sum(hit blocks) / sum(blocks)
-        mean_per_request  = mean(hit tokens / input tokens)
-    """
-
-    def __init__(self) -> None:
-        self._seen: set[tuple[str | None, int, int] | int] = set()
-        self.requests = 0
-        self._input_tokens = self._hit_tokens = self._blocks = self._hit_blocks = 0
-        self._ratios = 0.0
-
-    def add(self, row: TraceRow) -> None:
-        if not row.hash_ids or row.input_length is None:
-            return
-        keys = [_block_key(row, hash_id) for hash_id in row.hash_ids]
-        hits = next((place for place, key in enumerate(keys) if key not in self._seen), len(keys))
-        hit_tokens = min(hits * row.block_size, row.input_length)
-        self._seen.update(keys)
-        self.requests += 1
-        self._blocks += len(row.hash_ids)
-        self._hit_blocks += hits
-        self._input_tokens += row.input_length
-        self._hit_tokens += hit_tokens
-        self._ratios += hit_tokens / row.input_length
-
-    def described(self) -> dict[str, float] | None:
-        """None for a trace without hash ids."""
-        if not self.requests:
-            return None
-        return {
-            "token_weighted": self._hit_tokens / self._input_tokens,
-            "block_weighted": self._hit_blocks / self._blocks,
-            "mean_per_request": self._ratios / self.requests,
-            "requests": self.requests,
-        }
-
-
 class _Names:
-    """Sessions and request ids that the trace itself names."""
+    """How the rows' lengths are forced, and what kinds and models they are of."""
 
     def __init__(self) -> None:
-        self.sessions: set[str] = set()
-        self.output_modes: Counter[str] = Counter()
-        self._requests: set[str] = set()
-        self.duplicates = 0
+        self._counts: dict[str, Counter[str]] = {
+            "output_modes": Counter(),
+            "request_kinds": Counter(),
+            "models": Counter(),
+        }
+        self._cancelled = 0
 
     def add(self, row: TraceRow) -> None:
-        self.duplicates += row.request_id in self._requests
-        self._requests.add(row.request_id)
-        self.output_modes[row.output_mode] += 1
-        if row.session_id is not None:
-            self.sessions.add(row.session_id)
+        for name, value in zip(self._counts, (row.output_mode, row.request_kind, row.model), strict=True):
+            if value is not None:
+                self._counts[name][value] += 1
+        self._cancelled += row.cancel_after_tokens is not None or row.cancel_after_ms is not None
+
+    def described(self) -> dict[str, Any]:
+        return {name: dict(counts) for name, counts in self._counts.items()} | {"cancelled": self._cancelled}
 
 
-def _block_key(row: TraceRow, hash_id: int) -> tuple[str | None, int, int] | int:
-    """A bare number where that is enough: a set of them takes a third of the memory."""
-    if row.hash_id_scope == "global":
-        return hash_id
-    return row.session_id, row.block_size, hash_id
+class _Sessions:
+    """Turns and waits of the sessions that the trace names, and which sessions are the same again."""
+
+    def __init__(self) -> None:
+        self._turns: Counter[str] = Counter()
+        self._digests: dict[str, bytes] = {}
+        self._subagents: set[str] = set()
+        self._waits_ms = array("d")
+
+    @property
+    def count(self) -> int:
+        return len(self._turns)
+
+    def add(self, row: TraceRow) -> None:
+        if row.session_id is None:
+            return
+        self._turns[row.session_id] += 1
+        if row.parent_session_id is not None:
+            self._subagents.add(row.session_id)
+        if row.delay_ms is not None or row.tool_wait_ms is not None:
+            self._waits_ms.append(row.wait_ms)
+        self._digests[row.session_id] = session_digest(self._digests.get(row.session_id, b""), row)
+
+    def described(self) -> dict[str, Any]:
+        return {
+            "subagent_sessions": len(self._subagents),
+            "turns": quantiles(list(self._turns.values())),
+            "wait_ms": quantiles(self._waits_ms),
+            "duplicate_sessions": len(self._digests) - len(set(self._digests.values())),
+        }
+
+
+def session_digest(before: bytes, row: TraceRow) -> bytes:
+    """What the session has asked up to this row, whatever its name and times."""
+    asked = [row.input_length, row.output_length, row.hash_ids, row.messages, row.body, row.prompt, row.text_input]
+    return hashlib.blake2b(before + orjson.dumps(asked), digest_size=16).digest()
 
 
 def _notes(described: dict[str, Any]) -> list[str]:
@@ -170,13 +144,27 @@ def _notes(described: dict[str, Any]) -> list[str]:
         notes.append(
             f"{described['tied_share']:.1%} of neighbouring stamps are equal, on ticks of about "
             f"{described['tick_ms']:g} ms: the CV of {described['gap_cv']:.2f} is an artefact, and a replay as it "
-            f"stands is a square wave; spread the ties"
+            f"stands is a square wave; spread the ties (--spread-ties {described['tick_ms']:.0f})"
         )
-    span_s = described["span_s"]
-    if span_s is not None and not _MIN_SPAN_S <= span_s <= _MAX_SPAN_S:
-        notes.append(f"the stamps span {span_s:g} s: are they milliseconds?")
+    has_unit = FORMATS[described["format"]].time_field is not None
+    if has_unit and described["span_s"] is not None and unit_looks_wrong(described["span_s"]):
+        notes.append(_unit_note(described["span_s"], described["requests"], described["time_unit"]))
     if not described["sessions"]:
         notes.append("no row names a session: each is replayed on its own")
+    if described["duplicate_sessions"]:
+        notes.append(
+            f"{described['duplicate_sessions']} sessions ask the same as another one: prefix reuse is inflated; "
+            f"`imaxproxy trace filter --dedupe` leaves them out"
+        )
     if described["duplicate_request_ids"]:
         notes.append(f"{described['duplicate_request_ids']} rows repeat a request_id: compare cannot join them")
+    notes += [f"left out: {count} {reason}" for reason, count in described["left_out"].items()]
     return notes
+
+
+def _unit_note(span_s: float, requests: int, unit: str) -> str:
+    note = f"the stamps span {span_s:g} s: are they {_UNIT_NAMES[unit]}?"
+    likely = likely_unit(span_s, requests, unit)
+    if likely is None:
+        return note
+    return f"{note} Read as {_UNIT_NAMES[likely]} the trace would look like one: pass --time-unit {likely}"

@@ -76,6 +76,11 @@ class TraceRow:
     output_mode: OutputMode = UNSAID
     """Said by the trace, or else by its kind: exact when only lengths are given, natural when text is."""
 
+    cancel_after_tokens: int | None = None
+    """The client gives up once so many output tokens have come: load, not failure."""
+    cancel_after_ms: float | None = None
+    """The client gives up so long after its send; with both, whichever comes first."""
+
     priority: int | None = None
     tags: Json = field(default_factory=dict)
     recorded: Json = field(default_factory=dict)
@@ -91,6 +96,13 @@ class TraceRow:
     def has_content(self) -> bool:
         """Whether the row brings its own text; otherwise a prompt of `input_length` is made for it."""
         return self.body is not None or bool(self.messages) or self.prompt is not None or self.text_input is not None
+
+    @property
+    def hash_scope(self) -> str | None:
+        """Whose ids these are: None for everyone's, else the session tree's (sub-agents share a system prompt)."""
+        if self.hash_id_scope == "global":
+            return None
+        return self.parent_session_id or self.session_id
 
     @property
     def wait_ms(self) -> float:

@@ -7,10 +7,17 @@ from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Quest
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, keyless, shown
+from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
+from imaxproxy.wire.responses import RESPONSES
 
-DIALECTS: dict[str, Dialect] = {"/v1/chat/completions": CHAT, "/v1/completions": COMPLETIONS}
+DIALECTS: dict[str, Dialect] = {
+    "/v1/chat/completions": CHAT,
+    "/v1/completions": COMPLETIONS,
+    "/v1/messages": MESSAGES,
+    "/v1/responses": RESPONSES,
+}
 """By path; other paths are passed through and timed as a whole."""
 
 __all__ = [
@@ -18,6 +25,8 @@ __all__ = [
     "COMPLETIONS",
     "DIALECTS",
     "HIDDEN",
+    "MESSAGES",
+    "RESPONSES",
     "SECRET_HEADERS",
     "Answered",
     "BaseUrl",

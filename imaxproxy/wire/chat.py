@@ -1,9 +1,10 @@
 """The dialect of `/v1/chat/completions`."""
 
+from functools import partial
 from typing import Any
 
 from imaxproxy.metrics import ANSWER, REASONING, TOOL
-from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, as_text, note_common, note_finish
+from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, as_text, note_choice, note_common, usage_of
 
 
 def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
@@ -11,7 +12,7 @@ def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
     note_common(chunk, facts)
     reading = NO_TOKENS
     for choice in chunk.get("choices") or ():
-        note_finish(choice, facts)
+        note_choice(choice, facts)
         if delta := choice.get("delta"):
             delta_reading = _read_delta(delta)
             if delta_reading[0]:
@@ -23,7 +24,7 @@ def read_body(body: dict[str, Any], facts: Facts) -> None:
     """A whole answer: usage and finish reasons; its text is of no interest to the meter."""
     note_common(body, facts)
     for choice in body.get("choices") or ():
-        note_finish(choice, facts)
+        note_choice(choice, facts)
 
 
 def _read_delta(delta: dict[str, Any]) -> Reading:
@@ -59,4 +60,4 @@ def _joined(one: Reading, other: Reading) -> Reading:
     return max(one[0], other[0]), one[1] + other[1], ""
 
 
-CHAT = Dialect("chat", read_event, read_body, one_prompt=True)
+CHAT = Dialect("chat", read_event, read_body, partial(usage_of, one_prompt=True), usage_unasked=False)

@@ -1,9 +1,10 @@
 """The dialect of `/v1/completions`."""
 
+from functools import partial
 from typing import Any
 
 from imaxproxy.metrics import ANSWER
-from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, as_text, note_common, note_finish
+from imaxproxy.wire.dialect import NO_TOKENS, Dialect, Facts, Reading, as_text, note_choice, note_common, usage_of
 
 
 def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
@@ -11,7 +12,7 @@ def read_event(chunk: dict[str, Any], facts: Facts) -> Reading:
     note_common(chunk, facts)
     texts = []
     for choice in chunk.get("choices") or ():
-        note_finish(choice, facts)
+        note_choice(choice, facts)
         if text := choice.get("text"):
             texts.append(as_text(text))
     if not texts:
@@ -23,7 +24,7 @@ def read_body(body: dict[str, Any], facts: Facts) -> None:
     """A whole answer: usage and finish reasons."""
     note_common(body, facts)
     for choice in body.get("choices") or ():
-        note_finish(choice, facts)
+        note_choice(choice, facts)
 
 
-COMPLETIONS = Dialect("completions", read_event, read_body, one_prompt=False)
+COMPLETIONS = Dialect("completions", read_event, read_body, partial(usage_of, one_prompt=False), usage_unasked=False)

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from imaxproxy.metrics import Usage
+from imaxproxy.metrics import Flag, Usage
 
 NO_TOKENS = (0, "", "")
 """The reading of an event without text."""
@@ -37,6 +37,13 @@ class Facts:
     """The last usage object that came beside each choice."""
     usage_beside_none: list[dict[str, Any]] = field(default_factory=list)
     """Usage objects that came in chunks without a choice."""
+    finished_at_usage: int = 0
+    """How many choices had ended when the last of these came."""
+    token_ids: int | None = None
+    """Token ids that came so far, where the engine sends them."""
+    sequence_number: int | None = None
+    """The last event's, where the dialect numbers its events."""
+    flags: set[Flag] = field(default_factory=set)
     error: str | None = None
     """The message of an error object."""
 
@@ -48,8 +55,26 @@ class Facts:
     def tokens_so_far(self) -> int | None:
         """Output tokens by the last usage object; of many choices each has its own count."""
         if not self.many_choices:
-            return None if self.usage is None else _count(self.usage.get("completion_tokens"))
-        return _sum([_count(usage.get("completion_tokens")) for usage in self.usage_of_choice.values()])
+            return None if self.usage is None else count(self.usage.get("completion_tokens"))
+        return self.tokens_of_choices()
+
+    def tokens_of_choices(self) -> int | None:
+        """Output tokens by the last usage object that stood beside each choice."""
+        return _sum([count(usage.get("completion_tokens")) for usage in self.usage_of_choice.values()])
+
+    def note_usage(self, usage: dict[str, Any] | None) -> None:
+        """Take the usage object of a dialect that has one at most. Raises TypeError for what is none."""
+        if usage and not isinstance(usage, dict):
+            raise TypeError(f"usage is a {type(usage).__name__}")
+        self.usage = usage or self.usage
+
+    def note_order(self, number: object) -> None:
+        """Take an event's own number."""
+        if type(number) is not int:
+            return
+        if self.sequence_number is not None and number != self.sequence_number + 1:
+            self.flags.add(Flag.OUT_OF_ORDER)
+        self.sequence_number = number
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +84,10 @@ class Dialect:
     name: str
     read_event: Callable[[dict[str, Any], Facts], Reading]
     read_body: Callable[[dict[str, Any], Facts], None]
-    one_prompt: bool
-    """Many choices are answers to one prompt, not to one each."""
+    usage_of: Callable[[Facts], Usage]
+    """What the response used in all."""
+    usage_unasked: bool
+    """A stream tells its usage without being asked to."""
 
 
 def as_text(value: object) -> str:
@@ -80,9 +107,11 @@ def note_common(message: dict[str, Any], facts: Facts) -> None:
         facts.error = error_message(message)
 
 
-def note_finish(choice: dict[str, Any], facts: Facts) -> None:
-    """Take a choice's finish_reason, or note that it has none yet."""
+def note_choice(choice: dict[str, Any], facts: Facts) -> None:
+    """Take a choice's finish_reason, or note that it has none yet, and its token ids (vLLM, `return_token_ids`)."""
     index = _index(choice)
+    if (ids := choice.get("token_ids")) is not None:
+        facts.token_ids = min((facts.token_ids or 0) + len(ids), MOST_TOKENS)
     if reason := choice.get("finish_reason"):
         facts.finish_reason = str(reason)
         facts.finished.add(index)
@@ -109,6 +138,8 @@ def usage_of(facts: Facts, *, one_prompt: bool) -> Usage:
 
     One choice: its last usage object. Many: the one object that stands beside no choice is of all of them (vLLM,
     SGLang, Dynamo); several such (llama.cpp), or one beside each choice, are added up.
+
+    one_prompt: many choices are answers to one prompt, not to one each.
     """
     if not facts.many_choices:
         return _read_usage(facts.usage or {})
@@ -130,27 +161,35 @@ def _note_usage(usage: dict[str, Any], choices: list[dict[str, Any]] | None, fac
         index = _index(choices[0])
         if index in facts.usage_of_choice or len(facts.usage_of_choice) < _MOST_USAGES:
             facts.usage_of_choice[index] = usage
-    elif len(facts.usage_beside_none) < _MOST_USAGES:
-        facts.usage_beside_none.append(usage)
+        return
+    beside_none, finished = facts.usage_beside_none, len(facts.finished)
+    if beside_none and finished == facts.finished_at_usage:  # no choice has ended since: the same once more
+        facts.flags.add(Flag.DUPLICATE_USAGE)
+        beside_none[-1] = usage
+    elif len(beside_none) < _MOST_USAGES:
+        beside_none.append(usage)
+    facts.finished_at_usage = finished
 
 
 def _read_usage(usage: dict[str, Any]) -> Usage:
     """OpenAI's usage object, with SGLang's top-level `reasoning_tokens`; whatever is no count is not known."""
     prompt_details, completion_details = usage.get("prompt_tokens_details"), usage.get("completion_tokens_details")
-    reasoning_tokens = _count(_member(completion_details, "reasoning_tokens"))
+    reasoning_tokens = count(member(completion_details, "reasoning_tokens"))
     return Usage(
-        input_tokens=_count(usage.get("prompt_tokens")),
-        output_tokens=_count(usage.get("completion_tokens")),
-        reasoning_tokens=_count(usage.get("reasoning_tokens")) if reasoning_tokens is None else reasoning_tokens,
-        cached_tokens=_count(_member(prompt_details, "cached_tokens")),
+        input_tokens=count(usage.get("prompt_tokens")),
+        output_tokens=count(usage.get("completion_tokens")),
+        reasoning_tokens=count(usage.get("reasoning_tokens")) if reasoning_tokens is None else reasoning_tokens,
+        cached_tokens=count(member(prompt_details, "cached_tokens")),
     )
 
 
-def _member(details: object, name: str) -> object:
+def member(details: object, name: str) -> object:
+    """A member of what may be an object."""
     return details.get(name) if isinstance(details, dict) else None
 
 
-def _count(value: object) -> int | None:
+def count(value: object) -> int | None:
+    """A count of tokens; None for what is none."""
     return value if type(value) is int and 0 <= value <= MOST_TOKENS else None
 
 

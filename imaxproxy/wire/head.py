@@ -70,16 +70,20 @@ class HeadReader:
     """Collects reads until the head is whole. Interim responses (1xx) are dropped."""
 
     def __init__(self) -> None:
-        self._data = b""
+        self._data = bytearray()
+        self._searched = 0  # up to here no head ends
 
     def feed(self, data: bytes) -> tuple[ResponseHead, bytes] | None:
         """The head and the body's first bytes, once they are here. Raises WireError for what is not HTTP."""
         self._data += data
-        while (end := self._data.find(b"\r\n\r\n")) >= 0:
-            head, self._data = _parse(self._data[: end + 4]), self._data[end + 4 :]
+        while (end := self._data.find(b"\r\n\r\n", self._searched)) >= 0:
+            head, rest = _parse(bytes(self._data[: end + 4])), bytes(self._data[end + 4 :])
+            self._searched = 0
+            self._data[:] = rest
             if head.status >= 200:
-                rest, self._data = self._data, b""
+                self._data.clear()
                 return head, rest
+        self._searched = max(0, len(self._data) - 3)
         if len(self._data) > HEAD_LIMIT_BYTES:
             raise WireError("bad_head", f"a response head over {HEAD_LIMIT_BYTES} bytes")
         return None

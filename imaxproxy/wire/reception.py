@@ -12,11 +12,13 @@ from itertools import accumulate, cycle
 import orjson
 
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, CountedBy, Exchange, Outcome, Timeline, mark
+from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Timeline, Usage, mark
 from imaxproxy.wire.apportion import apportion
-from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line, usage_of
+from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
+from imaxproxy.wire.encoding import Decode, decode_of
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 from imaxproxy.wire.head import ResponseHead
+from imaxproxy.wire.numbered import NumberedTemplate, learn_numbered
 from imaxproxy.wire.sse import EventSplitter, event_data
 from imaxproxy.wire.template import Template, learn
 
@@ -31,10 +33,13 @@ _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
 """A read, and the reading of the one event in it."""
-CUT_SHORT = frozenset({"cut", "reset", "timeout"})
-"""Ways in which a connection ends an answer before its time; other WireErrors mean bytes that nobody can read."""
-CUT_BY_ENGINE = frozenset({"abort", "error"})
-"""Finish reasons that are no end of an answer: SGLang and vLLM gave the request up themselves."""
+CUT_SHORT = frozenset({"cut", "reset"})
+"""Ways in which a connection ends an answer before its time, as the timeouts do; other WireErrors mean bytes that
+nobody can read."""
+CUT_BY_ENGINE = frozenset({"abort", "error", "cancelled", "content_filter", "refusal"})
+"""Finish reasons that are no end of an answer: the engine gave the request up itself."""
+_UNREAD = (orjson.JSONDecodeError, AttributeError, TypeError, KeyError)
+"""What reading JSON of any shape may raise."""
 
 
 def due(data: bytes, waiting: int, batch_reads: int = BATCH_READS) -> bool:
@@ -52,9 +57,11 @@ class Reception:
     __slots__ = (
         "_body",
         "_chars",
-        "_continuous",
+        "_counted_by",
+        "_decode",
         "_dialect",
         "_event_times_ns",
+        "_events_read",
         "_facts",
         "_framing",
         "_head",
@@ -66,8 +73,10 @@ class Reception:
         "_tokens",
         "_tokens_so_far",
         "_too_long",
+        "_unread",
         "batch_reads",
         "first_byte_ns",
+        "first_event_ns",
         "reads",
         "times_ns",
     )
@@ -78,24 +87,32 @@ class Reception:
         self._framing: Framing = head.framing(method)
         self._dialect = dialect
         self._streamed = dialect is not None and head.content_type == b"text/event-stream"
+        self._unread: str | None = None  # why the body's encoding cannot be read
+        self._decode: Decode | None = None
+        try:
+            self._decode = decode_of(head.header(b"content-encoding"))
+        except WireError as error:
+            self._unread = str(error)
         self.first_byte_ns = first_byte_ns
+        self.first_event_ns: int | None = None
         # Reads that may wait. A body of known length may end with any of them, and nothing in its bytes says so. Of
         # streams some wait for more reads than others: a step feeds all at once, and all would be digested at once.
         self.batch_reads = 1 if isinstance(self._framing, Length) else next(_BATCHES)
         self.times_ns: list[int] = []
         self.reads: list[bytes] = []
         self._splitter = EventSplitter()
-        self._template: Template | None = None
+        self._template: Template | NumberedTemplate | None = None
         self._facts = Facts()
+        self._events_read = 0  # in full
         self._malformed: str | None = None
         self._body = bytearray()
         self._too_long = False  # the body is over BODY_LIMIT_BYTES and was not kept
-        # The Timeline in the making, 13 bytes a token event (17 with continuous usage).
+        # The Timeline in the making, 13 bytes a token event (17 where the engine counts the tokens of each).
         self._event_times_ns = array("q")
         self._chars = array("i")
         self._kinds = bytearray()
         self._tokens = array("i")
-        self._continuous = True  # every token event so far brought a usage object
+        self._counted_by: CountedBy | None = None  # how every token event so far told its tokens
         self._tokens_so_far = 0
 
     @property
@@ -125,15 +142,15 @@ class Reception:
         times_ns, reads = self.times_ns.copy(), self.reads.copy()
         self.times_ns.clear()  # the owner holds these very lists
         self.reads.clear()
-        if not self._streamed:
+        if not self._streamed or self._unread:
             for data in reads:
-                self._keep_body(self._framing.feed(data))
+                self._keep_body(self._plain(self._framing.feed(data)))
         elif not self._digest_fast(times_ns, reads):
             sample: _Sample | None = None
             for at_ns, data in zip(times_ns, reads, strict=True):
                 sample = self._digest_fully(at_ns, data) or sample
             if sample is not None:  # once a batch: the next one will look like this one's end
-                self._template = learn(*sample, chunked=isinstance(self._framing, Chunked)) or self._template
+                self._template = self._learned(sample) or self._template
 
     def at_eof(self, *, reset: bool) -> WireError | None:
         """What it means that the connection ends here: nothing, when the end is the body's own."""
@@ -147,7 +164,7 @@ class Reception:
         if aborted is not None and self._facts.done:  # the OpenAI client closes behind [DONE]: it has had all
             broken = aborted = None
         outcome, error, detail = self._judge(broken, aborted)
-        usage = usage_of(self._facts, one_prompt=self._dialect is not None and self._dialect.one_prompt)
+        usage = self._dialect.usage_of(self._facts) if self._dialect is not None else Usage()
         timeline, counted_by = self._timeline(usage.output_tokens)
         return Exchange(
             ask=ask,
@@ -157,6 +174,7 @@ class Reception:
             error=error,
             detail=detail,
             first_byte_ns=self.first_byte_ns,
+            first_event_ns=self.first_event_ns,
             streamed=self._streamed,
             model=self._facts.model,
             finish_reason=self._facts.finish_reason,
@@ -164,6 +182,7 @@ class Reception:
             counted_by=counted_by,
             timeline=timeline,
             simulated=self._head.simulated,
+            flags=self._flags(ask, outcome, usage),
             coalesced_events=len(timeline) - len(set(timeline.times_ns)),
         )
 
@@ -185,22 +204,43 @@ class Reception:
             self._event_times_ns.extend([times_ns[bisect_left(read_ends, end - behind)] for end in ends])
         self._chars.extend(chars)
         self._kinds.extend(bytes((template.kind,)) * len(chars))
-        self._continuous = False
+        self._counted_by = CountedBy.EVENTS
         return True
+
+    def _learned(self, sample: _Sample) -> Template | NumberedTemplate | None:
+        chunked = isinstance(self._framing, Chunked)
+        if self._facts.sequence_number is None:
+            return learn(*sample, chunked=chunked)
+        return learn_numbered(*sample, chunked=chunked, facts=self._facts)
+
+    def _plain(self, payload: bytes) -> bytes:
+        """The payload without its encoding. What cannot be read is no fault of the stream, which is relayed on."""
+        if self._decode is None or self._unread:
+            return b"" if self._unread else payload
+        try:
+            return self._decode(payload)
+        except WireError as error:
+            self._unread = str(error)
+            return b""
 
     def _digest_fully(self, at_ns: int, data: bytes) -> _Sample | None:
         """Parse one read; return its token event as a sample for `learn` when it came alone and whole."""
         fresh = self._at_boundary()
-        events = self._splitter.feed(self._framing.feed(data))
+        payload = self._framing.feed(data)
+        events = self._splitter.feed(payload if self._decode is None else self._plain(payload))
         alone = fresh and len(events) == 1 and self._at_boundary()
         reading = None
         for event in events:
-            payload = event_data(event)
-            if payload == _DONE:
+            event_json = event_data(event)
+            if event_json is None:
+                continue
+            if self.first_event_ns is None:
+                self.first_event_ns = at_ns
+            if event_json.strip() == _DONE:
                 self._facts.done = True
-            elif payload is not None:
-                reading = self._take_event(at_ns, payload)
-        return (data, *reading) if alone and reading is not None else None
+            else:
+                reading = self._take_event(at_ns, event_json)
+        return (data, *reading) if alone and reading is not None and self._decode is None else None
 
     def _at_boundary(self) -> bool:
         return self._framing.at_boundary() and self._splitter.empty
@@ -214,22 +254,33 @@ class Reception:
                 return None
             kind, text, key = self._dialect.read_event(chunk, self._facts)
             with_usage = bool(chunk.get("usage"))
-        except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError) as error:
+        except _UNREAD as error:
             self._malformed = self._malformed or f"{type(error).__name__} at {payload[:80]!r}"
             return None
+        self._events_read += 1
         if not kind:
             return None
-        self._add_token_event(at_ns, kind, len(text), self._facts.tokens_so_far() if with_usage else None)
-        return None if with_usage else (kind, text, key)
+        if self._facts.token_ids is not None:
+            self._add_token_event(at_ns, kind, len(text), CountedBy.TOKEN_IDS, self._facts.token_ids)
+            return None
+        if with_usage:
+            self._add_token_event(at_ns, kind, len(text), CountedBy.CONTINUOUS_USAGE, self._facts.tokens_so_far())
+            return None
+        self._add_token_event(at_ns, kind, len(text), CountedBy.EVENTS, None)
+        return kind, text, key
 
-    def _add_token_event(self, at_ns: int, kind: int, chars: int, tokens_so_far: int | None) -> None:
+    def _add_token_event(
+        self, at_ns: int, kind: int, chars: int, counted_by: CountedBy, tokens_so_far: int | None
+    ) -> None:
         self._event_times_ns.append(at_ns)
         self._chars.append(chars)
         self._kinds.append(kind)
-        self._continuous = self._continuous and tokens_so_far is not None
-        if self._continuous and tokens_so_far is not None:
-            self._tokens.append(max(0, tokens_so_far - self._tokens_so_far))
-            self._tokens_so_far = tokens_so_far
+        if tokens_so_far is None or self._counted_by not in (None, counted_by):
+            self._counted_by = CountedBy.EVENTS
+            return
+        self._counted_by = counted_by
+        self._tokens.append(max(0, tokens_so_far - self._tokens_so_far))
+        self._tokens_so_far = tokens_so_far
 
     def _keep_body(self, payload: bytes) -> None:
         if self._too_long or len(self._body) + len(payload) > BODY_LIMIT_BYTES:
@@ -240,7 +291,7 @@ class Reception:
 
     def _read_body(self) -> None:
         """What a body that is not a stream says of itself."""
-        if self._streamed or self._too_long:
+        if self._streamed or self._too_long or self._unread:
             return
         try:
             body = orjson.loads(self._body)
@@ -248,7 +299,7 @@ class Reception:
                 self._dialect.read_body(body, self._facts)
             if self._refused:
                 self._facts.error = error_message(body)
-        except (orjson.JSONDecodeError, AttributeError, TypeError, KeyError) as error:
+        except _UNREAD as error:
             if self._refused:
                 self._facts.error = one_line(self._body[:2000].decode(errors="replace")) or None
             elif self._dialect is not None:
@@ -263,26 +314,55 @@ class Reception:
             return Outcome.FAILED, "error_event" if self._streamed else "error_body", facts.error
         if aborted is not None:
             return Outcome.ABORTED, aborted, None
-        if self._malformed is not None and (broken is None or self._streamed):
+        if self._malformed is not None and (not self._events_read if self._streamed else broken is None):
             return Outcome.FAILED, "malformed_event" if self._streamed else "malformed_body", self._malformed
         if broken is not None:
-            outcome = Outcome.TRUNCATED if broken.kind in CUT_SHORT else Outcome.FAILED
-            return outcome, broken.kind, str(broken)
+            cut_short = broken.kind in CUT_SHORT or "timeout" in broken.kind
+            return Outcome.TRUNCATED if cut_short else Outcome.FAILED, broken.kind, str(broken)
+        if self._unread:
+            return Outcome.COMPLETED, None, self._unread
         if self._streamed and not facts.finish_reason:
-            return Outcome.TRUNCATED, "no_finish_reason" if facts.done else "no_terminator", None
+            return Outcome.TRUNCATED, "no_finish_reason" if facts.done else "no_end", self._malformed
         if self._streamed and facts.unfinished:
             return Outcome.TRUNCATED, "no_finish_reason", f"choices {sorted(facts.unfinished)} have no end"
         if facts.finish_reason in CUT_BY_ENGINE:
             return Outcome.TRUNCATED, f"finish_{facts.finish_reason}", None
-        return Outcome.COMPLETED, None, None
+        return Outcome.COMPLETED, None, self._malformed
+
+    def _flags(self, ask: Ask, outcome: Outcome, usage: Usage) -> tuple[Flag, ...]:
+        facts, dialect = self._facts, self._dialect
+        if dialect is None:
+            return ()
+        flags = set(facts.flags)
+        if self._unread:
+            flags.add(Flag.UNREAD_ENCODING)
+        elif self._streamed and self._malformed is not None:
+            flags.add(Flag.BAD_EVENT)
+        if outcome is Outcome.COMPLETED and not self._unread:
+            if self._streamed and not facts.done:
+                flags.add(Flag.NO_DONE)
+            due_usage = dialect.usage_unasked or ask.usage_asked if self._streamed else not self._too_long
+            if due_usage and usage.output_tokens is None:
+                flags.add(Flag.NO_USAGE)
+            if self._told_otherwise(usage.output_tokens):
+                flags.add(Flag.USAGE_MISMATCH)
+        return tuple(flag for flag in Flag if flag in flags)
+
+    def _told_otherwise(self, output_tokens: int | None) -> bool:
+        """Event by event the engine said another number of tokens than in its total."""
+        told = self._facts.token_ids
+        if told is None and self._counted_by is CountedBy.CONTINUOUS_USAGE and self._facts.usage_beside_none:
+            told = self._facts.tokens_of_choices()
+        return None not in (told, output_tokens) and told != output_tokens
 
     def _timeline(self, output_tokens: int | None) -> tuple[Timeline, CountedBy]:
-        times_ns, kinds, events = self._event_times_ns, self._kinds, len(self._event_times_ns)
-        if self._continuous and events:
-            tokens, counted_by = self._tokens.tolist(), CountedBy.CONTINUOUS_USAGE
+        times_ns, kinds = self._event_times_ns, self._kinds
+        counted_by = self._counted_by or CountedBy.EVENTS
+        if counted_by is not CountedBy.EVENTS:
+            tokens = self._tokens.tolist()
         elif output_tokens is not None:
             tokens, counted_by = apportion(output_tokens, self._chars), CountedBy.USAGE
         else:
-            tokens, counted_by = [0] * events, CountedBy.EVENTS
+            tokens = [0] * len(times_ns)
         marks = [mark(kind, count) for kind, count in zip(kinds, tokens, strict=True)]
         return Timeline(times_ns, marks, counted=counted_by is not CountedBy.EVENTS), counted_by

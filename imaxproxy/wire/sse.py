@@ -1,11 +1,13 @@
 """Server-sent events as bytes (WHATWG HTML, section 9.2): cut a body into events, read an event's data."""
 
 import re
+from collections.abc import Iterator
 
 from imaxproxy.errors import WireError
 
 _BLANK_LINE = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r(?!\n))")
 _LINE_END = re.compile(rb"\r\n|\n|\r")
+_BOM = b"\xef\xbb\xbf"
 EVENT_LIMIT_BYTES = 64 << 20
 
 
@@ -15,6 +17,7 @@ class EventSplitter:
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._tail = bytearray()
+        self._first = True
         self._searched = 0  # up to here the tail holds no blank line: a huge event costs its length and no more
 
     @property
@@ -33,11 +36,23 @@ class EventSplitter:
             if blank.start() > start:
                 events.append(bytes(self._tail[start : blank.start()]))
             start = blank.end()
+        if events and self._first:
+            self._first = False
+            events[0] = events[0].removeprefix(_BOM)  # of the stream, not of an event
         del self._tail[:start]
         self._searched = max(0, len(self._tail) - 4)
         if len(self._tail) > self._limit_bytes:
             raise WireError("event_too_long", f"an SSE event over {self._limit_bytes} bytes")
         return events
+
+
+def event_ends(data: bytes | bytearray, searched: int = 0) -> Iterator[int]:
+    """Where events end in a body's bytes, behind their blank lines; up to `searched` none does.
+
+    Of a CR at the very end nobody knows yet whether it is half of a CRLF.
+    """
+    for blank in _BLANK_LINE.finditer(data, searched, len(data) - (data[-1:] == b"\r")):
+        yield blank.end()
 
 
 def event_data(event: bytes) -> bytes | None:

@@ -161,8 +161,8 @@ def test_a_dead_engine_is_counted_and_the_run_ends(command: Command, tmp_path: P
     [
         (answering(page(500, b'{"error":{"message":"down"}}')), "failed", "http_500"),
         (closing(STREAM_HEAD, token("a")), "truncated", "cut"),
-        (answering(STREAM_HEAD, token("a"), LAST_CHUNK), "truncated", "no_terminator"),
-        (answering(STREAM_HEAD, sse(b'{"cho'), token("b", "stop"), DONE), "failed", "malformed_event"),
+        (answering(STREAM_HEAD, token("a"), LAST_CHUNK), "truncated", "no_end"),
+        (answering(STREAM_HEAD, sse(b'{"cho'), DONE), "failed", "malformed_event"),
         (answering(STREAM_HEAD, sse({"error": {"message": "oom"}}), DONE), "failed", "error_event"),
         (closing(b"SSH-2.0-OpenSSH\r\n\r\n"), "failed", "bad_head"),
     ],
@@ -312,7 +312,7 @@ def test_wrong_usage_is_one_line(command: Command, trace: Path, flags: list[str]
         (None, "trace.jsonl"),
         (b"", "is empty"),
         (b"\x00\xff\xfe", "trace.jsonl holds binary data"),
-        (b"[1, 2]\n", "trace.jsonl:1"),
+        (b"[1, 2]\n", "trace.jsonl, element 1 of the array: expected a JSON object"),
         (b'{"input_length": 5, "output_length": 4}\n', "no timestamp; pass --rate or --concurrency"),
     ],
 )

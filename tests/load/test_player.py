@@ -256,8 +256,8 @@ def test_where_no_engine_is_the_run_ends_soon(concurrency: int | None) -> None:
     ("pieces", "outcome", "error"),
     [
         ([page(500, b"{}")], Outcome.FAILED, "http_500"),
-        ([STREAM_HEAD, token("a"), LAST_CHUNK], Outcome.TRUNCATED, "no_terminator"),
-        ([STREAM_HEAD, sse(b"{"), token("b", "stop"), sse(b"[DONE]") + LAST_CHUNK], Outcome.FAILED, "malformed_event"),
+        ([STREAM_HEAD, token("a"), LAST_CHUNK], Outcome.TRUNCATED, "no_end"),
+        ([STREAM_HEAD, sse(b"{"), sse(b"[DONE]") + LAST_CHUNK], Outcome.FAILED, "malformed_event"),
         ([b"HTTP/9.9 what\r\n\r\n"], Outcome.FAILED, "bad_head"),
     ],
 )

@@ -1,3 +1,4 @@
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ from imaxproxy.metrics import (
     Ask,
     CountedBy,
     Exchange,
+    Flag,
     Outcome,
     Tally,
     Timeline,
@@ -55,8 +57,19 @@ def test_every_exchange_has_one_outcome_and_failures_stay_in_view() -> None:
     assert requests == {
         "sent": 6, "completed": 2, "failed": 2, "aborted": 1, "truncated": 1,
         "by_error": {"client_left": 1, "cut": 1, "http_429": 2}, "passed_through": 1, "client_retries": 0,
+        "by_ending": {"complete": 2, "error_answer": 2, "cut": 1, "client_left": 1}, "by_flag": {},
     }  # fmt: skip
     assert sum(requests[outcome.value] for outcome in Outcome) == requests["sent"]
+    assert sum(requests["by_ending"].values()) == requests["sent"]
+
+
+def test_what_was_odd_is_counted_beside_the_outcomes() -> None:
+    odd = replace(exchange(), flags=(Flag.NO_DONE, Flag.BAD_EVENT))
+    tally = tally_of(odd, odd)
+    tally.merge(tally_of(exchange()))
+    requests = tally.requests()
+    assert (requests["by_flag"], requests["by_error"]) == ({"bad_event": 2, "no_done": 2}, {})
+    assert requests["by_ending"] == {"complete": 1, "no_terminator": 2}
 
 
 def test_tokens_are_the_sum_of_what_is_known() -> None:
@@ -79,6 +92,7 @@ def test_latencies_of_all_that_arrived() -> None:
     stats = tally_of(exchange(), CUT, REFUSED, LEFT).stats()
     counts = {name: stats[name]["count"] for name in METRICS}
     assert counts == {
+        "ttfb_ms": 0, "ttfe_ms": 0,
         "ttft_ms": 3, "ttft_from_schedule_ms": 3, "ttfo_ms": 3, "itl_ms": 2, "event_gap_ms": 3, "tpot_ms": 1,
         "e2e_ms": 1, "e2e_from_schedule_ms": 1, "tps_per_user": 1, "e2e_tps_per_user": 1, "send_lag_ms": 4,
     }  # fmt: skip

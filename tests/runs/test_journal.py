@@ -17,6 +17,7 @@ from imaxproxy.metrics import (
     Ask,
     CountedBy,
     Exchange,
+    Flag,
     HealthSample,
     Outcome,
     Timeline,
@@ -61,6 +62,8 @@ def exchanges(draw: st.DrawFn) -> Exchange:
         counted_by=counted_by,
         timeline=timeline,
         simulated=draw(st.booleans()),
+        first_event_ns=draw(st.none() | st.integers(0, 2**60)),
+        flags=tuple(draw(st.lists(st.sampled_from(list(Flag)), max_size=3))),
         coalesced_events=draw(st.integers(0, len(timeline))) if len(timeline) else 0,
     )  # fmt: skip
 
@@ -86,12 +89,14 @@ def test_a_line_leaves_out_what_is_not_known() -> None:
     full = Exchange(ask, Outcome.COMPLETED, 170, usage=Usage(4, 5), counted_by=CountedBy.USAGE, timeline=timeline)
     assert exchange_row(full) == {
         "request_id": "r-1", "path": "/v1/chat/completions", "started_ns": 7, "sent_ns": 90, "dialect": "chat",
-        "outcome": "completed", "ended_ns": 170, "streamed": False, "usage": {"input_tokens": 4, "output_tokens": 5},
-        "counted_by": "usage", "first_event_ns": 100, "gaps_ns": [30, 30, 0],
+        "outcome": "completed", "ending": "complete", "ended_ns": 170, "streamed": False,
+        "usage": {"input_tokens": 4, "output_tokens": 5},
+        "counted_by": "usage", "first_token_ns": 100, "gaps_ns": [30, 30, 0],
         "marks": [("r", 1, 1), ("c", 1, 2), ("t", 2, 1)], "coalesced_events": 0,
     }  # fmt: skip
     assert exchange_row(FAILED) == {
-        "request_id": "r-1", "path": "/v1/completions", "started_ns": 7, "outcome": "failed", "ended_ns": 9,
+        "request_id": "r-1", "path": "/v1/completions", "started_ns": 7, "outcome": "failed",
+        "ending": "not_connected", "ended_ns": 9,
         "streamed": False, "error": "connect_refused", "usage": {}, "counted_by": "events",
     }  # fmt: skip
 

@@ -10,7 +10,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.traces import History, Prompts, TraceRow, build_request
 from imaxproxy.traces.canonical import ALIASES, KEYS, CanonicalReader
 from imaxproxy.traces.fields import BadRow, Fields
-from imaxproxy.traces.mooncake import MooncakeReader
+from imaxproxy.traces.formats.mooncake import MooncakeReader
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 9_000) | st.floats(allow_nan=False) | st.text(max_size=6),

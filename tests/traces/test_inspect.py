@@ -5,7 +5,8 @@ import pytest
 
 from imaxproxy.shipped import shipped
 from imaxproxy.traces import TraceRow, inspect_trace, open_trace
-from imaxproxy.traces.inspect import PrefixReuse, quantiles
+from imaxproxy.traces.inspect import quantiles
+from imaxproxy.traces.reuse import PrefixReuse
 
 DATA = Path(__file__).parents[1] / "data" / "traces"
 SAMPLE = shipped("workloads") / "mooncake_conversation.first3min.jsonl"

@@ -124,6 +124,8 @@ def facts(exchange: Exchange) -> dict[str, Any]:
     return {
         "outcome": exchange.outcome.value,
         "error": exchange.error,
+        "ending": exchange.ending.value,
+        "flags": [flag.value for flag in exchange.flags],
         "detail": exchange.detail,
         "status": exchange.status,
         "streamed": exchange.streamed,

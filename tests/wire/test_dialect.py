@@ -2,8 +2,8 @@ from typing import Any
 
 import pytest
 
-from imaxproxy.metrics import Usage
-from imaxproxy.wire.dialect import Facts, error_message, note_common, note_finish, one_line, usage_of
+from imaxproxy.metrics import Flag, Usage
+from imaxproxy.wire.dialect import Facts, error_message, note_choice, note_common, one_line, usage_of
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def facts_of(*chunks: dict[str, Any]) -> Facts:
     for chunk in chunks:
         note_common(chunk, facts)
         for choice in chunk["choices"]:
-            note_finish(choice, facts)
+            note_choice(choice, facts)
     return facts
 
 
@@ -73,6 +73,13 @@ def test_of_one_choice_the_last_usage_counts() -> None:
     assert usage_of(again, one_prompt=True) == Usage(5, 2)  # said twice is not twice as many
 
 
+EIGHT = {"choices": [], "usage": tokens(20, 8)}
+
+
+def ended(index: int) -> dict[str, Any]:
+    return {"choices": [{"index": index, "finish_reason": "stop"}]}
+
+
 TWO = {"choices": [{"index": 0}, {"index": 1}]}
 
 
@@ -82,12 +89,36 @@ def test_of_many_choices_one_object_for_all_counts() -> None:
 
 
 def test_of_many_choices_an_object_each_is_added_up() -> None:
-    beside_none = facts_of(TWO, {"choices": [], "usage": tokens(20, 8)}, {"choices": [], "usage": tokens(20, 8)})
+    beside_none = facts_of(TWO, ended(0), {"choices": [], "usage": tokens(20, 8)}, ended(1), EIGHT)
     assert usage_of(beside_none, one_prompt=True) == Usage(20, 16)  # llama.cpp with n=2
+    assert not beside_none.flags
     beside_each = facts_of(
         {"choices": [{"index": 1}], "usage": tokens(4, 3)}, {"choices": [{"index": 0}], "usage": tokens(2, 3)}
     )
     assert usage_of(beside_each, one_prompt=False) == Usage(6, 6)  # llama.cpp with two prompts
+
+
+def test_a_total_said_twice_counts_once() -> None:
+    for choices in (TWO, {"choices": [{"index": 0}]}):
+        facts = facts_of(choices, ended(0), ended(1), EIGHT, EIGHT)
+        assert usage_of(facts, one_prompt=True) == Usage(20, 8)
+        assert facts.flags == {Flag.DUPLICATE_USAGE}
+
+
+def test_token_ids_are_counted_over_all_choices() -> None:
+    assert facts_of({"choices": [{"token_ids": None}]}).token_ids is None
+    facts = facts_of({"choices": [{"token_ids": [1, 2]}]}, {"choices": [{"index": 1, "token_ids": []}]}, ended(0))
+    assert facts.token_ids == 2
+
+
+@pytest.mark.parametrize(
+    ("numbers", "odd"), [([0, 1, 2], False), ([5, 6], False), ([0, 2], True), ([1, 1], True), (["a", None, 3.0], False)]
+)
+def test_numbers_are_in_order_when_each_is_the_next(numbers: list[object], odd: bool) -> None:
+    facts = Facts()
+    for number in numbers:
+        facts.note_order(number)
+    assert facts.flags == ({Flag.OUT_OF_ORDER} if odd else set())
 
 
 def test_tokens_so_far_of_many_choices_are_of_all() -> None:
@@ -104,7 +135,7 @@ def test_tokens_so_far_of_many_choices_are_of_all() -> None:
 def test_choices_end_each_for_itself() -> None:
     facts = facts_of({"choices": [{"index": 0, "finish_reason": "stop"}]}, {"choices": [{"index": 1}]})
     assert facts.unfinished == {1}  # it began when the first had ended
-    note_finish({"index": 0}, facts)  # a chunk behind the end
+    note_choice({"index": 0}, facts)  # a chunk behind the end
     assert facts.unfinished == {1}
-    note_finish({"index": 1, "finish_reason": "length"}, facts)
+    note_choice({"index": 1, "finish_reason": "length"}, facts)
     assert (facts.unfinished, facts.finish_reason) == (set(), "length")

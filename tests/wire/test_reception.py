@@ -10,6 +10,7 @@ from imaxproxy.errors import WireError
 from imaxproxy.metrics import CountedBy, Exchange, Outcome
 from imaxproxy.wire import CHAT, HeadReader, Reception, due
 from imaxproxy.wire import reception as reception_module
+from imaxproxy.wire.numbered import NumberedTemplate
 from imaxproxy.wire.template import Template
 from wire.streams import ASK, EXPECTED, FRAMINGS, READ_NS, Recorded, chunk, cut, facts, feed, names, receive
 
@@ -18,16 +19,21 @@ STREAMS = [name for name in NAMES if Recorded.load(name).streamed]
 PLAIN = [  # one token an event without usage beside it: what the fast way is for
     "dynamo-chat-stream-usage",
     "llamaserver-completions-stream-usage",
+    "llamaserver-responses-stream",
     "sglang-chat-stream",
+    "sglang-messages-stream",
     "transformers-chat-stream-usage",
     "vllm-chat-stream-usage",
+    "vllm-messages-stream",
 ]
+NUMBERED = ["dynamo-responses-stream", "transformers-responses-stream", "vllm-opts-responses-reasoning-stream"]
 
 
 def slowly(recorded: Recorded, framing: str, reads: Sequence[bytes], batch: int) -> Exchange:
     """As `receive`, by the full parse alone."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(reception_module, "learn", lambda *_, **__: None)
+        patch.setattr(reception_module, "learn_numbered", lambda *_, **__: None)
         return receive(recorded, framing, reads, batch)
 
 
@@ -64,7 +70,7 @@ def test_the_fast_way_says_what_the_full_parse_says(name: str, framing: str, bat
 
 
 @pytest.mark.parametrize("batch", [1, 3])
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", [*PLAIN, *NUMBERED])
 def test_the_fast_way_says_the_same_cut_at_every_byte(name: str, batch: int) -> None:
     """One event a read, as engines send them, and one more cut."""
     recorded = Recorded.load(name)
@@ -90,18 +96,19 @@ def test_the_fast_way_says_the_same_cut_anywhere(data: st.DataObject) -> None:
     assert receive(recorded, "event", reads, batch) == slowly(recorded, "event", reads, batch)
 
 
-@pytest.mark.parametrize("name", PLAIN)
+@pytest.mark.parametrize("name", [*PLAIN, *NUMBERED])
 def test_the_fast_way_is_taken(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Or the tests above would compare the full parse with itself."""
     events: list[int] = []
+    way: type[Template] | type[NumberedTemplate] = NumberedTemplate if name in NUMBERED else Template
 
-    def counting(self: Template, reads: list[bytes]) -> list[int] | None:
+    def counting(self: Template | NumberedTemplate, reads: list[bytes]) -> list[int] | None:
         found = alone(self, reads)
         events.append(len(found or ()))
         return found
 
-    alone = Template.match_reads
-    monkeypatch.setattr(Template, "match_reads", counting)
+    alone = way.match_reads
+    monkeypatch.setattr(way, "match_reads", counting)
     recorded = Recorded.load(name)
     receive(recorded, "event", recorded.chunks("event"), batch=1)
     assert sum(events) >= 3
@@ -172,8 +179,8 @@ OTHER_CHOICE = b'data: {"choices":[{"index":1,"delta":{"content":"b"},"finish_re
         (stream(TOKEN, FINISH), ("completed", None, 1)),  # transformers sends no [DONE]
         (stream(FINISH, DONE), ("completed", None, 0)),  # max_tokens 0
         (stream(TOKEN, DONE), ("truncated", "no_finish_reason", 1)),
-        (stream(TOKEN), ("truncated", "no_terminator", 1)),
-        (stream(), ("truncated", "no_terminator", 0)),  # 200 and nothing: llama_cpp.server's worst
+        (stream(TOKEN), ("truncated", "no_end", 1)),
+        (stream(), ("truncated", "no_end", 0)),  # 200 and nothing: llama_cpp.server's worst
         (stream(TOKEN, OTHER_CHOICE, FINISH, DONE), ("truncated", "no_finish_reason", 2)),
         (stream(TOKEN, FINISH.replace(b"stop", b"abort"), DONE), ("truncated", "finish_abort", 1)),
         (stream(TOKEN, end=b"", broken=CUT), ("truncated", "cut", 1)),
@@ -183,8 +190,9 @@ OTHER_CHOICE = b'data: {"choices":[{"index":1,"delta":{"content":"b"},"finish_re
         (stream(TOKEN, end=b"", broken=CUT, aborted="client_left"), ("aborted", "client_left", 1)),
         (stream(TOKEN, ERROR, DONE), ("failed", "error_event", 1)),
         (stream(TOKEN, ERROR, end=b"", broken=CUT), ("failed", "error_event", 1)),  # the cause counts, not the cut
-        (stream(TOKEN, b"data: {nonsense\n\n", TOKEN, FINISH, DONE), ("failed", "malformed_event", 2)),
-        (stream(TOKEN, b'data: {"choices":5}\n\n', FINISH), ("failed", "malformed_event", 1)),
+        (stream(TOKEN, b"data: {nonsense\n\n", TOKEN, FINISH, DONE), ("completed", None, 2)),  # and flagged
+        (stream(TOKEN, b'data: {"choices":5}\n\n', FINISH), ("completed", None, 1)),
+        (stream(b"data: {nonsense\n\n", b"data: 5\n\n", DONE), ("failed", "malformed_event", 0)),  # none is readable
         (stream(TOKEN, b"data: null\n\n", FINISH), ("completed", None, 1)),  # llama.cpp
         (stream(TOKEN, b": ping\n\n", FINISH), ("completed", None, 1)),
         (stream(TOKEN, end=b"xyz\r\n"), ("failed", "bad_chunk", 0)),  # events of the read that broke are lost

@@ -5,18 +5,19 @@ from typing import Any
 
 from imaxproxy.traces.canonical import KEYS as CANONICAL_KEYS
 from imaxproxy.traces.fields import BadRow, Fields, bad_field
+from imaxproxy.traces.read_rows import RowPerRecord
 from imaxproxy.traces.row import DEFAULT_BLOCK_TOKENS, TraceRow
 
 KEYS = frozenset({"timestamp", "input_length", "output_length", "hash_ids"})
 
 
-class MooncakeReader:
-    """Turns one Mooncake object into a row. `hash_ids` cover the whole prompt, so the last block may be partial."""
+def is_mooncake(record: Mapping[str, Any]) -> bool:
+    """Its rows hold its four keys and no other."""
+    return record.keys() == KEYS
 
-    def __init__(self, header: Mapping[str, Any]) -> None:
-        if header:
-            raise BadRow("a Mooncake trace has no header line; pass --format canonical")
-        self.clamped = 0
+
+class MooncakeReader(RowPerRecord):
+    """Turns one Mooncake object into a row. `hash_ids` cover the whole prompt, so the last block may be partial."""
 
     def row(self, record: dict[str, Any], line: int) -> TraceRow:
         fields = Fields(record)
@@ -29,13 +30,12 @@ class MooncakeReader:
         row = TraceRow(
             request_id=str(line),
             timestamp_ms=fields.ms("timestamp"),
-            input_length=fields.clamp(input_length),
-            output_length=fields.clamp(fields.tokens("output_length")),
+            input_length=self.clamp(input_length),
+            output_length=self.length(fields, "output_length"),
             hash_ids=hash_ids,
             unknown=fields.left(),
         )
         _check_is_no_more(row)
-        self.clamped += fields.clamped
         return row
 
 

@@ -3,7 +3,7 @@ from typing import Any
 import pytest
 
 from imaxproxy.traces.fields import BadRow
-from imaxproxy.traces.mooncake import MooncakeReader
+from imaxproxy.traces.formats.mooncake import MooncakeReader
 
 GOOD: dict[str, Any] = {"timestamp": 27_482, "input_length": 6_955, "output_length": 52, "hash_ids": list(range(14))}
 
