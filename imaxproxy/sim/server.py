@@ -199,7 +199,7 @@ class SimServer:
         response.enable_chunked_encoding()
         await response.prepare(call.http)
         transport = call.http.transport
-        if transport is None:  # the client left meanwhile
+        if transport is None or transport.is_closing():  # the client left meanwhile, or a crash broke it
             return response
         transport.set_write_buffer_limits(high=0)  # uvloop then sends within write(), so that written_ns is the truth
         await asyncio.gather(*self._replies(call, transport))
