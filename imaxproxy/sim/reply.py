@@ -1,6 +1,7 @@
 """A streamed answer as bytes: SSE events in vLLM 0.32's shape, framed as HTTP chunks, nothing serialised per token."""
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -124,7 +125,8 @@ class StreamedReply:
         if not self._opened:
             self._opened = True
             if opening := self._opening():
-                self.write(chunk(opening))
+                with suppress(RuntimeError):  # as in `token`
+                    self.write(chunk(opening))
 
     def token(self, planned_ns: int, tokens: int = 1) -> None:
         """Tokens exist since `planned_ns`. The hot path."""
@@ -133,7 +135,12 @@ class StreamedReply:
             data = self._next_event(emitted)
             clock_ns, stamp = self._clock_ns, self._stamp
             write_ns = clock_ns()
-            if self.write(data) is not False:  # a fault may lose it
+            try:
+                is_written = self.write(data) is not False  # a fault may lose it
+            except RuntimeError:  # uvloop's: the reader has left, and the request's task will be cancelled in a moment
+                self.end()
+                return
+            if is_written:
                 stamp(planned_ns), stamp(write_ns), stamp(clock_ns()), stamp(self._event_tokens)
             if self._cutter.is_over:
                 self.end()
