@@ -72,7 +72,7 @@ async def serve(args: SimArgs) -> None:
     app.outage = Outage(http, args.host, args.port, crash)
     try:
         async with (
-            _listening(http, app.outage),
+            _listening(http, app.outage, cluster),
             _background(app.keep_truth_flushed(), _keep_power(pages, cluster, power)),
         ):
             _say_ready(args.host, app.outage.port, parts.described)
@@ -108,13 +108,14 @@ def _live(
 
 
 @contextlib.asynccontextmanager
-async def _listening(http: StampingServer, outage: Outage) -> AsyncIterator[None]:
+async def _listening(http: StampingServer, outage: Outage, cluster: Cluster) -> AsyncIterator[None]:
     """The port is open. Afterwards no answer is under way: each has left its truth."""
     await outage.open()
     try:
         yield
     finally:
         outage.close()
+        cluster.cancel_all()  # first: what is written to a connection that closes is lost without a word
         await http.shutdown(_GRACE_S)
 
 
