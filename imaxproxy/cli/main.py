@@ -11,6 +11,7 @@ from imaxproxy.errors import ImaxproxyError
 COMMANDS: dict[str, str] = {
     "serve": "Stand between clients and an engine, and measure every token.",
     "replay": "Send a trace to an engine, and measure what comes back.",
+    "search": "Find the highest rate or concurrency that still meets an SLO.",
     "report": "Print a run's table again; rebuild its summary after a crash.",
     "engine": "Predict what a recipe's engine would do, without a GPU.",
     "trace": "Look at a trace: what is in it, is it sound.",

@@ -9,18 +9,18 @@ from types import FrameType
 from typing import Any
 
 from imaxproxy.cli.output import say
-from imaxproxy.load.process import PlayerProcess
+from imaxproxy.load.process import Crew
 
 _LINE_EVERY_S = 5.0
 
 
-def show_progress(worker: PlayerProcess, limit: int | None) -> dict[str, Any]:
-    """Follow the worker to its end and return its last line. Ctrl-C asks it to stop, and goes on following."""
+def show_progress(crew: Crew, limit: int | None) -> dict[str, Any]:
+    """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following."""
     show = _Bar(limit) if sys.stderr.isatty() else _Lines()
     last: dict[str, Any] = {}
     try:
-        with _stops_on_signal(worker):
-            for last in worker.progress():
+        with _stops_on_signal(crew):
+            for last in crew.progress():
                 if "ended" not in last:
                     show.update(last)
     finally:
@@ -29,14 +29,14 @@ def show_progress(worker: PlayerProcess, limit: int | None) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _stops_on_signal(worker: PlayerProcess) -> Iterator[None]:
-    """The first signal asks the worker to stop, another one gives the command up."""
+def _stops_on_signal(crew: Crew) -> Iterator[None]:
+    """The first signal asks the workers to stop, another one gives the command up."""
 
     def ask(_number: int, _frame: FrameType | None) -> None:
         for number in before:
             signal.signal(number, signal.default_int_handler)
         say("imaxproxy: stopping; what was done so far will be reported (again to give up)")
-        worker.interrupt()
+        crew.interrupt()
 
     before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

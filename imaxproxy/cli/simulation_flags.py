@@ -2,10 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import click
 
 from imaxproxy.errors import UsageError
+
+_NOT_VIRTUAL: dict[str, Any] = {
+    "workers": 1,
+    "retries": 0,
+    "repeat": 1,
+    "history": "recorded",
+    **dict.fromkeys(("cancel", "ramp", "max_idle_gap")),
+}
+"""What the live player does and the virtual one does not, with what it is when nobody asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +26,19 @@ class Simulation:
     time_scale: float
     power: bool
 
-    def check(self, *, simulate: bool, model: str | None) -> None:
+    @classmethod
+    def of(cls, flags: dict[str, Any]) -> "Simulation":
+        """Raises UsageError for flags that do not go together."""
+        simulation = cls(flags["virtual"], flags["time_scale"], flags["power"])
+        simulation._check(simulate=flags["simulate"], model=flags["model"])
+        if simulation.virtual:
+            for name, plain in _NOT_VIRTUAL.items():
+                if flags[name] != plain:
+                    flag = f"--{name.replace('_', '-')}"
+                    raise UsageError(f"{flag} has no counterpart in virtual time: leave it or --virtual out")
+        return simulation
+
+    def _check(self, *, simulate: bool, model: str | None) -> None:
         """Raises UsageError for flags that do not go together."""
         for flag, is_given in (("--virtual", self.virtual), ("--time-scale", self.time_scale != 1.0)):
             if is_given and not simulate:

@@ -30,22 +30,23 @@ class Item:
     """From the end of the last of them to the send."""
     input_tokens: int | None = None
     output_tokens: int | None = None
+    cancel_after_tokens: int | None = None
+    """Leave when so many token events have come."""
+    cancel_after_ns: int | None = None
+    """Leave so long after the send."""
+    tell_end: bool = False
+    """Whoever makes the items waits for the end of this one."""
+    keep_answer: bool = False
+    """And wants its answer: the next turn of the conversation is built on it."""
 
     def frame(self) -> bytes:
         """Lengths, a JSON head, the request's bytes."""
-        head = orjson.dumps(
-            [
-                self.request_id,
-                self.path,
-                self.offset_ns,
-                self.session_id,
-                self.wait_for,
-                self.wait_ns,
-                self.input_tokens,
-                self.output_tokens,
-            ]
-        )
+        head = orjson.dumps([getattr(self, name) for name in _HEAD])
         return _LENGTHS.pack(len(head), len(self.data)) + head + self.data
+
+
+_HEAD = [name for name in Item.__slots__ if name != "data"]
+_WAIT_FOR = _HEAD.index("wait_for")
 
 
 class FrameReader:
@@ -68,19 +69,8 @@ class FrameReader:
             if len(self._tail) < end:
                 return
             body_at = _LENGTHS.size + head_bytes
-            request_id, path, offset_ns, session_id, wait_for, wait_ns, input_tokens, output_tokens = orjson.loads(
-                self._tail[_LENGTHS.size : body_at]
-            )
-            item = Item(
-                request_id,
-                path,
-                bytes(self._tail[body_at:end]),
-                offset_ns,
-                session_id,
-                tuple(wait_for),
-                wait_ns,
-                input_tokens,
-                output_tokens,
-            )
+            head = orjson.loads(self._tail[_LENGTHS.size : body_at])
+            head[_WAIT_FOR] = tuple(head[_WAIT_FOR])
+            item = Item(**dict(zip(_HEAD, head, strict=True)), data=bytes(self._tail[body_at:end]))
             del self._tail[:end]
             yield item

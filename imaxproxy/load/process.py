@@ -1,49 +1,74 @@
-"""Starts the data process of a replay, feeds it items, and hears of its progress."""
+"""The data processes of a replay: started together, fed each its part, told one zero, heard as one."""
 
 import contextlib
 import fcntl
+import os
 import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterable, Iterator
-from dataclasses import asdict
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, replace
+from queue import SimpleQueue
 from typing import IO, Any, cast
 
 import orjson
 
+from imaxproxy.clock import monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.load.item import END, Item
-from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.load.feeding import Feeder
+from imaxproxy.load.item import END
+from imaxproxy.load.player import LEAD_NS
+from imaxproxy.load.rules import Ended
+from imaxproxy.load.worker import ZERO, WorkerSettings
 
 _PIPE_BYTES = 1 << 20
+_GRAVITY = [ended.value for ended in (Ended.FINISHED, Ended.DURATION, Ended.NO_ENGINE, Ended.INTERRUPTED)]
+"""How a run has ended whose workers ended differently: as the last of these that one of them says."""
+Row = dict[str, Any]
 
 
 class PlayerProcess:
-    """One worker: `start` it early (it takes 0.2 s to come up), then `feed` it, then read `progress` to its end."""
+    """One worker. It takes 0.2 s to come up, so it is started early."""
 
-    def __init__(self, module: str) -> None:
+    def __init__(self, module: str, worker: int = 0) -> None:
+        self.worker = worker
+        self._start_fd, self._zero_fd = os.pipe()
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", module], stdin=subprocess.PIPE, stdout=subprocess.PIPE, start_new_session=True
+            [sys.executable, "-P", "-m", module],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+            pass_fds=[self._start_fd],
         )
         self._stdin = cast(IO[bytes], self._process.stdin)
         self._stdout = cast(IO[bytes], self._process.stdout)
         with contextlib.suppress(OSError, AttributeError):  # a smaller pipe only means more switches
             fcntl.fcntl(self._stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
-        self._feeder: threading.Thread | None = None
+        self._threads: list[threading.Thread] = []
         self._feed_error: UsageError | None = None
 
-    def feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
-        """Hand over items from a thread of their own, as fast as the worker takes them."""
-        self._feeder = threading.Thread(target=self._feed, args=(settings, items), daemon=True)
-        self._feeder.start()
+    def __repr__(self) -> str:
+        return f"<PlayerProcess {self.worker}, pid {self._process.pid}>"
 
-    def progress(self) -> Iterator[dict[str, Any]]:
-        """The worker's lines, until it ends; the last one says how: `ended`, `lost_lines`."""
-        return map(orjson.loads, self._stdout)
+    def feed(self, settings: WorkerSettings, feeder: Feeder, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
+        """Hand over items, and what the worker says of them, from threads of their own.
+
+        Its other lines go to `heard` beside its number; None when it has said its last.
+        """
+        settings = replace(settings, worker=self.worker, start_fd=self._start_fd)
+        for run in (lambda: self._feed(settings, feeder), lambda: self._listen(feeder, heard)):
+            self._threads.append(threading.Thread(target=run, daemon=True))
+            self._threads[-1].start()
+
+    def start(self, zero_ns: int) -> None:
+        """Tell it the schedule's zero."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self._zero_fd, ZERO.pack(zero_ns))
 
     def interrupt(self) -> None:
-        """Ask the worker to stop: what is in flight is recorded as aborted."""
+        """Ask it to stop: what is in flight is recorded as aborted."""
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
 
@@ -57,8 +82,8 @@ class PlayerProcess:
     def close(self) -> int:
         """Wait for the end; the worker's exit code. Raises UsageError when a row in mid-trace could not be sent."""
         code = self._process.wait()
-        if self._feeder is not None:
-            self._feeder.join()
+        for thread in self._threads:
+            thread.join()
         self._close_pipes()
         if self._feed_error is not None:
             raise self._feed_error
@@ -68,11 +93,15 @@ class PlayerProcess:
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
         self._stdout.close()
+        for fd in (self._start_fd, self._zero_fd):
+            if fd >= 0:
+                os.close(fd)
+        self._start_fd = self._zero_fd = -1
 
-    def _feed(self, settings: WorkerSettings, items: Iterable[Item]) -> None:
+    def _feed(self, settings: WorkerSettings, feeder: Feeder) -> None:
         try:
             self._stdin.write(orjson.dumps(asdict(settings)) + b"\n")
-            self._write(items)
+            self._write(feeder)
             self._stdin.write(END)
         except BrokenPipeError:  # the worker was stopped
             pass
@@ -80,16 +109,110 @@ class PlayerProcess:
             with contextlib.suppress(BrokenPipeError):
                 self._stdin.close()
 
-    def _write(self, items: Iterable[Item]) -> None:
+    def _write(self, feeder: Feeder) -> None:
         try:
-            for item in items:
+            for item in feeder.items():
                 self._stdin.write(item.frame())
                 self._stdin.flush()
         except UsageError as error:  # told when the worker has ended: what was sent before is measured
             self._feed_error = error
 
+    def _listen(self, feeder: Feeder, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
+        for line in self._stdout:
+            row: Row = orjson.loads(line)
+            if "sent" in row:
+                feeder.told.put(row)
+            else:
+                heard.put((self.worker, row))
+        feeder.told.put(None)
+        heard.put((self.worker, None))
 
-def check_worker(code: int) -> None:
-    """Raises ImaxproxyError when the worker died of something else than its end."""
-    if code != 0:
-        raise ImaxproxyError(f"the player process ended with code {code}: see its message above; the journal is kept")
+
+class Crew:
+    """All workers of a run, as one: `feed`, then read `progress` to its end, then `close`."""
+
+    def __init__(self, module: str, workers: int) -> None:
+        self._workers = [PlayerProcess(module, worker) for worker in range(workers)]
+        self._heard: SimpleQueue[tuple[int, Row | None]] = SimpleQueue()
+
+    def __repr__(self) -> str:
+        return f"<Crew of {len(self._workers)}>"
+
+    def feed(self, settings: WorkerSettings, feeders: Sequence[Feeder]) -> None:
+        """Hand each worker its part. Raises UsageError where a worker would have no place."""
+        shares = [settings.rules.of_worker(worker.worker, len(self._workers)) for worker in self._workers]
+        for worker, feeder, rules in zip(self._workers, feeders, shares, strict=True):
+            worker.feed(replace(settings, rules=rules), feeder, self._heard)
+
+    def progress(self) -> Iterator[Row]:
+        """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.
+
+        Without `ended` one of them died; then the others were asked to stop.
+        """
+        running = {worker.worker for worker in self._workers}
+        unready = set(running)
+        latest: dict[int, Row] = {}
+        ends: dict[int, Row] = {}
+        while running:
+            number, row = self._heard.get()
+            if row is None:
+                running.discard(number)
+                unready.discard(number)
+                if number not in ends:
+                    self.interrupt()
+            elif "ready" in row:
+                unready.discard(number)
+                if not unready:
+                    self._start()
+            elif "ended" in row:
+                ends[number] = row
+            else:
+                latest[number] = row
+                yield _added(latest.values())
+        if len(ends) == len(self._workers):
+            ended = max((row["ended"] for row in ends.values()), key=_GRAVITY.index)
+            yield {"ended": ended, "lost_lines": sum(row["lost_lines"] for row in ends.values())}
+
+    def interrupt(self) -> None:
+        """Ask all to stop."""
+        for worker in self._workers:
+            worker.interrupt()
+
+    def abandon(self) -> None:
+        """End those that still run: the command gave up."""
+        for worker in self._workers:
+            worker.abandon()
+
+    def close(self) -> None:
+        """Wait for all. Raises UsageError for a row that could not be sent, ImaxproxyError when a worker died."""
+        codes, unsendable = [], []
+        for worker in self._workers:
+            try:
+                codes.append(worker.close())
+            except UsageError as error:
+                unsendable.append(error)
+        check_workers(codes)
+        if unsendable:
+            raise unsendable[0]
+
+    def _start(self) -> None:
+        zero_ns = monotonic_ns() + LEAD_NS
+        for worker in self._workers:
+            worker.start(zero_ns)
+
+
+def check_workers(codes: Sequence[int]) -> None:
+    """Raises ImaxproxyError when a worker died of something else than its end."""
+    died = [f"worker {worker} with code {code}" for worker, code in enumerate(codes) if code]
+    if died:
+        raise ImaxproxyError(
+            f"the player process ended too soon ({', '.join(died)}): see its message above; the run was stopped there, "
+            "and all journals are kept"
+        )
+
+
+def _added(rows: Iterable[Row]) -> Row:
+    total: Counter[str] = Counter()
+    for row in rows:
+        total.update(row)
+    return dict(total)

@@ -2,23 +2,41 @@
 
 from collections.abc import Iterable, Iterator
 
-from imaxproxy.clock import NS_PER_MS
-from imaxproxy.errors import UsageError
-from imaxproxy.load.item import Item
-from imaxproxy.traces import Arrivals, Endpoint, History, Prompts, Recorded, TraceRow, build_request
-from imaxproxy.wire import BaseUrl
+from imaxproxy.clock import NS_PER_S
+from imaxproxy.traces import Arrivals, Envelope, Recorded, TraceRow
 
 Scheduled = Iterable[tuple[int | None, TraceRow]]
 
 
-def by_trace(rows: Iterable[TraceRow], speed: float, spread_ms: float, seed: int) -> Scheduled:
+def by_trace(
+    rows: Iterable[TraceRow], speed: float, spread_ms: float, seed: int, envelope: Envelope | None = None
+) -> Scheduled:
     """The trace's own timestamps, `speed` times as fast."""
-    return Recorded(rows, speed, spread_ms, seed).scheduled()
+    return _under(envelope, Recorded(rows, speed, spread_ms, seed).scheduled())
 
 
-def by_arrivals(rows: Iterable[TraceRow], arrivals: Arrivals) -> Scheduled:
+def by_arrivals(rows: Iterable[TraceRow], arrivals: Arrivals, envelope: Envelope | None = None) -> Scheduled:
     """The trace's requests in file order, at the times of an arrival process."""
-    return zip(arrivals.offsets_ns(), rows, strict=False)
+    return zip(_offsets_ns(arrivals, envelope), rows, strict=False)
+
+
+def by_session_starts(rows: Iterable[TraceRow], arrivals: Arrivals, envelope: Envelope | None = None) -> Scheduled:
+    """Sessions start at the times of an arrival process; their later rows come when those before have ended.
+
+    A row without a session is one of its own; so is one that waits for others, to which no time is given.
+    """
+    offsets_ns = _offsets_ns(arrivals, envelope)
+    begun: set[str] = set()
+    for row in rows:
+        if row.session_id in begun or row.wait_for:
+            yield None, row
+            continue
+        if row.session_id is not None:
+            begun.add(row.session_id)
+        offset_ns = next(offsets_ns, None)
+        if offset_ns is None:
+            return
+        yield offset_ns, row
 
 
 def closed_loop(rows: Iterable[TraceRow]) -> Scheduled:
@@ -26,55 +44,48 @@ def closed_loop(rows: Iterable[TraceRow]) -> Scheduled:
     return ((None, row) for row in rows)
 
 
-class ItemMaker:
-    """Makes the bytes of each scheduled request."""
+class IdleCap:
+    """Cuts the time in which a schedule sends nothing; what comes behind moves forward with it."""
 
-    def __init__(
-        self, url: BaseUrl, model: str, endpoint: Endpoint, prompts: Prompts, api_key: str | None, speed: float
-    ) -> None:
-        self._url, self._model, self._endpoint, self._prompts = url, model, endpoint, prompts
-        self._history = History()
-        self._speed = speed
-        self._last_of_session: dict[str, str] = {}
-        self._head = (
-            f"Host: {url.authority}\r\nUser-Agent: imaxproxy\r\nAccept: text/event-stream\r\n"
-            "Content-Type: application/json\r\n"
-        ).encode()
-        if api_key:
-            self._head += f"Authorization: Bearer {api_key}\r\n".encode()
+    def __init__(self, longest_s: float) -> None:
+        self._longest_ns = round(longest_s * NS_PER_S)
+        self.schedule_cut_ns = 0
+        """Cut from the schedule so far; the same for every worker, for each draws all of it."""
+        self.wait_cut_ns = 0
+        """Cut from the waits of this worker's sessions so far."""
 
-    def items(self, scheduled: Scheduled) -> Iterator[Item]:
-        """Yield items in the schedule's order. Raises UsageError for a row that cannot be sent."""
+    def capped(self, scheduled: Scheduled) -> Scheduled:
+        """The schedule, no gap in it longer than the cap."""
+        before_ns = shift_ns = 0
         for offset_ns, row in scheduled:
-            request = build_request(
-                row, model=self._model, endpoint=self._endpoint, prompts=self._prompts, history=self._history
-            )
-            yield Item(
-                request_id=request.request_id,
-                path=request.path,
-                data=self._bytes(request.path, request.request_id, request.body),
-                offset_ns=offset_ns,
-                session_id=row.session_id,
-                wait_for=self._wait_for(row),
-                wait_ns=round(row.wait_ms * NS_PER_MS / self._speed),
-                input_tokens=request.input_tokens,
-                output_tokens=request.output_tokens,
-            )
+            if offset_ns is not None:
+                over_ns = max(0, offset_ns - before_ns - self._longest_ns)
+                shift_ns, before_ns = shift_ns + over_ns, offset_ns
+                self.schedule_cut_ns += over_ns
+                yield offset_ns - shift_ns, row
+            else:
+                yield None, row
 
-    def _wait_for(self, row: TraceRow) -> tuple[str, ...]:
-        """What the row names, else the row before it in its session."""
-        before = None
-        if row.session_id is not None:
-            before = self._last_of_session.get(row.session_id)
-            self._last_of_session[row.session_id] = row.request_id
-        return row.wait_for or ((before,) if before is not None else ())
+    def wait_ns(self, wait_ns: int) -> int:
+        """A session's wait between two turns, cut to the cap."""
+        capped_ns = min(wait_ns, self._longest_ns)
+        self.wait_cut_ns += wait_ns - capped_ns
+        return capped_ns
 
-    def _bytes(self, path: str, request_id: str, body: bytes) -> bytes:
-        if not request_id.isprintable() or not request_id.isascii():
-            raise UsageError(f"request_id {request_id!r} cannot stand in a header; use printable ASCII")
-        if not path.isprintable() or not path.isascii() or " " in path:
-            raise UsageError(f"request {request_id}: the path {path!r} cannot stand in a request; percent-encode it")
-        head = (
-            f"POST {self._url.prefix}{path} HTTP/1.1\r\nX-Request-ID: {request_id}\r\nContent-Length: {len(body)}\r\n"
-        )
-        return head.encode() + self._head + b"\r\n" + body
+
+def _offsets_ns(arrivals: Arrivals, envelope: Envelope | None) -> Iterator[int]:
+    return arrivals.offsets_ns() if envelope is None else envelope.warp(arrivals.offsets_ns())
+
+
+def _under(envelope: Envelope | None, scheduled: Iterable[tuple[int, TraceRow]]) -> Scheduled:
+    """The schedule warped: the rows wait beside the offsets while those go through the envelope."""
+    if envelope is None:
+        return scheduled
+    rows: list[TraceRow] = []
+
+    def offsets_ns() -> Iterator[int]:
+        for offset_ns, row in scheduled:
+            rows.append(row)
+            yield offset_ns
+
+    return ((offset_ns, rows.pop()) for offset_ns in envelope.warp(offsets_ns()))

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
-from imaxproxy.load.player import Ended, Rules, Sink
+from imaxproxy.load.player import Sink
+from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.load.schedule import Scheduled
 from imaxproxy.load.virtual_request import RequestMaker, VirtualRequest
 from imaxproxy.metrics import ANSWER, REASONING, Ask, CountedBy, Exchange, Outcome, Timeline, Usage, mark

@@ -1,26 +1,31 @@
-"""The data process of a replay: items in on stdin, exchanges out to a sink, progress on stdout."""
+"""The data process of a replay: items in on stdin, exchanges out to a sink, what was sent and how it goes on stdout."""
 
 import asyncio
 import os
+import resource
 import signal
+import struct
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any
 
 import orjson
 
-from imaxproxy.load.item import FrameReader
-from imaxproxy.load.player import Ended, Player, Rules, Sink
-from imaxproxy.metrics import Exchange, HealthProbe, HealthSample, tune_gc
+from imaxproxy.load.attempt import Attempt
+from imaxproxy.load.item import FrameReader, Item
+from imaxproxy.load.player import Player, Sink
+from imaxproxy.load.rules import Ended, Rules
+from imaxproxy.metrics import HealthProbe, HealthSample, tune_gc
 from imaxproxy.wire import BaseUrl, Pool
 
 PROGRESS_EVERY_S = 0.25
-QUEUE_ITEMS = 256
-"""Items held that are free to go: minutes of most traces. Items that wait for others do not count: those that are free
-stand behind them."""
-QUEUE_BYTES = 256 << 20
-"""Of all items held."""
+PRIMED_ITEMS = 32
+"""With so many in hand (or all there are, or a moment after the first) a worker is ready to start."""
+PRIMED_AFTER_S = 0.25
+ZERO = struct.Struct("<q")
+"""The schedule's zero, in ns of CLOCK_MONOTONIC, as it comes to every worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,67 +36,92 @@ class WorkerSettings:
     rules: Rules
     out: str
     worker: int = 0
+    start_fd: int = -1
+    """Where the schedule's zero comes from once all workers are ready; -1: start with the first item."""
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> "WorkerSettings":
-        return cls(BaseUrl(**row["url"]), Rules(**row["rules"]), row["out"], row["worker"])
+        return cls(BaseUrl(**row["url"]), Rules(**row["rules"]), row["out"], row["worker"], row["start_fd"])
+
+
+class Teller:
+    """Says on stdout what was sent and what has ended: once a turn of the loop, not once a request."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._sent: list[str] = []
+        self._done: list[tuple[str, dict[str, Any] | None]] = []
+
+    def on_sent(self, item: Item) -> None:
+        self._call_later()
+        self._sent.append(item.request_id)
+
+    def on_ended(self, item: Item, attempt: Attempt | None) -> None:
+        if item.tell_end:
+            self._call_later()
+            kept = attempt.answer if attempt is not None else None
+            self._done.append((item.request_id, None if kept is None else kept.message()))
+
+    def _call_later(self) -> None:
+        if not self._sent and not self._done:
+            self._loop.call_soon(self._say)
+
+    def _say(self) -> None:
+        say({"sent": self._sent, "done": self._done} if self._done else {"sent": self._sent})
+        self._sent, self._done = [], []
 
 
 class Inbox(asyncio.Protocol):
-    """Reads frames from the pipe; stops reading while the player has enough to do."""
+    """Reads frames from the pipe. Whoever writes them waits until the queue has room."""
 
-    def __init__(self, player: Player) -> None:
-        self._player = player
+    def __init__(self, player: Player, on_primed: Callable[[], None]) -> None:
+        self._player, self._on_primed = player, on_primed
         self._frames = FrameReader()
-        self._transport: asyncio.ReadTransport | None = None
-        self._paused = False
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = cast(asyncio.ReadTransport, transport)
+        self._timer: asyncio.TimerHandle | None = None
+        self._is_primed = False
 
     def data_received(self, data: bytes) -> None:
         for item in self._frames.feed(data):
             self._player.offer(item)
         if self._frames.ended:
             self._player.no_more_items()
-        elif self._transport is not None and not self._paused and self._is_full(QUEUE_ITEMS, QUEUE_BYTES):
-            self._paused = True
-            self._transport.pause_reading()
+        if not self._is_primed:
+            self._prime()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._frames.ended:  # whoever made the items is gone
             self._player.stop(Ended.INTERRUPTED)
 
-    def resume_if_room(self) -> None:
-        """Read on when the queue is half empty, or when all of it waits for items that have not been read yet."""
-        if not self._paused or self._transport is None:
-            return
-        stuck = not self._player.in_flight and not self._player.free
-        if stuck or not self._is_full(QUEUE_ITEMS // 2, QUEUE_BYTES // 2):
-            self._paused = False
-            self._transport.resume_reading()
+    def _prime(self) -> None:
+        if self._frames.ended or self._player.free >= PRIMED_ITEMS:
+            self._is_primed = True
+            self._on_primed()
+        elif self._timer is None and self._player.free:
+            self._timer = asyncio.get_running_loop().call_later(PRIMED_AFTER_S, self._prime_as_it_is)
 
-    def _is_full(self, items: int, data_bytes: int) -> bool:
-        return self._player.free >= items or self._player.queued_bytes >= data_bytes
+    def _prime_as_it_is(self) -> None:
+        """Big prompts take their time: what is here can start."""
+        if not self._is_primed:
+            self._is_primed = True
+            self._on_primed()
 
 
 async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[HealthSample], None]) -> Ended:
     """Play what comes on stdin until its end, or until SIGINT or SIGTERM."""
     loop = asyncio.get_running_loop()
+    _allow_many_connections()
     pool = Pool(settings.url)
-
-    def take(exchange: Exchange) -> None:
-        sink(exchange)
-        inbox.resume_if_room()
-
-    player = Player(pool, settings.rules, take)
-    inbox = Inbox(player)
+    waits = settings.start_fd >= 0
+    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits)
+    inbox = Inbox(player, _say_ready)
+    if waits:
+        loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
     pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()
     probe = HealthProbe(loop, health_sink, settings.worker)
-    reporter = loop.create_task(_report(player, inbox))
+    reporter = loop.create_task(_report(player))
     try:
         return await player.finished()
     finally:
@@ -102,10 +132,29 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         say(_progress(player))
 
 
-async def _report(player: Player, inbox: Inbox) -> None:
+def _say_ready() -> None:
+    say({"ready": True})
+
+
+def _start(loop: asyncio.AbstractEventLoop, fd: int, player: Player) -> None:
+    data = os.read(fd, ZERO.size)
+    loop.remove_reader(fd)
+    if len(data) < ZERO.size:  # the command is gone
+        player.stop(Ended.INTERRUPTED)
+    else:
+        player.start(ZERO.unpack(data)[0])
+
+
+def _allow_many_connections() -> None:
+    """As many descriptors as the system lets this user have; the usual soft limit is 1,024."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+
+
+async def _report(player: Player) -> None:
     while True:
         await asyncio.sleep(PROGRESS_EVERY_S)
-        inbox.resume_if_room()
         if not say(_progress(player)):  # the command was killed: nobody is left who wants this load
             player.stop(Ended.INTERRUPTED)
             return
@@ -118,8 +167,10 @@ def _progress(player: Player) -> dict[str, Any]:
 
 def say(row: dict[str, Any]) -> bool:
     """One line to whoever shows progress; False when nobody listens any more."""
+    line = orjson.dumps(row) + b"\n"
     try:
-        os.write(sys.stdout.fileno(), orjson.dumps(row) + b"\n")  # whole or not at all: shorter than PIPE_BUF
+        while line:  # only this process writes to the pipe, so a line that goes in pieces stays whole
+            line = line[os.write(sys.stdout.fileno(), line) :]
     except BrokenPipeError:
         return False
     return True

@@ -5,9 +5,11 @@ from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
+from imaxproxy.metrics.interval import Interval, t_interval, wilson
+from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
 from imaxproxy.metrics.timeline import ANSWER, REASONING, TOOL, Timeline, mark
-from imaxproxy.metrics.window import Window, WindowFinder, Windows
+from imaxproxy.metrics.window import Trim, Window, WindowFinder, Windows, mser5
 
 __all__ = [
     "ANSWER",
@@ -26,17 +28,25 @@ __all__ = [
     "HealthProbe",
     "HealthSample",
     "Histogram",
+    "Interval",
     "MeterHealth",
+    "Objective",
     "Outcome",
+    "SloTally",
     "Tally",
     "Timeline",
+    "Trim",
     "Usage",
     "Window",
     "WindowFinder",
     "Windows",
     "ending_of",
     "mark",
+    "mser5",
+    "objectives_of",
     "per_second",
     "seconds",
+    "t_interval",
     "tune_gc",
+    "wilson",
 ]

@@ -46,6 +46,7 @@ class Ending(StrEnum):
     NOT_ASKED = "not_asked"
     """No engine was asked: the request was turned away, or never sent."""
     CLIENT_LEFT = "client_left"
+    """The proxy's client closed its connection, or a user of the load left as planned."""
     STOPPED = "stopped"
     """We aborted it: the run, or the proxy, was stopped."""
 
@@ -83,6 +84,8 @@ def ending_of(outcome: Outcome, error: str | None, flags: tuple[Flag, ...] = ())
         return Ending(error)
     if "timeout" in error and error != "body_timeout":  # which is the client's own
         return next((Ending(f"timeout_{clock}") for clock in _CLOCKS if clock in error), Ending.TIMEOUT_TOTAL)
+    if error == "cancelled":  # the load's user left, as its trace or --cancel says
+        return Ending.CLIENT_LEFT
     if error in _UNREADABLE:
         return Ending.UNREADABLE
     if error.startswith("connect_"):

@@ -66,6 +66,8 @@ class Ask:
     """What was changed in the request before the engine got it, and undone in what the client saw."""
     planned_input_tokens: int | None = None
     planned_output_tokens: int | None = None
+    attempt: int | None = None
+    """Which retry this is, from 1; None: the first attempt."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,8 @@ class Tally:
         self.token_events = 0
         self.coalesced_events = 0
         self.simulated = 0
+        self.retried = 0
+        """Attempts that were not a request's first."""
         self.passed_through = 0
         """Exchanges of paths that are not measured (`/v1/models`, `/tokenize`): in the journal, in no metric."""
         self.client_retries = 0
@@ -75,6 +77,7 @@ class Tally:
             self.passed_through += 1
             return
         self.outcomes[exchange.outcome] += 1
+        self.retried += exchange.ask.attempt is not None
         if exchange.error is not None:
             self.errors[exchange.error] += 1
         self.endings[exchange.ending] += 1
@@ -96,6 +99,7 @@ class Tally:
         self.token_events += other.token_events
         self.coalesced_events += other.coalesced_events
         self.simulated += other.simulated
+        self.retried += other.retried
         self.passed_through += other.passed_through
         self.client_retries += other.client_retries
 
@@ -111,6 +115,7 @@ class Tally:
         counts["by_flag"] = {flag.value: self.flags[flag] for flag in Flag if self.flags[flag]}
         return counts | {
             "by_error": dict(sorted(self.errors.items())),
+            "retried": self.retried,
             "passed_through": self.passed_through,
             "client_retries": self.client_retries,
         }

@@ -29,7 +29,8 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     console.print(_facts([("requests", _requests(summary) + mark)]))
     console.print(_latency_table(summary, mark))
     facts = [(name, text + mark) for name, text in _machine(summary)]
-    facts.append(("meter", _meter(summary["meter"])))
+    facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
+    facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))
     facts += [
         ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]
     ]
@@ -115,7 +116,20 @@ def _cost(cost: dict[str, Any] | None, engine: dict[str, Any]) -> str:
     )
 
 
-def _meter(meter: dict[str, Any]) -> str:
+def _slo(slo: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """Each objective with what was reached, then all of them at once."""
+    if slo is None:
+        return []
+    verdict = "[bold green]met[/]" if slo["met"] else "[bold red]NOT MET[/]"
+    parts = [f"{part['objective']}: {_fine_share(part['share'])} within" for part in slo["objectives"]]
+    goodput = "unknown" if slo["goodput_per_s"] is None else f"{slo['goodput_per_s']:.2f} requests/s"
+    at_once = f"all at once: {_fine_share(slo['attainment'])} of {slo['requests']:,} requests, goodput {goodput}"
+    if slo["unjudged"]:
+        at_once += f", {slo['unjudged']:,} left too early to tell"
+    return [("SLO", f"{verdict} ({slo['window']}): {escape('; '.join(parts))}"), ("", at_once)]
+
+
+def _meter(meter: dict[str, Any], send_lag_ms: dict[str, Any]) -> str:
     verdict = "[bold green]valid[/]" if meter["valid"] else "[bold red]NOT VALID[/]"
     lag = meter["loop_lag_ms"]
     parts = [
@@ -123,6 +137,8 @@ def _meter(meter: dict[str, Any]) -> str:
         f"loop lag p50 {_ms(lag['p50'])}, p99 {_ms(lag['p99'])} ms",
         f"{_share(meter['coalesced_event_share'])} of events shared a read",
     ]
+    if send_lag_ms["count"]:
+        parts.append(f"send lag p50 {_ms(send_lag_ms['p50'])}, p99 {_ms(send_lag_ms['p99'])} ms")
     if meter["offered_rate"] is not None and meter["achieved_rate"] is not None:
         parts.append(f"sent {meter['achieved_rate']:.2f} of {meter['offered_rate']:.2f} requests/s")
     return f"{verdict}: " + "; ".join(parts)
@@ -145,6 +161,13 @@ def _notes(summary: dict[str, Any]) -> list[str]:
         notes.append(f"{trace['skipped']} lines of the trace were skipped as broken")
     if trace.get("clamped"):
         notes.append(f"{trace['clamped']} lengths of 0 in the trace were sent as 1")
+    if trace.get("idle_cut_s"):
+        notes.append(f"--max-idle-gap cut {trace['idle_cut_s']:,.1f} s of waiting out of the trace")
+    if missing := trace.get("answers_missing"):
+        turns = trace["live_turns"] + missing
+        notes.append(f"{missing} of {turns} live turns went on without the engine's answer: it had given none")
+    if (summary.get("window_method") or {}).get("settled") is False:
+        notes.append("the number in flight never came to a level: what is called steady here is not")
     return notes
 
 
@@ -164,6 +187,10 @@ def _usd(value: float | None) -> str:
 
 def _count(value: int | None) -> str:
     return _UNKNOWN if value is None else f"{value:,}"
+
+
+def _fine_share(value: float | None) -> str:
+    return _UNKNOWN if value is None else f"{value:.1%}"
 
 
 def _share(value: float | None) -> str:

@@ -3,7 +3,8 @@
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.hlog import read_hlog, write_hlog
 from imaxproxy.runs.journal import Journal, read_health, read_journal, read_rest
-from imaxproxy.runs.manifest import Manifest
+from imaxproxy.runs.manifest import Manifest, write_json
+from imaxproxy.runs.repeats import repeats
 from imaxproxy.runs.summary import summarize
 
 __all__ = [
@@ -14,6 +15,8 @@ __all__ = [
     "read_hlog",
     "read_journal",
     "read_rest",
+    "repeats",
     "summarize",
     "write_hlog",
+    "write_json",
 ]

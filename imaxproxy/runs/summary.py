@@ -1,5 +1,6 @@
 """`summary.json`, made from the journal alone: a run that was killed is summarised like one that ended."""
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -9,11 +10,13 @@ from imaxproxy.metrics import (
     Dimensions,
     Exchange,
     MeterHealth,
-    Outcome,
+    Objective,
     Tally,
+    Trim,
     Window,
     WindowFinder,
     Windows,
+    objectives_of,
     per_second,
     seconds,
 )
@@ -21,75 +24,83 @@ from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
+from imaxproxy.runs.timeslices import Timeslices
+from imaxproxy.runs.window_tally import WindowTally
 
 SCHEMA = "imaxproxy.summary/1"
 _PARTS = ("warmup", "steady", "drain")
 
 
-class WindowTally:
-    """What falls into one window: requests by their send, tokens by their arrival."""
-
-    def __init__(self, window: Window, *, is_run: bool = False) -> None:
-        self.window = window
-        self._is_run = is_run
-        self.tally = Tally()
-        self._arrived_output_tokens = 0
-        self._tokens_are_known = False
-
-    def add(self, exchange: Exchange) -> None:
-        if exchange.ask.dialect is None:  # only passed through: no window is about it, the run counts it
-            if self._is_run:
-                self.tally.add(exchange)
-            return
-        self._arrived_output_tokens += self.window.tokens_of(exchange)
-        self._tokens_are_known = self._tokens_are_known or exchange.output_tokens is not None
-        started_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
-        if self.window.holds(started_ns):
-            self.tally.add(exchange)
-
-    def throughput(self, gpus: int | None) -> dict[str, float | None]:
-        """Output tokens count when they arrive, input tokens with their request's send."""
-        duration_s = seconds(self.window.duration_ns)
-        output = self._arrived_output_tokens if self._tokens_are_known else None
-        known = [tokens for tokens in (self.tally.input_tokens, output) if tokens is not None]
-        total = sum(known) if len(known) == 2 else None
-        output_rate, total_rate = per_second(output, duration_s), per_second(total, duration_s)
-        return {
-            "requests_per_s": per_second(self.tally.outcomes[Outcome.COMPLETED], duration_s),
-            "output_tokens_per_s": output_rate,
-            "total_tokens_per_s": total_rate,
-            "output_tokens_per_s_per_gpu": output_rate / gpus if output_rate is not None and gpus else None,
-            "total_tokens_per_s_per_gpu": total_rate / gpus if total_rate is not None and gpus else None,
-        }
-
-    def part(self, zero_ns: int, gpus: int | None) -> dict[str, Any]:
-        """A member of `windows` in summary.json."""
-        bounds = {"start_s": seconds(self.window.start_ns - zero_ns), "end_s": seconds(self.window.end_ns - zero_ns)}
-        counts = {"requests": self.tally.requests(), "tokens": self.tally.tokens()}
-        return bounds | counts | {"throughput": self.throughput(gpus)} | self.tally.stats()
-
-
 def summarize(run: RunDirectory) -> dict[str, Any]:
     """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`."""
-    finder, rates = WindowFinder(), _Rates()
+    manifest = Manifest.read(run)
+    asked = _Asked.of(manifest)
+    finder, rates = WindowFinder(asked.trim), _Rates()
     for exchange in read_journal(run, outline=True):
         finder.add(exchange)
         rates.add(exchange)
     windows = finder.close()
     if windows is None:
         windows = Windows(Window(0, 0), None, None, None)
-    tallies = {"whole": WindowTally(windows.whole, is_run=True)}
-    tallies |= {name: WindowTally(part) for name in _PARTS if (part := getattr(windows, name)) is not None}
+    tallies = {"whole": WindowTally(windows.whole, asked.objectives, is_run=True)}
+    for name in _PARTS:
+        if (part := getattr(windows, name)) is not None:
+            tallies[name] = WindowTally(part, asked.objectives)
+    slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
     dimensions = Dimensions()
     for exchange in read_journal(run):
         dimensions.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
-    summary = _compose(Manifest.read(run), tallies, rates, _health(run)) | dimensions.as_dict()
+        if slices is not None:
+            slices.add(exchange)
+    summary = _compose(manifest, tallies, rates, _health(run))
+    summary |= dimensions.as_dict() | {
+        "slo": _slo(tallies, asked),
+        "window_method": {"warmup": _warmup_method(asked.trim), "settled": finder.settled},
+        "timeslices": None if slices is None else slices.stats(),
+    }
     write_json(run.summary, summary)
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])
     return summary
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What the run's flags say of its summary."""
+
+    objectives: tuple[Objective, ...] = ()
+    trim: Trim = field(default_factory=Trim)
+    slice_s: float | None = None
+
+    @classmethod
+    def of(cls, manifest: Manifest | None) -> "_Asked":
+        settings = manifest.settings if manifest is not None else {}
+        return cls(
+            objectives=objectives_of(settings["slo"]) if settings.get("slo") else (),
+            trim=Trim(settings.get("warmup"), settings.get("cooldown")),
+            slice_s=settings.get("slice"),
+        )
+
+
+def _warmup_method(trim: Trim) -> str:
+    if trim.warmup_s is not None:
+        return f"--warmup {trim.warmup_s:g}"
+    return "the later of p90(E2E) and MSER-5 of the requests in flight"
+
+
+def _slo(tallies: dict[str, WindowTally], asked: _Asked) -> dict[str, Any] | None:
+    """Judged on the steady window where there is one; the whole run stands beside it."""
+    if not asked.objectives:
+        return None
+    stats = {
+        name: tally.slo.stats(seconds(tally.window.duration_ns))
+        for name in ("steady", "whole")
+        if (tally := tallies.get(name)) is not None and tally.slo is not None
+    }
+    window = "steady" if "steady" in stats and stats["steady"]["requests"] else "whole"
+    return {"window": window, **stats[window], "whole": stats["whole"]}
 
 
 def _compose(
@@ -117,6 +128,8 @@ def _compose(
         "energy": None,
         "cost": _cost(engine, throughput),
         "slo": None,
+        "window_method": None,
+        "timeslices": None,
     }
 
 

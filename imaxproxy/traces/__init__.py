@@ -1,7 +1,8 @@
 """What is asked of an engine, and when: trace rows, their file formats, prompts made to fit, arrival schedules."""
 
-from imaxproxy.traces.arrivals import Arrivals, Constant, Poisson, Recorded, share, spread_ties
+from imaxproxy.traces.arrivals import Arrivals, Constant, Gamma, OnOff, Poisson, arrivals_of, share
 from imaxproxy.traces.canonical import canonical_header, canonical_line
+from imaxproxy.traces.envelope import Envelope, diurnal, envelope_of
 from imaxproxy.traces.file import trace_sha256
 from imaxproxy.traces.formats import FORMATS
 from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
@@ -10,6 +11,7 @@ from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
 from imaxproxy.traces.prompt import Fit, Prompts
 from imaxproxy.traces.reader import Trace, open_trace
+from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, within
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream
@@ -38,12 +40,15 @@ __all__ = [
     "Constant",
     "Dedupe",
     "Endpoint",
+    "Envelope",
     "FirstTurns",
     "Fit",
     "ForceOutput",
     "FromZero",
+    "Gamma",
     "History",
     "LookAhead",
+    "OnOff",
     "OutputMode",
     "Poisson",
     "Prompts",
@@ -60,11 +65,16 @@ __all__ = [
     "TraceRow",
     "Window",
     "Without",
+    "arrivals_of",
     "build_request",
     "canonical_header",
     "canonical_line",
+    "diurnal",
+    "envelope_of",
     "inspect_trace",
     "load_spec",
+    "looped",
+    "of_lap",
     "open_trace",
     "rows_sha256",
     "share",
@@ -72,5 +82,6 @@ __all__ = [
     "spread_ties",
     "stream",
     "trace_sha256",
+    "within",
     "write_trace",
 ]

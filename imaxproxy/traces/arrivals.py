@@ -1,18 +1,17 @@
 """When requests are meant to leave: a schedule fixed beforehand, from one seed, that never waits for the engine."""
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby, islice
-from operator import itemgetter
+from itertools import islice
 from typing import Protocol, TypeVar
 
-from imaxproxy.clock import NS_PER_MS, NS_PER_S
+from imaxproxy.clock import NS_PER_S
 from imaxproxy.errors import UsageError
-from imaxproxy.traces.row import TraceRow
 from imaxproxy.traces.seed import stream
 
 T = TypeVar("T")
+_HOW = "poisson, constant, gamma:SHAPE or onoff:ON_S,OFF_S[,SHARE]"
 
 
 class Arrivals(Protocol):
@@ -56,70 +55,93 @@ class Constant:
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
-    """The trace's own stamps, counted from its first row and played `speed` times as fast. As long as the trace.
+class Gamma:
+    """Gaps are gamma distributed with the mean 1/rate: vLLM's `--burstiness` is the shape. Endless.
 
-    spread_ms: where stamps stand on ticks (Mooncake's on 3 s), the tick's width: rows that share a stamp are spread
-    over it evenly at random, in their order. 0 keeps the stamps as they are.
+    Their coefficient of variation is 1 / sqrt(shape): 1 is Poisson, below it bursts, above it evener than Poisson.
     """
 
-    rows: Iterable[TraceRow]
-    speed: float = 1.0
-    spread_ms: float = 0.0
-    seed: int = 0
+    rate_per_s: float
+    shape: float
+    seed: int
 
     def __post_init__(self) -> None:
-        if not (self.speed > 0 and math.isfinite(self.speed)):
-            raise UsageError(f"--speed must be above 0, not {self.speed:g}")
-        if not (self.spread_ms >= 0 and math.isfinite(self.spread_ms)):
-            raise UsageError(f"--spread-ties must be 0 ms or more, not {self.spread_ms:g}")
+        _check_rate(self.rate_per_s)
+        if not (self.shape > 0 and math.isfinite(self.shape)):
+            raise UsageError(f"--arrivals gamma:SHAPE needs a shape above 0, not {self.shape:g}")
 
     def offsets_ns(self) -> Iterator[int]:
-        return map(itemgetter(0), self.scheduled())
-
-    def scheduled(self) -> Iterator[tuple[int, TraceRow]]:
-        """Each row with its offset in ns, read from the trace as it goes. Raises UsageError naming the row."""
-        stamped = spread_ties(_stamped(self.rows), self.spread_ms, self.seed) if self.spread_ms else _stamped(self.rows)
-        first_ms: float | None = None
-        for at_ms, row in stamped:
-            first_ms = row.timestamp_ms if first_ms is None else first_ms
-            yield round((at_ms - (first_ms or 0.0)) * NS_PER_MS / self.speed), row
+        rng, at_s = stream(self.seed, "arrivals"), 0.0
+        scale_s = 1 / (self.rate_per_s * self.shape)
+        while True:
+            at_s += rng.gammavariate(self.shape, scale_s)
+            yield round(at_s * NS_PER_S)
 
 
-def spread_ties(stamped: Iterable[tuple[float, T]], spread_ms: float, seed: int) -> Iterator[tuple[float, T]]:
-    """Move stamps that are equal to even-random places on [stamp, stamp + spread_ms), at most up to the next stamp.
+@dataclass(frozen=True, slots=True)
+class OnOff:
+    """Poisson arrivals whose rate switches between two values at random: a Markov-modulated process (MMPP-2). Endless.
 
-    Counts per tick of the Mooncake trace are Poisson (Fano 1.10), so this gives back a CV of gaps of about 1 where
-    the raw stamps give 3 (reading: spread evenly, a Poisson count is a Poisson process).
+        mean rate = on_rate * (on_s + share * off_s) / (on_s + off_s)
+
+    on_s, off_s: mean length of the two states, exponential; it starts in `on`.  share: the rate while off, as a share
+    of that while on.  rate_per_s: the mean over both.
     """
-    rng = stream(seed, "arrivals/ties")
-    groups = ((at_ms, [item for _, item in group]) for at_ms, group in groupby(stamped, key=itemgetter(0)))
-    here = next(groups, None)
-    while here is not None:
-        at_ms, items = here
-        here = next(groups, None)
-        width_ms = spread_ms if here is None else min(spread_ms, here[0] - at_ms)
-        places = sorted(rng.random() for _ in items) if len(items) > 1 else [0.0]
-        yield from zip((at_ms + place * width_ms for place in places), items, strict=True)
+
+    rate_per_s: float
+    on_s: float
+    off_s: float
+    share: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        _check_rate(self.rate_per_s)
+        if not (self.on_s > 0 and self.off_s > 0 and math.isfinite(self.on_s + self.off_s)):
+            raise UsageError(f"--arrivals onoff needs two lengths above 0 s, not {self.on_s:g},{self.off_s:g}")
+        if not 0 <= self.share <= 1:
+            raise UsageError(f"--arrivals onoff:ON_S,OFF_S,SHARE needs a share from 0 to 1, not {self.share:g}")
+
+    def offsets_ns(self) -> Iterator[int]:
+        gaps, sojourns = stream(self.seed, "arrivals"), stream(self.seed, "arrivals/states")
+        on_rate = self.rate_per_s * (self.on_s + self.off_s) / (self.on_s + self.share * self.off_s)
+        at_s, state_ends_s, is_on = 0.0, sojourns.expovariate(1 / self.on_s), True
+        unit_gaps = gaps.expovariate(1.0)  # what is left of a gap goes on at the next state's rate
+        while True:
+            rate = on_rate if is_on else on_rate * self.share
+            if rate and at_s + unit_gaps / rate < state_ends_s:
+                at_s += unit_gaps / rate
+                yield round(at_s * NS_PER_S)
+                unit_gaps = gaps.expovariate(1.0)
+            else:
+                unit_gaps -= (state_ends_s - at_s) * rate
+                at_s, is_on = state_ends_s, not is_on
+                state_ends_s += sojourns.expovariate(1 / (self.on_s if is_on else self.off_s))
+
+
+def arrivals_of(text: str, rate_per_s: float, seed: int) -> Arrivals:
+    """Read what `--arrivals` says of a rate. Raises UsageError."""
+    name, _, parameters = text.partition(":")
+    try:
+        numbers = [float(number) for number in parameters.split(",")] if parameters else []
+    except ValueError:
+        raise UsageError(f"--arrivals {text}: {parameters} are no numbers; {_HOW}") from None
+    match name, numbers:
+        case "poisson", []:
+            return Poisson(rate_per_s, seed)
+        case "constant", []:
+            return Constant(rate_per_s)
+        case "gamma", [shape]:
+            return Gamma(rate_per_s, shape, seed)
+        case "onoff", [on_s, off_s]:
+            return OnOff(rate_per_s, on_s, off_s, 0.0, seed)
+        case "onoff", [on_s, off_s, share]:
+            return OnOff(rate_per_s, on_s, off_s, share, seed)
+    raise UsageError(f"--arrivals must be {_HOW}, not {text}")
 
 
 def share(schedule: Iterator[T], worker: int, workers: int) -> Iterator[T]:
     """One worker's part; all parts together are the schedule, none missing, none twice."""
     return islice(schedule, worker, None, workers)
-
-
-def _stamped(rows: Iterable[TraceRow]) -> Iterator[tuple[float, TraceRow]]:
-    latest_ms = 0.0
-    for row in rows:
-        if row.timestamp_ms is None:
-            raise UsageError(f"request {row.request_id} has no timestamp; pass --rate or --concurrency instead")
-        if row.timestamp_ms < latest_ms:
-            raise UsageError(
-                f"request {row.request_id}: its timestamp of {row.timestamp_ms:g} ms lies before the {latest_ms:g} ms "
-                f"of the row above; sort the trace by timestamp, or pass --rate or --concurrency instead"
-            )
-        latest_ms = row.timestamp_ms
-        yield latest_ms, row
 
 
 def _check_rate(rate_per_s: float) -> None:

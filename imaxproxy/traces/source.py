@@ -96,7 +96,10 @@ class _Csv:
 
     def records(self) -> Iterator[tuple[int, Record | BadRow]]:
         table = csv.reader(self._texts(), strict=True)
-        names = [name.strip() for name in next(table)]
+        try:
+            names = [name.strip() for name in next(table)]
+        except csv.Error as error:
+            raise UsageError(f"{self.where(1)}: the line of names is not valid CSV ({error})") from error
         while True:
             try:
                 cells = next(table, None)

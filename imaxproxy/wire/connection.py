@@ -123,6 +123,14 @@ class EngineConnection(asyncio.Protocol):
                 self._reception.digest()
         return self._end(self._clock_ns(), reason)
 
+    def token_events(self) -> int:
+        """Token events of the answer under way that have come by now; looks at what waits to be digested."""
+        reception = self._reception
+        if reception is None:
+            return 0
+        self._digest(self._clock_ns())
+        return reception.token_events
+
     def abort(self) -> None:
         """Drop the connection now."""
         self._close_tap()

@@ -27,13 +27,19 @@ class Pool:
     def __repr__(self) -> str:
         return f"<Pool {self.url} | {len(self._open) - len(self._idle)} busy, {len(self._idle)} idle>"
 
-    async def take(self) -> tuple[EngineConnection, int | None]:
-        """A connection, and how long connecting took in ns (None: it was open). Raises WireError `connect_*`."""
+    def idle(self) -> EngineConnection | None:
+        """An open connection, without waiting; None when there is none that is fresh."""
         while self._idle:
             since_ns, connection = self._idle.pop()
             if connection.reusable and self._clock_ns() - since_ns < IDLE_LIMIT_NS:
-                return connection, None
+                return connection
             self._drop(connection)
+        return None
+
+    async def take(self) -> tuple[EngineConnection, int | None]:
+        """A connection, and how long connecting took in ns (None: it was open). Raises WireError `connect_*`."""
+        if (open_one := self.idle()) is not None:
+            return open_one, None
         started_ns = self._clock_ns()
         connection = await self._connect()
         self._open.add(connection)

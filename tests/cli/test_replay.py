@@ -22,7 +22,6 @@ from scripted_engine import (
 )
 
 from cli.command import Command, Done, lines_of, until, write_trace
-from imaxproxy.cli.replay import exit_code
 
 StartEngine = Callable[[Script], ScriptedEngine]
 DONE = sse(b"[DONE]") + LAST_CHUNK
@@ -232,8 +231,80 @@ def test_a_killed_worker_is_told_and_what_it_wrote_is_kept(command: Command, tmp
     (worker,) = [pid for pid in command.family() if b"player_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(worker, signal.SIGKILL)
     done = running.wait().check(1)
-    assert "the player process ended with code -9" in done.err
+    assert "the player process ended too soon (worker 0 with code -9)" in done.err
     assert json.loads((command.folder / "run" / "summary.json").read_bytes())["requests"]["completed"] >= 5
+
+
+def test_workers_share_the_schedule_exactly(command: Command, tmp_path: Path) -> None:
+    """None missing, none twice, each at the time that one worker alone would have sent it at; one summary of all."""
+    trace = write_trace(tmp_path / "trace.jsonl", 60)
+    schedules = []
+    for workers in (1, 3):
+        out = f"run-{workers}"
+        flags = ("--rate", 200, "--seed", 7, "--workers", workers, "--out", out, "--json")
+        summary = command.run("replay", trace, *SIMULATED, *flags).check(0).json
+        assert (summary["requests"]["sent"], summary["requests"]["completed"]) == (60, 60)
+        parts = [lines_of(path) for path in sorted((tmp_path / out).glob("exchanges-*.jsonl"))]
+        assert [len(part) for part in parts] == [60 // workers] * workers
+        rows = sorted((row for part in parts for row in part), key=lambda row: int(row["request_id"]))
+        first_ns = min(row["scheduled_ns"] for row in rows)
+        schedules.append([row["scheduled_ns"] - first_ns for row in rows])
+    assert schedules[0] == schedules[1]
+
+
+def test_a_worker_that_dies_ends_the_run_and_all_journals_are_kept(command: Command, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.jsonl", 5000)
+    running = command.start("replay", trace, *SIMULATED, "--workers", 2, "--out", "run")
+    until(lambda: all(len(lines_of(tmp_path / "run" / f"exchanges-{n}.jsonl")) >= 3 for n in (0, 1)), "some to end")
+    players = [pid for pid in command.family() if b"player_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    os.kill(max(players), signal.SIGKILL)
+    done = running.wait().check(1)
+    assert "worker 1 with code -9" in done.err
+    summary = json.loads((command.folder / "run" / "summary.json").read_bytes())
+    assert summary["requests"]["sent"] == sum(len(lines_of(path)) for path in (tmp_path / "run").glob("exch*"))
+
+
+def test_users_who_leave_are_no_failures(command: Command, tmp_path: Path) -> None:
+    rows = [
+        {"request_id": "own", "timestamp": 0, "input_length": 5, "output_length": 40, "cancel_after_tokens": 2},
+        {"request_id": "time", "timestamp": 0, "input_length": 5, "output_length": 400, "cancel_after_ms": 100},
+        {"request_id": "stays", "timestamp": 0, "input_length": 5, "output_length": 4},
+    ]
+    (tmp_path / "trace.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = command.run("replay", "trace.jsonl", *SIMULATED, "--out", "run", "--json").check(0)
+    assert done.json["requests"]["by_error"] == {"cancelled": 2}
+    assert done.json["requests"]["by_ending"] == {"client_left": 2, "complete": 1}
+    assert (done.json["requests"]["aborted"], done.json["requests"]["completed"]) == (2, 1)
+    found = {row["request_id"]: row for row in journal(command)}
+    assert 2 <= len(found["own"]["gaps_ns"]) + 1 < 40
+    assert found["time"]["ended_ns"] >= found["time"]["sent_ns"] + 99_000_000
+    for row in rows:
+        row.pop("cancel_after_tokens", None)
+        row.pop("cancel_after_ms", None)
+    (tmp_path / "trace.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    summary = command.run("replay", "trace.jsonl", *SIMULATED, "--cancel", "1@tokens=1", "--out", "all", "--json")
+    assert summary.check(1).json["requests"]["by_error"] == {"cancelled": 3}
+
+
+def test_no_retry_unless_asked_and_then_each_is_counted(
+    command: Command, start_engine: StartEngine, trace: Path
+) -> None:
+    asked: list[bytes] = []
+    refuse, answer = answering(page(503, b"{}")), answering(*whole_stream(2))
+
+    async def script(call: Call) -> None:
+        request_id = call.request.header(b"x-request-id")
+        busy = request_id is not None and asked.count(request_id) == 0
+        asked.append(request_id or b"")
+        await (refuse if busy else answer)(call)
+
+    engine = start_engine(script)
+    once = command.run("replay", trace, "--url", engine.url, "--out", "once", "--json").check(1).json
+    assert once["requests"]["by_error"] == {"http_503": 10}
+    asked.clear()
+    again = command.run("replay", trace, "--url", engine.url, "--retries", 2, "--out", "run", "--json").check(1).json
+    counted = {name: again["requests"][name] for name in ("sent", "completed", "failed", "retried")}
+    assert counted == {"sent": 20, "completed": 10, "failed": 10, "retried": 10}
 
 
 @pytest.mark.parametrize("how", ["flag", "equals", "environment"])
@@ -358,15 +429,44 @@ def test_a_proxy_of_the_environment_is_not_asked(command: Command, start_engine:
     assert done.json["requests"]["completed"] == 10
 
 
-@pytest.mark.parametrize(
-    ("requests", "ended", "code"),
-    [
-        ({"sent": 100, "completed": 95, "failed": 3, "truncated": 2}, "finished", 0),
-        ({"sent": 100, "completed": 94, "failed": 3, "truncated": 3}, "finished", 1),
-        ({"sent": 0, "completed": 0, "failed": 0, "truncated": 0}, "finished", 1),
-        ({"sent": 9, "completed": 9, "failed": 0, "truncated": 0}, "duration", 0),
-        ({"sent": 9, "completed": 9, "failed": 0, "truncated": 0}, "interrupted", 130),
-    ],
-)
-def test_the_exit_code(requests: dict[str, int], ended: str, code: int) -> None:
-    assert exit_code({"requests": requests, "ended": ended}) == code
+def test_an_slo_is_judged_and_sets_the_exit_code(command: Command, trace: Path) -> None:
+    """The engine's first token comes after some 20 ms, the others each 5 ms later."""
+    met = command.run("replay", trace, *SIMULATED, "--slo", "ttft_ms<5000,tpot_ms<1000@p99", "--out", "a").check(0)
+    assert "ttft_ms<5000@p99: 100.0% within" in met.out
+    missed = command.run("replay", trace, *SIMULATED, "--slo", "ttft_ms<0.001", "--out", "b", "--json").check(1).json
+    assert (missed["slo"]["met"], missed["slo"]["attainment"], missed["slo"]["good"]) == (False, 0.0, 0)
+    assert (missed["requests"]["completed"], missed["slo"]["goodput_per_s"]) == (10, 0.0)
+    complaint = command.run("replay", trace, *SIMULATED, "--slo", "ttft<5", "--out", "c").complaint()
+    assert "ttft is none of ttfb_ms" in complaint
+    assert not (command.folder / "c").exists()
+
+
+def test_windows_by_flags_and_slices(command: Command, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.jsonl", 60)
+    flags = ("--warmup", "0.1", "--cooldown", "0.2", "--slice", "0.2", "--out", "run", "--json")
+    summary = command.run("replay", trace, *SIMULATED, *flags).check(0).json
+    steady = summary["windows"]["steady"]
+    assert steady["start_s"] == pytest.approx(0.1)
+    assert steady["end_s"] < summary["duration_s"] - 0.2
+    assert summary["window_method"]["warmup"] == "--warmup 0.1"
+    assert sum(part["requests"]["sent"] for part in summary["timeslices"]) == 60
+    assert command.run("report", "run", "--json").check(0).json["windows"] == summary["windows"]
+
+
+def test_repeats_are_runs_of_one_schedule_with_an_interval(command: Command, trace: Path) -> None:
+    flags = ("--rate", 200, "--repeat", 3, "--out", "run")
+    done = command.run("replay", trace, *SIMULATED, *flags, "--json").check(0)
+    assert (done.json["runs"], done.json["simulated"]) == (["repeat-1", "repeat-2", "repeat-3"], True)
+    summaries = [
+        json.loads((command.folder / "run" / name / "summary.json").read_bytes()) for name in done.json["runs"]
+    ]
+    figure = done.json["figures"]["ttft_ms.p50"]
+    parts = [summary["windows"]["steady"] for summary in summaries] if done.json["window"] == "steady" else summaries
+    assert figure["values"] == [part["ttft_ms"]["p50"] for part in parts]
+    assert figure["low"] <= figure["mean"] <= figure["high"]
+    offsets = []
+    for name in done.json["runs"]:
+        times = sorted(row["scheduled_ns"] for row in journal(command, f"run/{name}"))
+        offsets.append([time - times[0] for time in times])
+    assert offsets[0] == offsets[1] == offsets[2]
+    assert "3 runs, " in command.run("replay", trace, *SIMULATED, *flags[:-1], "again").check(0).out

@@ -28,6 +28,8 @@ class Playing:
     player: Player
     engine: ScriptedEngine
     exchanges: dict[str, Exchange] = field(default_factory=dict)
+    attempts: list[Exchange] = field(default_factory=list)
+    """All of them, in the order in which they ended."""
 
     @property
     def asked(self) -> list[str]:
@@ -36,17 +38,22 @@ class Playing:
 
 
 @asynccontextmanager
-async def playing(script: Script, rules: Rules | None = None) -> AsyncIterator[Playing]:
+async def playing(
+    script: Script, rules: Rules | None = None, *, starts_itself: bool = True, every_attempt: bool = False
+) -> AsyncIterator[Playing]:
     """A player in this process, in front of a scripted engine."""
     exchanges: dict[str, Exchange] = {}
+    attempts: list[Exchange] = []
 
     def sink(exchange: Exchange) -> None:
-        assert exchange.ask.request_id not in exchanges
+        assert every_attempt or exchange.ask.request_id not in exchanges
+        attempts.append(exchange)
         exchanges[exchange.ask.request_id] = exchange
 
     async with ScriptedEngine(script) as engine:
         pool = Pool(BaseUrl.parse(engine.url, "--url"))
         try:
-            yield Playing(Player(pool, rules or Rules(), sink), engine, exchanges)
+            player = Player(pool, rules or Rules(), sink, starts_itself=starts_itself)
+            yield Playing(player, engine, exchanges, attempts)
         finally:
             pool.close()

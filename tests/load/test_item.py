@@ -18,6 +18,10 @@ ITEMS = st.lists(
         wait_ns=_COUNT,
         input_tokens=st.none() | _COUNT,
         output_tokens=st.none() | _COUNT,
+        cancel_after_tokens=st.none() | _COUNT,
+        cancel_after_ns=st.none() | _COUNT,
+        tell_end=st.booleans(),
+        keep_answer=st.booleans(),
     ),
     max_size=5,
 )

@@ -5,8 +5,10 @@ import pytest
 from on_loop import run, until
 from scripted_engine import LAST_CHUNK, STREAM_HEAD, Call, answering, page, sse, token, whole_stream
 
-from imaxproxy.clock import NS_PER_MS
+from imaxproxy.clock import NS_PER_MS, monotonic_ns
+from imaxproxy.errors import UsageError
 from imaxproxy.load import Ended, Rules
+from imaxproxy.load import player as player_module
 from imaxproxy.load.player import LEAD_NS, NO_ENGINE_AFTER
 from imaxproxy.metrics import Outcome
 from imaxproxy.wire import BaseUrl
@@ -194,7 +196,7 @@ def test_a_stop_records_what_was_in_flight(after_duration: bool) -> None:
             await until(lambda: "a" in gate.under_way, "a to be under way")
             if after_duration:
                 await until(lambda: not play.player.free, "the gate to close")
-            await until(lambda: play.player._asked, "a to be asked")
+            await until(lambda: all(each.is_asked for each in play.player._attempts), "a to be asked")
             play.player.stop(Ended.INTERRUPTED)
             assert await play.player.finished() is Ended.INTERRUPTED
             exchange = play.exchanges["a"]
@@ -241,7 +243,7 @@ def test_where_no_engine_is_the_run_ends_soon(concurrency: int | None) -> None:
         async with playing(ANSWER, Rules(concurrency=concurrency)) as play:
             with socket.socket() as nobody:
                 nobody.bind(("127.0.0.1", 0))
-                play.player._pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
+                play.player._connector.pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
                 for number in range(NO_ENGINE_AFTER * 3):
                     play.player.offer(item(f"r{number}", offset_ns=None if concurrency else number * NS_PER_MS))
                 play.player.no_more_items()
@@ -274,18 +276,99 @@ def test_what_goes_wrong_is_counted_under_its_name(pieces: list[bytes], outcome:
     run(scenario())
 
 
-def test_the_queue_is_counted_in_bytes_until_it_is_sent() -> None:
+def test_a_place_of_a_ramp_opens_at_its_time() -> None:
+    gate = Gate()
+
     async def scenario() -> None:
-        async with playing(ANSWER) as play:
-            waiting = [item("a", offset_ns=0), item("b", wait_for=("a",)), item("c", wait_for=("x",))]
-            for each in waiting:
-                play.player.offer(each)
-            assert play.player.queued_bytes == sum(len(each.data) for each in waiting)
-            assert play.player.free == 1
-            await until(lambda: "b" in play.exchanges, "b to end")
-            assert play.player.queued_bytes == len(waiting[2].data)
-            play.player.stop(Ended.INTERRUPTED)
-            assert play.player.queued_bytes == 0
+        async with playing(gate, Rules(concurrency=4, ramp_s=0.2)) as play:
+            for number in range(8):
+                play.player.offer(item(f"r{number}"))
+            play.player.no_more_items()
+            zero_ns = play.player.started_ns
+            assert zero_ns is not None
+            await until(lambda: len(gate.under_way) == 4, "all places to be taken")
+            for number in range(8):
+                await gate.finish(f"r{number}")
+            await play.player.finished()
+            for place in range(4):
+                assert play.exchanges[f"r{place}"].ask.started_ns >= zero_ns + place * 50 * NS_PER_MS
+
+    run(scenario())
+
+
+def test_places_are_dealt_out_over_the_workers() -> None:
+    rules = Rules(concurrency=5, ramp_s=10.0)
+    shares = [rules.of_worker(worker, 2) for worker in range(2)]
+    assert [share.concurrency for share in shares] == [3, 2]
+    assert [share.place_opens_ns(0) for share in shares] == [0, 2_500_000_000]
+    assert Rules().of_worker(1, 2) == Rules()
+    with pytest.raises(UsageError, match="--workers 6 cannot share --concurrency 5"):
+        rules.of_worker(0, 6)
+
+
+def test_it_starts_when_it_is_told() -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER, starts_itself=False) as play:
+            play.player.offer(item("a", offset_ns=0))
+            await asyncio.sleep(0.01)
+            assert play.asked == []
+            zero_ns = monotonic_ns() + 5 * NS_PER_MS
+            play.player.start(zero_ns)
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.exchanges["a"].ask.scheduled_ns == zero_ns
+
+    run(scenario())
+
+
+@pytest.mark.parametrize("how", ["tokens", "time"])
+def test_a_user_who_leaves_keeps_what_came(how: str) -> None:
+    gate = Gate()
+    leaves = {"cancel_after_tokens": 1} if how == "tokens" else {"cancel_after_ns": 50 * NS_PER_MS}
+
+    async def scenario() -> None:
+        async with playing(gate) as play:
+            play.player.offer(item("a", **leaves))
+            play.player.no_more_items()
+            await play.player.finished()
+            exchange = play.exchanges["a"]
+            assert (exchange.outcome, exchange.error) == (Outcome.ABORTED, "cancelled")
+            assert len(exchange.timeline) == 1
+            gate.under_way["a"].set()
+
+    run(scenario())
+
+
+def test_a_retry_keeps_its_schedule_and_frees_others_at_its_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(player_module, "RETRY_WAIT_NS", NS_PER_MS)
+    tries: list[int] = []
+
+    async def script(call: Call) -> None:
+        tries.append(0)
+        await call.send(*([page(503, b"{}")] if len(tries) < 3 else whole_stream(2)))
+
+    async def scenario() -> None:
+        async with playing(script, Rules(retries=2), every_attempt=True) as play:
+            play.player.offer(item("a", offset_ns=0))
+            play.player.offer(item("b", wait_for=("a",)))
+            play.player.no_more_items()
+            await play.player.finished()
+            asks = [exchange.ask for exchange in play.attempts]
+            assert [(ask.request_id, ask.attempt) for ask in asks] == [("a", None), ("a", 1), ("a", 2), ("b", None)]
+            assert len({ask.scheduled_ns for ask in asks[:3]}) == 1
+            assert play.player.outcomes == {Outcome.FAILED: 2, Outcome.COMPLETED: 2}
+
+    run(scenario())
+
+
+def test_what_had_begun_to_answer_is_not_tried_again() -> None:
+    async def scenario() -> None:
+        script = answering(STREAM_HEAD, token("a"), sse({"error": {"message": "oom"}}), sse(b"[DONE]") + LAST_CHUNK)
+        async with playing(script, Rules(retries=3)) as play:
+            play.player.offer(item("a"))
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.asked == ["a"]
 
     run(scenario())
 

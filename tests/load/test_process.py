@@ -1,16 +1,18 @@
-"""The worker as its command sees it: a child process that never outlives its use."""
+"""The workers as their command sees them: child processes that never outlive their use."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from scripted_engine import ScriptedEngine, answering, in_background, whole_stream
 
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.load import Item, Rules
-from imaxproxy.load.process import PlayerProcess, check_worker
+from imaxproxy.load import Feeder, Item, Placement, Rules, Turn
+from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import RunDirectory, read_journal
+from imaxproxy.traces import TraceRow
 from imaxproxy.wire import BaseUrl
 from load.items import item
 
@@ -27,59 +29,86 @@ def settings(engine: ScriptedEngine, out: Path) -> WorkerSettings:
     return WorkerSettings(BaseUrl.parse(engine.url, "--url"), Rules(), str(out))
 
 
+def feeders(
+    names: list[str], workers: int = 1, make: Callable[[Turn], Item] = lambda turn: made(turn), gap_ns: int = 0
+) -> list[Feeder]:
+    schedule = [(number * gap_ns, TraceRow(name)) for number, name in enumerate(names)]
+    return [Feeder(Placement(workers).part(schedule, worker), make) for worker in range(workers)]
+
+
+def made(turn: Turn) -> Item:
+    return item(turn.row.request_id, offset_ns=turn.offset_ns)
+
+
 def ids(out: Path) -> list[str]:
     return sorted(exchange.ask.request_id for exchange in read_journal(RunDirectory(out)))
 
 
-def test_items_go_in_and_a_journal_comes_out(engine: ScriptedEngine, tmp_path: Path) -> None:
-    worker = PlayerProcess(WORKER)
-    worker.feed(settings(engine, tmp_path), (item(f"r{number}") for number in range(10)))
-    lines = list(worker.progress())
-    assert lines[-1] == {"ended": "finished", "lost_lines": 0}
-    assert lines[-2] == {"in_flight": 0, "output_tokens": 20, "completed": 10}
-    assert worker.close() == 0
-    assert ids(tmp_path) == sorted(f"r{number}" for number in range(10))
+@pytest.mark.parametrize("workers", [1, 2])
+def test_items_go_in_and_journals_come_out(engine: ScriptedEngine, tmp_path: Path, workers: int) -> None:
+    names = [f"r{number}" for number in range(10)]
+    crew = Crew(WORKER, workers)
+    crew.feed(settings(engine, tmp_path), feeders(names, workers))
+    rows: list[dict[str, Any]] = list(crew.progress())
+    assert rows[-1] == {"ended": "finished", "lost_lines": 0}
+    assert rows[-2] == {"in_flight": 0, "output_tokens": 20, "completed": 10}
+    crew.close()
+    assert ids(tmp_path) == sorted(names)
+    assert len(RunDirectory(tmp_path).journals()) == workers
+
+
+def test_more_workers_than_requests_is_no_harm(engine: ScriptedEngine, tmp_path: Path) -> None:
+    crew = Crew(WORKER, 3)
+    crew.feed(settings(engine, tmp_path), feeders(["a"], 3))
+    assert list(crew.progress())[-1]["ended"] == "finished"
+    crew.close()
+    assert ids(tmp_path) == ["a"]
 
 
 def test_a_row_in_mid_trace_that_cannot_be_sent_is_told_at_the_end(engine: ScriptedEngine, tmp_path: Path) -> None:
     """What was sent before it is measured."""
 
-    def items() -> Iterator[Item]:
-        yield item("a")
-        raise UsageError("request b: no good")
+    def make(turn: Turn) -> Item:
+        if turn.row.request_id == "b":
+            raise UsageError("request b: no good")
+        return made(turn)
 
-    worker = PlayerProcess(WORKER)
-    worker.feed(settings(engine, tmp_path), items())
-    assert list(worker.progress())[-1]["ended"] == "finished"
+    crew = Crew(WORKER, 1)
+    crew.feed(settings(engine, tmp_path), feeders(["a", "b"], make=make))
+    assert list(crew.progress())[-1]["ended"] == "finished"
     with pytest.raises(UsageError, match="request b: no good"):
-        worker.close()
+        crew.close()
     assert ids(tmp_path) == ["a"]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_bug_in_making_items_stops_the_worker(engine: ScriptedEngine, tmp_path: Path) -> None:
-    def items() -> Iterator[Item]:
-        yield item("a")
-        raise RuntimeError("a bug")
+    def make(turn: Turn) -> Item:
+        if turn.row.request_id == "b":
+            raise RuntimeError("a bug")
+        return made(turn)
 
-    worker = PlayerProcess(WORKER)
-    worker.feed(settings(engine, tmp_path), items())
-    assert list(worker.progress())[-1]["ended"] == "interrupted"
-    assert worker.close() == 0
-
-
-def test_a_worker_that_is_abandoned_ends() -> None:
-    worker = PlayerProcess(WORKER)
-    worker.abandon()
-    assert worker.close() != 0
-    worker.abandon()  # again: no harm
+    crew = Crew(WORKER, 1)
+    crew.feed(settings(engine, tmp_path), feeders(["a", "b"], make=make))
+    assert list(crew.progress())[-1]["ended"] == "interrupted"
+    crew.close()
 
 
-def test_a_worker_that_is_killed_is_heard_of(engine: ScriptedEngine, tmp_path: Path) -> None:
-    worker = PlayerProcess(WORKER)
-    worker.feed(settings(engine, tmp_path), (item(f"r{number}", offset_ns=number * 10**9) for number in range(1000)))
-    next(worker.progress())
-    worker._process.kill()
-    assert not any("ended" in line for line in worker.progress())
-    with pytest.raises(ImaxproxyError, match="ended with code -9"):
-        check_worker(worker.close())
+def test_workers_that_are_abandoned_end() -> None:
+    crew = Crew(WORKER, 2)
+    crew.abandon()
+    with pytest.raises(ImaxproxyError, match="worker 0 with code -9, worker 1 with code -9"):
+        crew.close()
+    crew.abandon()  # again: no harm
+
+
+def test_a_worker_that_is_killed_is_heard_of_and_the_others_stop(engine: ScriptedEngine, tmp_path: Path) -> None:
+    names = [f"r{number}" for number in range(1000)]
+    crew = Crew(WORKER, 2)
+    crew.feed(settings(engine, tmp_path), feeders(names, 2, gap_ns=10**9))
+    progress = crew.progress()
+    next(progress)
+    crew._workers[1]._process.kill()
+    assert not any("ended" in row for row in progress)
+    with pytest.raises(ImaxproxyError, match="worker 1 with code -9"):
+        crew.close()

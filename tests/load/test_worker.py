@@ -6,120 +6,107 @@ import sys
 
 import pytest
 from on_loop import run, until
-from scripted_engine import answering, whole_stream
+from scripted_engine import answering
 
-from imaxproxy.load import Ended, Item, Rules
+from imaxproxy.load import Ended, Rules
 from imaxproxy.load import worker as worker_module
 from imaxproxy.load.item import END
-from imaxproxy.load.worker import QUEUE_ITEMS, Inbox, WorkerSettings, say
+from imaxproxy.load.worker import PRIMED_ITEMS, Inbox, Teller, WorkerSettings, say
 from imaxproxy.wire import BaseUrl
-from load.items import Playing, item, playing
+from load.items import item, playing
 
 FAR_NS = 10**15
 
 
-class FakePipe(asyncio.ReadTransport):
+class Primed:
+    """Counts how often an inbox said that it is ready."""
+
     def __init__(self) -> None:
-        super().__init__()
-        self.reading = True
+        self.times = 0
 
-    def pause_reading(self) -> None:
-        assert self.reading
-        self.reading = False
-
-    def resume_reading(self) -> None:
-        assert not self.reading
-        self.reading = True
-
-
-def inbox_of(play: Playing) -> tuple[Inbox, FakePipe]:
-    inbox, pipe = Inbox(play.player), FakePipe()
-    inbox.connection_made(pipe)
-    return inbox, pipe
-
-
-def pour(inbox: Inbox, pipe: FakePipe, items: list[Item]) -> int:
-    """Feed items as long as they are wanted; how many that were."""
-    for number, each in enumerate(items):
-        if not pipe.reading:
-            return number
-        inbox.data_received(each.frame())
-    return len(items)
+    def __call__(self) -> None:
+        self.times += 1
 
 
 def test_settings_survive_the_pipe() -> None:
-    settings = WorkerSettings(BaseUrl("e", 1, "/a", tls=True), Rules(3, 1.5, 9.0), "out", 2)
+    settings = WorkerSettings(BaseUrl("e", 1, "/a", tls=True), Rules(3, 1.5, 9.0, 2, 1.0, 0.5), "out", 2, 7)
     row = {
         "url": {"host": "e", "port": 1, "prefix": "/a", "tls": True},
-        "rules": {"concurrency": 3, "duration_s": 1.5, "timeout_s": 9.0},
+        "rules": {
+            "concurrency": 3,
+            "duration_s": 1.5,
+            "timeout_s": 9.0,
+            "retries": 2,
+            "ramp_s": 1.0,
+            "ramp_shift": 0.5,
+        },
         "out": "out",
         "worker": 2,
+        "start_fd": 7,
     }
     assert WorkerSettings.from_dict(row) == settings
 
 
-def test_it_reads_ahead_and_not_endlessly() -> None:
+@pytest.mark.parametrize(
+    "frames",
+    [
+        [item(f"r{number}", offset_ns=FAR_NS).frame() for number in range(PRIMED_ITEMS + 5)],
+        [item("a", offset_ns=FAR_NS).frame(), END],
+        [END],
+    ],
+)
+def test_it_is_ready_with_enough_in_hand_or_all_there_is(frames: list[bytes]) -> None:
     async def scenario() -> None:
         async with playing(answering()) as play:
-            inbox, pipe = inbox_of(play)
-            items = [item(f"r{number}", offset_ns=FAR_NS) for number in range(2 * QUEUE_ITEMS)]
-            assert pour(inbox, pipe, items) == QUEUE_ITEMS
-            inbox.resume_if_room()
-            assert not pipe.reading  # idle, and still enough to do
+            primed = Primed()
+            inbox = Inbox(play.player, primed)
+            for frame in frames:
+                inbox.data_received(frame)
+            assert primed.times == 1
             play.player.stop(Ended.INTERRUPTED)
 
     run(scenario())
 
 
-@pytest.mark.parametrize("concurrency", [None, 2])
-def test_what_waits_for_others_does_not_keep_the_rest_from_going(concurrency: int | None) -> None:
-    """A long session at the trace's start must leave no place of a closed loop empty, and no open one late."""
-
-    async def scenario() -> None:
-        async with playing(answering(), Rules(concurrency=concurrency)) as play:  # answers nothing: all stays in flight
-            inbox, pipe = inbox_of(play)
-            session = [item("s0"), *(item(f"s{n}", wait_for=(f"s{n - 1}",)) for n in range(1, 2 * QUEUE_ITEMS))]
-            assert pour(inbox, pipe, [*session, item("other")]) == len(session) + 1
-            await until(lambda: sorted(play.asked) == ["other", "s0"], "both to be asked")
-            play.player.stop(Ended.INTERRUPTED)
-
-    run(scenario())
-
-
-def test_memory_is_bounded_by_bytes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "QUEUE_BYTES", 10_000)
+def test_it_is_ready_a_moment_after_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(worker_module, "PRIMED_AFTER_S", 0.01)
 
     async def scenario() -> None:
         async with playing(answering()) as play:
-            inbox, pipe = inbox_of(play)
-            items = [item(f"{number:01000}", offset_ns=FAR_NS) for number in range(100)]
-            assert pour(inbox, pipe, items) < 12
+            primed = Primed()
+            inbox = Inbox(play.player, primed)
+            inbox.data_received(item("a", offset_ns=FAR_NS).frame())
+            assert primed.times == 0
+            await until(lambda: primed.times, "it to be ready")
+            inbox.data_received(END)
+            assert primed.times == 1
             play.player.stop(Ended.INTERRUPTED)
 
     run(scenario())
 
 
-def test_it_reads_on_when_all_it_holds_waits_for_what_it_has_not_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(worker_module, "QUEUE_BYTES", 1000)
+def test_what_was_sent_is_told_once_a_turn_of_the_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[object] = []
+    monkeypatch.setattr(worker_module, "say", told.append)
 
     async def scenario() -> None:
-        async with playing(answering(*whole_stream(2))) as play:
-            inbox, pipe = inbox_of(play)
-            inbox.data_received(item("b" * 1000, wait_for=("a",)).frame())
-            assert not pipe.reading
-            inbox.resume_if_room()
-            assert pipe.reading
-            inbox.data_received(item("a").frame() + END)
-            assert await play.player.finished() is Ended.FINISHED
-            assert len(play.exchanges) == 2
+        teller = Teller(asyncio.get_running_loop())
+        for name in "ab":
+            teller.on_sent(item(name))
+        teller.on_ended(item("a"), None)
+        teller.on_ended(item("b", tell_end=True), None)
+        await asyncio.sleep(0)
+        teller.on_sent(item("c"))
+        await asyncio.sleep(0)
 
     run(scenario())
+    assert told == [{"sent": ["a", "b"], "done": [("b", None)]}, {"sent": ["c"]}]
 
 
 def test_a_pipe_that_ends_too_soon_stops_the_player() -> None:
     async def scenario() -> None:
         async with playing(answering()) as play:
-            inbox, _ = inbox_of(play)
+            inbox = Inbox(play.player, Primed())
             inbox.data_received(item("a", offset_ns=FAR_NS).frame())
             inbox.connection_lost(None)
             assert await play.player.finished() is Ended.INTERRUPTED

@@ -56,7 +56,7 @@ def test_every_exchange_has_one_outcome_and_failures_stay_in_view() -> None:
     requests = tally_of(exchange(), exchange(), CUT, REFUSED, REFUSED, LEFT, PASSED).requests()
     assert requests == {
         "sent": 6, "completed": 2, "failed": 2, "aborted": 1, "truncated": 1,
-        "by_error": {"client_left": 1, "cut": 1, "http_429": 2}, "passed_through": 1, "client_retries": 0,
+        "by_error": {"client_left": 1, "cut": 1, "http_429": 2}, "retried": 0, "passed_through": 1, "client_retries": 0,
         "by_ending": {"complete": 2, "error_answer": 2, "cut": 1, "client_left": 1}, "by_flag": {},
     }  # fmt: skip
     assert sum(requests[outcome.value] for outcome in Outcome) == requests["sent"]

@@ -3,7 +3,20 @@ import random
 import pytest
 
 from imaxproxy.clock import NS_PER_MS
-from imaxproxy.metrics import ANSWER, Ask, CountedBy, Exchange, Outcome, Timeline, Usage, Window, WindowFinder, mark
+from imaxproxy.metrics import (
+    ANSWER,
+    Ask,
+    CountedBy,
+    Exchange,
+    Outcome,
+    Timeline,
+    Trim,
+    Usage,
+    Window,
+    WindowFinder,
+    mark,
+    mser5,
+)
 
 MS = NS_PER_MS
 
@@ -79,3 +92,69 @@ def test_an_answer_that_was_not_streamed_arrives_at_its_end() -> None:
     assert (Window(0, 60).tokens_of(whole), Window(60, 61).tokens_of(whole)) == (0, 9)
     assert Window(0, 100).tokens_of(Exchange(Ask("r", "/", 0), Outcome.FAILED, 60)) == 0
     assert Window(5, 9).duration_ns == 4
+
+
+@pytest.mark.parametrize(
+    ("trim", "warm_ms", "cool_ms"),
+    [(Trim(0.2), 1200, 1900), (Trim(None, 0.3), WARM_MS, 1600), (Trim(0.0, 0.0), 1000, 1900)],
+)
+def test_flags_go_before_what_is_found(trim: Trim, warm_ms: float, cool_ms: float) -> None:
+    finder = WindowFinder(trim)
+    for one in TEN:
+        finder.add(one)
+    windows = finder.close()
+    assert windows is not None
+    assert windows.steady is not None
+    assert (windows.steady.start_ns / MS, windows.steady.end_ns / MS) == (warm_ms, cool_ms)
+
+
+def test_mser5_cuts_a_start_that_differs() -> None:
+    rng = random.Random(1)
+    ramp = [value / 5 for value in range(50)]
+    level = [10 + rng.random() for _ in range(450)]
+    cut, settled = mser5(ramp + level)
+    assert 40 <= cut <= 60
+    assert settled
+
+
+def test_mser5_leaves_a_level_alone() -> None:
+    rng = random.Random(2)
+    cut, settled = mser5([10 + rng.random() for _ in range(500)])
+    assert cut < 150
+    assert settled
+
+
+def test_mser5_finds_where_a_flat_level_begins() -> None:
+    """As a closed loop has it: nothing varies behind the ramp but the last bits of a float."""
+    level = [51 + 1e-9 * (number % 3) for number in range(400)]
+    assert mser5([float(value) for value in range(50)] + level) == (50, True)
+
+
+def test_mser5_knows_a_series_that_is_still_on_its_way() -> None:
+    assert mser5([float(value) for value in range(500)]) == (250, False)
+    assert mser5([]) == (0, False)
+
+
+def ramped(lasting_ms: int, ramp_ms: int) -> WindowFinder:
+    """Requests of 50 ms each; so many more of them at any time as the ramp goes on."""
+    finder, at_ms = WindowFinder(), 0.0
+    while at_ms < lasting_ms:
+        rate_per_ms = 0.02 + 1.0 * min(1.0, at_ms / ramp_ms)
+        at_ms += 1 / rate_per_ms
+        finder.add(exchange(round(at_ms), round(at_ms) + 50))
+    return finder
+
+
+def test_warm_up_lasts_until_the_number_in_flight_has_come_to_its_level() -> None:
+    finder = ramped(10_000, 2_000)
+    windows = finder.close()
+    assert windows is not None
+    assert windows.warmup is not None
+    assert 1_500 < windows.warmup.duration_ns / MS < 3_000
+    assert finder.settled is True
+
+
+def test_a_load_that_only_grows_never_settles() -> None:
+    finder = ramped(4_000, 4_000)
+    assert finder.close() is not None
+    assert finder.settled is False

@@ -10,7 +10,7 @@ from on_loop import until
 from scripted_engine import Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Admission, Fleet, Proxy, bind
+from imaxproxy.proxy import Admission, AskUsage, Fleet, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -94,12 +94,14 @@ class Running:
 
 
 @asynccontextmanager
-async def proxied(script: Script, admission: Admission | None = None) -> AsyncIterator[Running]:
+async def proxied(
+    script: Script, admission: Admission | None = None, usage: AskUsage | None = None
+) -> AsyncIterator[Running]:
     """A proxy in front of a scripted engine."""
     exchanges: list[Exchange] = []
     async with ScriptedEngine(script) as engine:
         fleet = Fleet([BaseUrl.parse(engine.url, "--upstream")])
-        proxy = Proxy(fleet, exchanges.append, admission=admission)
+        proxy = Proxy(fleet, exchanges.append, admission=admission, usage=usage)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
         running = Running(proxy, fleet, engine, door.getsockname()[1], exchanges)

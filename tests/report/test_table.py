@@ -76,7 +76,14 @@ def printed(made: dict[str, Any], width: int = 110) -> str:
     return "".join(line.rstrip() + "\n" for line in file.getvalue().splitlines())
 
 
-CASES = {"good": summary(), "simulated": summary(simulated=True), "failing": failing()}
+SLO = {
+    "window": "steady", "met": False, "attainment": 0.912, "goodput_per_s": 5.9, "good": 228, "requests": 250,
+    "unjudged": 3,
+    "objectives": [
+        {"objective": "ttft_ms<100@p99", "share": 0.985}, {"objective": "tpot_ms<50@p90", "share": None},
+    ],
+}  # fmt: skip
+CASES = {"good": summary(), "slo": summary(slo=SLO), "simulated": summary(simulated=True), "failing": failing()}
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -130,6 +137,13 @@ def test_the_slow_tail_of_a_rate_is_the_inverse_of_tpots() -> None:
 def test_a_cost_that_is_unknown_says_why() -> None:
     assert "no GPU is named" in printed(summary(cost=None, engine=None))
     assert "no price for abacus is known" in printed(summary(cost=None, engine={"gpu": "abacus", "gpus": 1}))
+
+
+def test_what_the_load_did_to_the_trace_is_noted() -> None:
+    trace = {"skipped": 0, "clamped": 0, "idle_cut_s": 12.5, "live_turns": 7, "answers_missing": 2}
+    assert "cut 12.5 s of waiting" in printed(summary(trace=trace))
+    assert "2 of 9 live turns" in printed(summary(trace=trace))
+    assert "never came to a level" in printed(summary(window_method={"settled": False}))
 
 
 def test_a_killed_run_is_noted() -> None:

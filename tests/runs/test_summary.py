@@ -88,10 +88,10 @@ def summary_of(
 def test_the_schema_is_exactly_what_others_rely_on(tmp_path: Path) -> None:
     """Nothing of the design is missing; what stands beside it is listed here, so that it is added on purpose."""
     summary = summary_of(tmp_path, STEADY_RUN)
-    assert set(summary) == DESIGNED | {
-        "ended", "engine", "trace", "by_upstream", "by_client", "by_tag", "ttfb_ms", "ttfe_ms",
-    }  # fmt: skip
-    assert set(summary["requests"]) == REQUESTS | {"by_ending", "by_flag", "passed_through", "client_retries"}
+    beside = {"ended", "engine", "trace", "by_upstream", "by_client", "by_tag", "window_method", "timeslices"}
+    assert set(summary) == DESIGNED | beside | {"ttfb_ms", "ttfe_ms"}
+    beside = {"by_ending", "by_flag", "passed_through", "client_retries", "retried"}
+    assert set(summary["requests"]) == REQUESTS | beside
     assert set(summary["tokens"]) == TOKENS | {"uncounted_requests"}
     assert set(summary["throughput"]) == THROUGHPUT
     assert set(summary["meter"]) == METER
@@ -109,7 +109,8 @@ def test_counts_and_rates(tmp_path: Path) -> None:
     assert summary["duration_s"] == 5.130000001  # from the first send to the last token, which counts
     assert summary["requests"] == {
         "sent": 7, "completed": 6, "failed": 1, "aborted": 0, "truncated": 0, "by_error": {"http_503": 1},
-        "by_ending": {"complete": 6, "error_answer": 1}, "by_flag": {}, "passed_through": 0, "client_retries": 0,
+        "by_ending": {"complete": 6, "error_answer": 1}, "by_flag": {}, "retried": 0,
+        "passed_through": 0, "client_retries": 0,
     }  # fmt: skip
     assert summary["tokens"] == {
         "input": 60, "output": 24, "reasoning": 0, "cached": 36, "counted_by": "usage", "uncounted_requests": 0,

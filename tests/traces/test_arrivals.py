@@ -1,4 +1,5 @@
 import math
+from collections import Counter
 from itertools import islice, pairwise
 
 import pytest
@@ -6,20 +7,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imaxproxy.errors import UsageError
-from imaxproxy.shipped import shipped
-from imaxproxy.traces import Constant, Poisson, Recorded, TraceRow, open_trace, share, spread_ties
-
-SAMPLE = shipped("workloads") / "mooncake_conversation.first3min.jsonl"
-
-
-def stamped(*stamps_ms: float | None) -> list[TraceRow]:
-    return [TraceRow(f"r{place}", timestamp_ms=at_ms) for place, at_ms in enumerate(stamps_ms)]
+from imaxproxy.traces import Constant, Gamma, OnOff, Poisson, arrivals_of, share
 
 
 def cv(offsets: list[int]) -> float:
     gaps = [after - before for before, after in pairwise(offsets)]
     mean = sum(gaps) / len(gaps)
     return math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) / mean
+
+
+def dispersion(offsets: list[int], window_s: float) -> float:
+    """Variance over mean of the counts in windows."""
+    counts = Counter(int(at_ns / 1e9 / window_s) for at_ns in offsets)
+    values = [counts[window] for window in range(max(counts))]
+    mean = sum(values) / len(values)
+    return sum((value - mean) ** 2 for value in values) / len(values) / mean
 
 
 def test_poisson_has_the_rate_and_the_spread_it_says() -> None:
@@ -48,48 +50,48 @@ def test_a_rate_is_above_zero(rate_per_s: float) -> None:
             make()
 
 
-def test_recorded_counts_from_the_first_row_at_its_speed() -> None:
-    rows = stamped(5_000, 5_000.5, 7_000)
-    assert list(Recorded(rows).offsets_ns()) == [0, 500_000, 2_000_000_000]
-    assert list(Recorded(rows, speed=4).offsets_ns()) == [0, 125_000, 500_000_000]
-    assert [row.request_id for _, row in Recorded(rows).scheduled()] == ["r0", "r1", "r2"]
+@pytest.mark.parametrize("shape", [0.25, 1.0, 4.0])
+def test_gamma_has_the_rate_and_the_burstiness_it_says(shape: float) -> None:
+    offsets = list(islice(Gamma(50, shape, seed=1).offsets_ns(), 40_000))
+    assert offsets == sorted(offsets)
+    assert 40_000 / (offsets[-1] / 1e9) == pytest.approx(50, rel=0.05)
+    assert cv(offsets) == pytest.approx(1 / math.sqrt(shape), rel=0.05)
+
+
+def test_on_off_has_its_mean_rate_and_its_bursts() -> None:
+    offsets = list(islice(OnOff(50, on_s=1, off_s=3, share=0.1, seed=1).offsets_ns(), 100_000))
+    assert offsets == sorted(offsets)
+    assert 100_000 / (offsets[-1] / 1e9) == pytest.approx(50, rel=0.1)
+    assert dispersion(offsets, 1.0) > 5  # a Poisson process has 1
+
+
+def test_off_means_off() -> None:
+    offsets = list(islice(OnOff(1000, on_s=1, off_s=1, share=0.0, seed=3).offsets_ns(), 20_000))
+    gaps_s = [(after - before) / 1e9 for before, after in pairwise(offsets)]
+    assert max(gaps_s) > 0.5
+    assert sum(gap_s > 0.02 for gap_s in gaps_s) < 50  # a pause is one gap, not a row of them
 
 
 @pytest.mark.parametrize(
-    ("rows", "says"),
+    ("text", "arrivals"),
     [
-        (stamped(0, None), "request r1 has no timestamp; pass --rate or --concurrency"),
-        (stamped(0, 9, 8), "request r2: its timestamp of 8 ms lies before the 9 ms"),
+        ("poisson", Poisson(5, 7)),
+        ("constant", Constant(5)),
+        ("gamma:0.5", Gamma(5, 0.5, 7)),
+        ("onoff:10,30", OnOff(5, 10, 30, 0, 7)),
+        ("onoff:10,30,0.2", OnOff(5, 10, 30, 0.2, 7)),
     ],
 )
-@pytest.mark.parametrize("spread_ms", [0, 3_000])
-def test_recorded_names_the_row_it_cannot_place(rows: list[TraceRow], says: str, spread_ms: float) -> None:
-    with pytest.raises(UsageError, match=says):
-        list(Recorded(rows, spread_ms=spread_ms).offsets_ns())
+def test_arrivals_as_text(text: str, arrivals: object) -> None:
+    assert arrivals_of(text, 5, 7) == arrivals
 
 
-@pytest.mark.parametrize(("speed", "spread_ms"), [(0, 0), (-2, 0), (math.nan, 0), (1, -1), (1, math.inf)])
-def test_recorded_refuses_senseless_numbers(speed: float, spread_ms: float) -> None:
-    with pytest.raises(UsageError, match="--s"):
-        Recorded([], speed, spread_ms)
-
-
-def test_spread_ties_make_mooncake_poisson_again() -> None:
-    """workloads.md 2.3: the CV of the conversation trace falls from 3.03 to 1.01. Three minutes of it, here."""
-    rows = list(open_trace(SAMPLE))
-    spread = list(Recorded(rows, spread_ms=3_000).scheduled())
-    assert cv(list(Recorded(rows).offsets_ns())) > 2.5
-    assert cv([at_ns for at_ns, _ in spread]) == pytest.approx(1, abs=0.1)
-    assert [row for _, row in spread] == rows
-
-
-@given(st.lists(st.integers(0, 20), min_size=1, max_size=40).map(sorted), st.floats(0.1, 5), st.integers(0, 9))
-def test_spreading_keeps_order_items_and_ticks(stamps_ms: list[int], spread_ms: float, seed: int) -> None:
-    spread = list(spread_ties([(float(at_ms), place) for place, at_ms in enumerate(stamps_ms)], spread_ms, seed))
-    times_ms = [at_ms for at_ms, _ in spread]
-    assert times_ms == sorted(times_ms)
-    assert [place for _, place in spread] == list(range(len(stamps_ms)))
-    assert all(0 <= after - before <= spread_ms for before, after in zip(stamps_ms, times_ms, strict=True))
+@pytest.mark.parametrize(
+    "text", ["", "gamma", "gamma:0", "gamma:x", "gamma:1,2", "onoff:1", "onoff:0,1", "onoff:1,2,3", "poisson:1", "wave"]
+)
+def test_what_is_no_arrivals_is_said_in_one_line(text: str) -> None:
+    with pytest.raises(UsageError, match="--arrivals"):
+        arrivals_of(text, 5, 7)
 
 
 @given(st.lists(st.integers()), st.integers(1, 12))

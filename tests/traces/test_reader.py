@@ -6,7 +6,7 @@ from tempfile import TemporaryDirectory
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from imaxproxy.errors import UsageError
@@ -160,6 +160,7 @@ def test_sha256_is_of_the_bytes_on_disk(tmp_path: Path) -> None:
     assert trace_sha256(write(tmp_path, b"abc")) == known
 
 
+@example(b'",', False)  # a line of names that is no CSV
 @given(st.binary(max_size=200), st.booleans())
 def test_only_a_usage_error_leaves_whatever_the_bytes(data: bytes, skip_bad: bool) -> None:
     with TemporaryDirectory() as folder:

@@ -1,0 +1,188 @@
+"""`imaxproxy search`."""
+
+import contextlib
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import click
+
+from imaxproxy.cli.judge_flags import check_judgement, judge_options
+from imaxproxy.cli.load_flags import Load, load_options
+from imaxproxy.cli.output import print_json, say
+from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
+from imaxproxy.cli.upstream import EngineChoice, engine_options
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.load import Ended, cancel_of
+from imaxproxy.load.process import Crew
+from imaxproxy.load.search import MOST_PROBES, PRECISION, Found, Verdict
+from imaxproxy.load.search import search as search_load
+from imaxproxy.metrics import wilson
+from imaxproxy.runs import RunDirectory, write_json
+from imaxproxy.traces import FORMATS, PATHS
+from imaxproxy.wire import BaseUrl
+
+_UNITS = {"rate": "requests/s", "concurrency": "requests in flight"}
+
+
+@click.command(short_help="Find the highest rate or concurrency that still meets an SLO.")
+@click.argument("trace", metavar="TRACE", type=click.Path(path_type=Path))
+@engine_options("--url")
+@click.option("--model", help="Model name to ask for.  [default: the first of the engine's /v1/models]")
+@click.option("--endpoint", type=click.Choice(list(PATHS)), default="chat", show_default=True)
+@click.option("--by", type=click.Choice(list(_UNITS)), required=True, help="Open loop: requests/s; closed: in flight.")
+@click.option("--from", "lowest", type=click.FloatRange(min=0, min_open=True), default=1.0, show_default=True)
+@click.option("--to", "highest", type=click.FloatRange(min=0, min_open=True), default=4096.0, show_default=True)
+@click.option("--precision", type=click.FloatRange(0.001, 1), default=PRECISION, show_default=True)
+@click.option("--probes", type=click.IntRange(min=1), default=MOST_PROBES, show_default=True, help="So many at most.")
+@load_options
+@judge_options
+@click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
+@click.option("--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token.  [env: OPENAI_API_KEY]")
+@click.option("--out", type=click.Path(path_type=Path), help="Directory of all probes.")
+@click.option("--json", "as_json", is_flag=True, help="Print search.json instead of a line.")
+def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
+    """Find the highest --by of TRACE at which the --slo is met.
+
+    \b
+    imaxproxy search trace.jsonl --url http://127.0.0.1:8000/v1 --by rate --slo 'ttft_ms<500@p99' --duration 60
+
+    Doubles the load until the SLO is missed, then halves the bracket. Each probe is a run of its own below --out, and
+    plays the trace from its start, until --duration. Exit 1 when no load met the SLO, when the meter was the limit, or
+    when probes ran out.
+    """
+    choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
+    choice.check()
+    load = _checked(flags)
+    with contextlib.ExitStack() as stack:
+        file = TraceFile(trace, flags)
+        file.check(_at(load, flags["by"], flags["lowest"]))
+        whole = RunDirectory.create(flags["out"], "search")
+        engine = stack.enter_context(engine_of(choice, flags, whole))
+        prober = _Prober(Session(file, engine, "search", flags), load, whole, flags)
+        found = search_load(
+            prober.probe,
+            flags["lowest"],
+            flags["highest"],
+            whole=flags["by"] == "concurrency",
+            precision=flags["precision"],
+            most_probes=flags["probes"],
+        )
+    result = _result(found, prober)
+    write_json(whole.path / "search.json", result)
+    if flags["as_json"]:
+        print_json({**result, "run": str(whole.path)})
+    else:
+        print(_line(found, prober))
+    return 0 if found.converged and found.highest_met is not None and not found.limited_by_meter else 1
+
+
+def _checked(flags: dict[str, Any]) -> Load:
+    """Raises UsageError for flags that do not go together."""
+    if flags["slo"] is None:
+        raise UsageError("search needs --slo, such as --slo 'ttft_ms<500,tpot_ms<50@p99'")
+    check_judgement(flags)
+    check_key(flags["api_key"])
+    if flags["lowest"] > flags["highest"]:
+        raise UsageError(f"--from {flags['lowest']:g} lies above --to {flags['highest']:g}")
+    if flags["session_rate"] is not None:
+        raise UsageError("--session-rate goes with replay: search sets the load itself")
+    if flags["by"] == "concurrency" and any(flags[name] != int(flags[name]) for name in ("lowest", "highest")):
+        raise UsageError("--by concurrency counts requests: give whole numbers for --from and --to")
+    if flags["cancel"] is not None:
+        cancel_of(flags["cancel"], flags["seed"])
+    if flags["url"]:
+        BaseUrl.parse(flags["url"], "--url")
+    try_flags = {**flags, "rate": None, "concurrency": None, flags["by"]: flags["lowest"]}
+    load = Load.of(try_flags)
+    _at(load, flags["by"], flags["lowest"]).rules().of_worker(0, flags["workers"])
+    return load
+
+
+def _at(load: Load, by: str, amount: float) -> Load:
+    return replace(load, rate=amount) if by == "rate" else replace(load, concurrency=round(amount))
+
+
+class _Prober:
+    """Plays the load at one amount after the other, a run directory each."""
+
+    def __init__(self, session: Session, load: Load, whole: RunDirectory, flags: dict[str, Any]) -> None:
+        self._session, self._load, self._whole, self._flags = session, load, whole, flags
+        self.by: str = flags["by"]
+        self.summaries: list[dict[str, Any]] = []
+
+    def probe(self, amount: float) -> Verdict:
+        run = RunDirectory.create(self._whole.path / f"probe-{len(self.summaries) + 1}", "search")
+        crew = Crew(WORKER_MODULE, self._flags["workers"])
+        try:
+            summary = self._session.play(_at(self._load, self.by, amount), run, crew)
+        finally:
+            crew.abandon()
+        if summary["ended"] == Ended.INTERRUPTED:
+            raise KeyboardInterrupt
+        if summary["ended"] == Ended.NO_ENGINE:
+            raise ImaxproxyError(f"no engine answered at {amount:g} {_UNITS[self.by]}: see {run.path}")
+        self.summaries.append(summary)
+        verdict = _verdict(summary)
+        share = summary["slo"]["attainment"]
+        reached = "nothing judged" if share is None else f"{share:.1%} of requests met it"
+        say(f"imaxproxy: {amount:g} {_UNITS[self.by]}: {'met' if verdict.met else 'missed'}, {reached}")
+        return verdict
+
+
+def _verdict(summary: dict[str, Any]) -> Verdict:
+    objectives = summary["slo"]["objectives"]
+    sides = [_side(part) for part in objectives]
+    met = summary["slo"]["met"]
+    sure = all(side > 0 for side in sides) if met else any(side < 0 for side in sides)
+    return Verdict(met, sure, summary["meter"]["valid"])
+
+
+def _side(part: dict[str, Any]) -> int:
+    """1: the 95 % interval of its share lies above what is needed, -1: below, 0: around it."""
+    judged, needed_share = int(part["judged"]), float(part["needed_share"])
+    low, high = wilson(round((part["share"] or 0.0) * judged), judged)
+    return (low >= needed_share) - (high < needed_share)
+
+
+def _result(found: Found, prober: _Prober) -> dict[str, Any]:
+    """`search.json`."""
+    return {
+        "schema": "imaxproxy.search/1",
+        "by": prober.by,
+        "simulated": any(summary["simulated"] for summary in prober.summaries),
+        "highest_met": found.highest_met,
+        "lowest_missed": found.lowest_missed,
+        "surely_met": found.surely_met,
+        "surely_missed": found.surely_missed,
+        "converged": found.converged,
+        "limited_by_meter": found.limited_by_meter,
+        "probes": [
+            {
+                "load": probe.load,
+                "run": f"probe-{number}",
+                "met": probe.verdict.met,
+                "sure": probe.verdict.sure,
+                "slo": summary["slo"],
+                "settled": summary["window_method"]["settled"],
+                "meter_valid": probe.verdict.meter_valid,
+                "meter_reasons": summary["meter"]["reasons"],
+            }
+            for number, (probe, summary) in enumerate(zip(found.probes, prober.summaries, strict=True), 1)
+        ],
+    }
+
+
+def _line(found: Found, prober: _Prober) -> str:
+    unit = _UNITS[prober.by]
+    mark = "SIMULATED: " if any(summary["simulated"] for summary in prober.summaries) else ""
+    if found.highest_met is None:
+        return f"{mark}no load met the SLO: {found.lowest_missed:g} {unit} missed it already"
+    low = "?" if found.surely_met is None else f"{found.surely_met:g}"
+    high = "?" if found.surely_missed is None else f"{found.surely_missed:g}"
+    line = f"{mark}{found.highest_met:g} {unit} met the SLO (95 % sure of {low} to {high}), {len(found.probes)} probes"
+    if found.lowest_missed is None:
+        line += "; nothing missed it up to --to"
+    if found.limited_by_meter:
+        line += "; above it the meter itself was the limit, so the engine may carry more"
+    return line if found.converged else f"{line}; probes ran out before --precision"

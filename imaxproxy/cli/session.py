@@ -1,0 +1,201 @@
+"""One run of a load: trace in, workers fed, journal and summary out."""
+
+import contextlib
+import secrets
+import sys
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
+from imaxproxy.cli.output import say
+from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.simulation_flags import Simulation
+from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
+from imaxproxy.errors import UsageError
+from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
+from imaxproxy.load.process import Crew
+from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.runs import Manifest, RunDirectory, summarize
+from imaxproxy.traces import LookAhead, Prompts, Trace, open_trace, trace_sha256
+from imaxproxy.wire import BaseUrl
+
+_HASHED_WITHIN_S = 0.3
+_HIDDEN = frozenset({"api_key", "out", "as_json"})
+WORKER_MODULE = "imaxproxy.cli.player_worker"
+
+
+class TraceFile:
+    """The trace, opened as often as workers and laps want it; its first rows are read and checked once."""
+
+    def __init__(self, path: Path, flags: dict[str, Any]) -> None:
+        self.path = path
+        self.open: Callable[[], Trace] = lambda: open_trace(
+            path, format=flags["format_"], skip_bad=flags["skip_bad"], limit=flags["limit"]
+        )
+        self._read = self.open()
+        self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
+        self._hashing: Future[str] = ThreadPoolExecutor(1).submit(trace_sha256, path)
+
+    @property
+    def requests(self) -> int | None:
+        """How many there are; None for a trace too long to be known before it is read."""
+        return len(self._ahead.rows) if self._ahead.whole else None
+
+    @property
+    def is_independent(self) -> bool:
+        """No request waits for another; False for a trace too long to be known before it is read."""
+        return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
+
+    def check(self, load: Load) -> None:
+        """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
+        rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
+        deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
+
+    def rows(self) -> TraceRows:
+        """A reading of its own, for one worker."""
+        if self._ahead.whole:
+            return TraceRows(self._ahead, self.open)
+        return TraceRows(LookAhead(self._ahead.rows, islice(self.open(), CHECKED_ROWS, None), whole=False), self.open)
+
+    def facts(self, *, wait: bool) -> dict[str, Any]:
+        """For the manifest. The hash of a huge file is written when it is known, at the latest at the run's end."""
+        try:
+            sha256 = self._hashing.result(None if wait else _HASHED_WITHIN_S)
+        except TimeoutError:
+            sha256 = None
+        return {
+            "path": str(self.path),
+            "sha256": sha256,
+            "format": self._read.format,
+            "skipped": self._read.skipped,
+            "skipped_examples": self._read.skipped_examples,
+            "clamped": self._read.clamped,
+            "unknown_fields": dict(self._read.unknown_fields),
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Engine:
+    """Where requests go, and what is known of who answers there."""
+
+    url: BaseUrl
+    model: str
+    described: dict[str, Any] | None
+
+
+class Session:
+    """Plays loads of one trace against one engine, a run directory each."""
+
+    def __init__(self, trace: TraceFile, engine: Engine, command: str, flags: dict[str, Any]) -> None:
+        self._trace, self._engine, self._command, self._flags = trace, engine, command, flags
+
+    def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
+        """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
+        flags = self._flags
+        salt = flags["salt"] if flags["salt"] is not None else secrets.token_hex(4)
+        manifest = self._manifest(load, salt)
+        manifest.write(run)
+        parts = [self._part(load, salt, worker) for worker in range(flags["workers"])]
+        crew.feed(WorkerSettings(self._engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
+        last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+        ended = last.get("ended", "killed")
+        facts = self._trace.facts(wait=True) | _played(parts)
+        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
+        manifest.write(run)
+        summary = summarize(run)
+        crew.close()
+        return summary
+
+    def _part(self, load: Load, salt: str, worker: int) -> "_Part":
+        flags, engine = self._flags, self._engine
+        live = flags["history"] == "live"
+        idle_cap = IdleCap(flags["max_idle_gap"]) if flags["max_idle_gap"] is not None else None
+        cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
+        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
+        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel, idle_cap)
+        scheduled = load.scheduled(self._trace.rows(), idle_cap)
+        part = Placement(flags["workers"]).part(scheduled, worker)
+        return _Part(Feeder(part, maker.item, live=live), maker, idle_cap)
+
+    def _manifest(self, load: Load, salt: str) -> Manifest:
+        settings = {name: value for name, value in self._flags.items() if name not in _HIDDEN}
+        settings |= {"url": str(self._engine.url), "model": self._engine.model, "salt": salt}
+        settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
+        facts = self._trace.facts(wait=False)
+        return Manifest(self._command, without_key(sys.argv), settings, engine=self._engine.described, trace=facts)
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What one worker plays."""
+
+    feeder: Feeder
+    maker: ItemMaker
+    idle_cap: IdleCap | None
+
+
+def _played(parts: list[_Part]) -> dict[str, Any]:
+    """What the load did to the trace, for the manifest."""
+    caps = [part.idle_cap for part in parts if part.idle_cap is not None]
+    cut_ns = max((cap.schedule_cut_ns for cap in caps), default=0) + sum(cap.wait_cut_ns for cap in caps)
+    return {
+        "idle_cut_s": cut_ns / 1e9 if caps else None,
+        "live_turns": sum(part.maker.live_turns for part in parts),
+        "answers_missing": sum(part.maker.answers_missing for part in parts),
+    }
+
+
+@contextlib.contextmanager
+def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) -> Iterator[Engine]:
+    """The engine that the flags choose: one that runs, or one that is simulated as long as this lasts."""
+    if flags["recipe"] is not None:
+        simulation = Simulation.of(flags) if "time_scale" in flags else None
+        with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
+            url = BaseUrl.parse(simulated.base_url, "--engine")
+            yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), simulated.describe())
+        return
+    url = BaseUrl.parse(flags["url"], "--url")
+    described = choice.stated() or _described(url)
+    yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), described)
+
+
+def first_model(url: BaseUrl, api_key: str | None) -> str:
+    """The first of /v1/models. Raises UsageError when the engine names none."""
+    try:
+        listed = ask_engine(url, "/v1/models", api_key)
+    except OSError as error:  # the run will count what happens to its requests
+        say(f"imaxproxy: no engine answers at {url} ({getattr(error, 'reason', error)}); trying all the same")
+        return "unknown"
+    models = (listed or {}).get("data") or []
+    if not models or not isinstance(models[0], dict) or "id" not in models[0]:
+        raise UsageError(f"{url}/v1/models names no model: pass --model")
+    return str(models[0]["id"])
+
+
+def _described(url: BaseUrl) -> dict[str, Any] | None:
+    try:
+        return ask_engine(url, "/imax/engine")
+    except OSError:
+        return None
+
+
+def check_key(api_key: str | None) -> None:
+    """Raises UsageError for a key that no header can hold."""
+    if api_key is not None and not (api_key.isascii() and api_key.isprintable()):
+        raise UsageError("--api-key (or OPENAI_API_KEY) holds a line break or other characters that no header can")
+
+
+def without_key(argv: list[str]) -> list[str]:
+    """The command line as it may be written down."""
+    hidden = list(argv)
+    for index, word in enumerate(hidden):
+        if word == "--api-key" and index + 1 < len(hidden):
+            hidden[index + 1] = "***"
+        elif word.startswith("--api-key="):
+            hidden[index] = "--api-key=***"
+    return hidden

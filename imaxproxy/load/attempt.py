@@ -1,0 +1,204 @@
+"""One request under way: its connection, its time limit, its cancellation, and the Exchange that comes of it."""
+
+import asyncio
+from collections.abc import Callable
+
+from imaxproxy.clock import NS_PER_S, Clock
+from imaxproxy.errors import WireError
+from imaxproxy.load.answer import Answer
+from imaxproxy.load.item import Item
+from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Pool, Question, ResponseHead, keyless
+
+CONNECTS_AT_ONCE = 64
+"""More at the same time overflow an engine's accept queue (128 on old kernels), and the kernel repeats a SYN that was
+dropped only after a second."""
+LEFT = frozenset({"stopped", "cancelled"})
+"""Reasons for giving up that are ours: the engine has not failed."""
+
+
+class Connector:
+    """Hands out connections: one that is open at once, or else a new one when its turn has come."""
+
+    def __init__(self, pool: Pool) -> None:
+        self.pool = pool
+        self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
+
+    async def connect(self) -> tuple[EngineConnection, int | None]:
+        """As `Pool.take`."""
+        async with self._turns:
+            return await self.pool.take()
+
+
+class Attempt:
+    """Sends an item once. `on_end` is called once, with the Exchange; what the engine does never raises."""
+
+    __slots__ = (
+        "_clock_ns",
+        "_connect_ns",
+        "_connection",
+        "_connector",
+        "_loop",
+        "_on_bug",
+        "_on_end",
+        "_reason",
+        "_started_ns",
+        "_task",
+        "_timeout_s",
+        "_timers",
+        "answer",
+        "item",
+        "number",
+        "scheduled_ns",
+    )
+
+    def __init__(
+        self,
+        item: Item,
+        scheduled_ns: int | None,
+        number: int,
+        timeout_s: float,
+        on_end: Callable[["Attempt", Exchange], None],
+        on_bug: Callable[[BaseException], None],
+    ) -> None:
+        self.item, self.scheduled_ns, self.number = item, scheduled_ns, number
+        self.answer = Answer() if item.keep_answer else None
+        self._timeout_s, self._on_end, self._on_bug = timeout_s, on_end, on_bug
+        self._connection: EngineConnection | None = None
+        self._connect_ns: int | None = None
+        self._reason: WireError | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._timers: list[asyncio.TimerHandle] = []
+
+    @property
+    def is_asked(self) -> bool:
+        """The engine has been sent the request."""
+        return self._connection is not None
+
+    def start(self, connector: Connector, clock_ns: Clock) -> None:
+        """Send it now if a connection is open, else as soon as one is."""
+        self._loop = asyncio.get_running_loop()
+        self._connector, self._clock_ns, self._started_ns = connector, clock_ns, clock_ns()
+        connection = connector.pool.idle()
+        if connection is not None:  # without a task: the usual case costs a fifth less
+            self._ask(connection)
+        else:
+            self._task = self._loop.create_task(self._connect())
+            self._task.add_done_callback(self._on_task_done)
+
+    def give_up(self, reason: WireError) -> None:
+        """End it now, whatever has come; while it still connects, as soon as that is over."""
+        self._reason = self._reason or reason
+        if self._connection is not None:
+            self._connection.give_up(reason)
+
+    async def _connect(self) -> None:
+        try:
+            connection, self._connect_ns = await self._connector.connect()
+        except WireError as error:
+            self._end(Exchange(self._made_ask(), Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
+            return
+        if self._reason is not None:  # nothing was sent, and nothing will be
+            self._connector.pool.give_back(connection)
+            self._end(_unanswered(self._made_ask(), self._reason, self._clock_ns()))
+            return
+        self._ask(connection)
+
+    def _ask(self, connection: EngineConnection) -> None:
+        item, later = self.item, self._loop.call_later
+        self._connection = connection
+        dialect = DIALECTS.get(item.path)
+        if item.cancel_after_tokens is None and self.answer is None:
+            question = Question(item.data, dialect)
+        else:
+            question = Question(item.data, dialect, on_head=self._on_head)
+        answered = connection.ask(question)
+        answered.add_done_callback(self._on_answered)
+        too_late = WireError("timeout", f"no end within {self._timeout_s:g} s")
+        self._timers.append(later(self._timeout_s, self.give_up, too_late))
+        if item.cancel_after_ns is not None:
+            self._timers.append(later(item.cancel_after_ns / NS_PER_S, self.give_up, _cancelled()))
+
+    def _on_head(self, head: ResponseHead) -> Callable[[bytes], None] | None:
+        if self.answer is not None:
+            self.answer.begin(head)
+        return self._on_read
+
+    def _on_read(self, data: bytes) -> None:
+        if self.answer is not None:
+            self.answer.reads.append(data)
+        if self.item.cancel_after_tokens is not None:
+            self._loop.call_soon(self._count_tokens)  # the read itself is stamped and kept behind this call
+
+    def _count_tokens(self) -> None:
+        limit, connection = self.item.cancel_after_tokens, self._connection
+        if limit is not None and connection is not None and connection.token_events() >= limit:
+            self.give_up(_cancelled())
+
+    def _on_answered(self, answered: "asyncio.Future[Answered]") -> None:
+        try:
+            self._take(answered.result())
+        except Exception as bug:  # ours, for what an engine does is data: the player ends the run with it
+            self._on_bug(bug)
+
+    def _take(self, answered: Answered) -> None:
+        for timer in self._timers:
+            timer.cancel()
+        connection, self._connection = self._connection, None
+        assert connection is not None
+        self._connector.pool.give_back(connection)
+        self._end(keyless(_exchange(self._made_ask(answered.sent_ns), answered), self.item.data))
+
+    def _end(self, exchange: Exchange) -> None:
+        self._on_end(self, exchange)
+
+    def _on_task_done(self, task: "asyncio.Task[None]") -> None:
+        self._task = None
+        if not task.cancelled() and (bug := task.exception()) is not None:
+            self._on_bug(bug)
+
+    def _made_ask(self, sent_ns: int | None = None) -> Ask:
+        return ask_of(self.item, self._started_ns, self.scheduled_ns, sent_ns, self._connect_ns, self.number)
+
+
+def ask_of(
+    item: Item,
+    started_ns: int,
+    scheduled_ns: int | None,
+    sent_ns: int | None = None,
+    connect_ns: int | None = None,
+    attempt: int = 0,
+) -> Ask:
+    """The request's side of an Exchange."""
+    dialect = DIALECTS.get(item.path)
+    return Ask(
+        request_id=item.request_id,
+        path=item.path,
+        started_ns=started_ns,
+        sent_ns=sent_ns,
+        scheduled_ns=scheduled_ns,
+        connect_ns=connect_ns,
+        dialect=None if dialect is None else dialect.name,
+        session_id=item.session_id,
+        planned_input_tokens=item.input_tokens,
+        planned_output_tokens=item.output_tokens,
+        attempt=attempt or None,
+    )
+
+
+def _exchange(ask: Ask, answered: Answered) -> Exchange:
+    broken = answered.broken
+    if answered.reception is not None:
+        left = broken.kind if broken is not None and broken.kind in LEFT else None
+        return answered.reception.close(ask, answered.ended_ns, broken, left)
+    assert broken is not None  # a whole answer has a reception
+    return _unanswered(ask, broken, answered.ended_ns)
+
+
+def _unanswered(ask: Ask, broken: WireError, ended_ns: int) -> Exchange:
+    outcome = Outcome.ABORTED if broken.kind in LEFT else Outcome.FAILED
+    return Exchange(ask, outcome, ended_ns, error=broken.kind, detail=str(broken))
+
+
+def _cancelled() -> WireError:
+    return WireError("cancelled", "the load says that this user leaves now")

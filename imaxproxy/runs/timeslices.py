@@ -1,0 +1,57 @@
+"""A run cut into equal slices of time, each with its own figures: what changed, and when."""
+
+from typing import Any
+
+from imaxproxy.clock import NS_PER_S
+from imaxproxy.metrics import Exchange, Window, seconds
+from imaxproxy.runs.window_tally import WindowTally
+
+MOST_SLICES = 2000
+_SHOWN = ("ttft_ms", "ttfo_ms", "itl_ms", "tpot_ms", "e2e_ms", "send_lag_ms")
+
+
+class Timeslices:
+    """Takes the exchanges of a run: a request belongs to the slice of its send, a token to that of its arrival.
+
+    A run that would fall into more than MOST_SLICES gets longer ones: their bounds stand in them.
+    """
+
+    def __init__(self, whole: Window, slice_s: float) -> None:
+        self._whole = whole
+        self._slice_ns = max(1, round(slice_s * NS_PER_S), -(-whole.duration_ns // MOST_SLICES))
+        count = max(1, -(-whole.duration_ns // self._slice_ns))
+        starts_ns = [whole.start_ns + number * self._slice_ns for number in range(count)]
+        self._slices = [WindowTally(Window(at_ns, min(at_ns + self._slice_ns, whole.end_ns))) for at_ns in starts_ns]
+        self._busy_ns = [0] * count
+
+    def add(self, exchange: Exchange) -> None:
+        ask = exchange.ask
+        if ask.dialect is None:
+            return
+        sent_ns = ask.sent_ns if ask.sent_ns is not None else ask.started_ns
+        first, last = self._number(sent_ns), self._number(max(exchange.ended_ns, sent_ns))
+        for number in range(first, last + 1):
+            part = self._slices[number]
+            part.add(exchange)
+            overlap_ns = min(exchange.ended_ns, part.window.end_ns) - max(sent_ns, part.window.start_ns)
+            self._busy_ns[number] += max(overlap_ns, 0)
+
+    def stats(self) -> list[dict[str, Any]]:
+        """`timeslices` of summary.json."""
+        return [self._part(number) for number in range(len(self._slices))]
+
+    def _part(self, number: int) -> dict[str, Any]:
+        tally = self._slices[number]
+        window, duration_ns = tally.window, tally.window.duration_ns
+        stats = tally.tally.stats()
+        return {
+            "start_s": seconds(window.start_ns - self._whole.start_ns),
+            "end_s": seconds(window.end_ns - self._whole.start_ns),
+            "in_flight": self._busy_ns[number] / duration_ns if duration_ns else None,
+            "requests": tally.tally.requests(),
+            "throughput": tally.throughput(None),
+            **{name: stats[name] for name in _SHOWN},
+        }
+
+    def _number(self, at_ns: int) -> int:
+        return min(max((at_ns - self._whole.start_ns) // self._slice_ns, 0), len(self._slices) - 1)

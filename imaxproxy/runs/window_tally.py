@@ -1,0 +1,51 @@
+"""What falls into one window of a run."""
+
+from typing import Any
+
+from imaxproxy.metrics import Exchange, Objective, Outcome, SloTally, Tally, Window, per_second, seconds
+
+
+class WindowTally:
+    """What falls into one window: requests by their send, tokens by their arrival."""
+
+    def __init__(self, window: Window, objectives: tuple[Objective, ...] = (), *, is_run: bool = False) -> None:
+        self.window = window
+        self.slo = SloTally(objectives) if objectives else None
+        self._is_run = is_run
+        self.tally = Tally()
+        self._arrived_output_tokens = 0
+        self._tokens_are_known = False
+
+    def add(self, exchange: Exchange) -> None:
+        if exchange.ask.dialect is None:  # only passed through: no window is about it, the run counts it
+            if self._is_run:
+                self.tally.add(exchange)
+            return
+        self._arrived_output_tokens += self.window.tokens_of(exchange)
+        self._tokens_are_known = self._tokens_are_known or exchange.output_tokens is not None
+        started_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
+        if self.window.holds(started_ns):
+            self.tally.add(exchange)
+            if self.slo is not None:
+                self.slo.add(exchange)
+
+    def throughput(self, gpus: int | None) -> dict[str, float | None]:
+        """Output tokens count when they arrive, input tokens with their request's send."""
+        duration_s = seconds(self.window.duration_ns)
+        output = self._arrived_output_tokens if self._tokens_are_known else None
+        known = [tokens for tokens in (self.tally.input_tokens, output) if tokens is not None]
+        total = sum(known) if len(known) == 2 else None
+        output_rate, total_rate = per_second(output, duration_s), per_second(total, duration_s)
+        return {
+            "requests_per_s": per_second(self.tally.outcomes[Outcome.COMPLETED], duration_s),
+            "output_tokens_per_s": output_rate,
+            "total_tokens_per_s": total_rate,
+            "output_tokens_per_s_per_gpu": output_rate / gpus if output_rate is not None and gpus else None,
+            "total_tokens_per_s_per_gpu": total_rate / gpus if total_rate is not None and gpus else None,
+        }
+
+    def part(self, zero_ns: int, gpus: int | None) -> dict[str, Any]:
+        """A member of `windows` in summary.json."""
+        bounds = {"start_s": seconds(self.window.start_ns - zero_ns), "end_s": seconds(self.window.end_ns - zero_ns)}
+        counts = {"requests": self.tally.requests(), "tokens": self.tally.tokens()}
+        return bounds | counts | {"throughput": self.throughput(gpus)} | self.tally.stats()
