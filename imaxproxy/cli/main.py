@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "replay": "Send a trace to an engine, and measure what comes back.",
     "search": "Find the highest rate or concurrency that still meets an SLO.",
     "report": "Print a run's table again; rebuild its summary after a crash.",
+    "engine": "Predict what a recipe's engine would do, without a GPU.",
     "trace": "Look at a trace: what is in it, is it sound.",
 }
 """Name -> the one line of `--help`. The command `x` is `imaxproxy.cli.x:x`."""

@@ -10,6 +10,7 @@ from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
+from imaxproxy.cli.simulation_flags import Simulation, simulation_options
 from imaxproxy.cli.upstream import EngineChoice, engine_options
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
@@ -21,6 +22,7 @@ from imaxproxy.wire import BaseUrl
 @click.command(short_help="Send a trace to an engine, and measure what comes back.")
 @click.argument("trace", metavar="TRACE", type=click.Path(path_type=Path))
 @engine_options("--url")
+@simulation_options
 @click.option("--model", help="Model name to ask for.  [default: the first of the engine's /v1/models]")
 @click.option("--endpoint", type=click.Choice(list(PATHS)), default="chat", show_default=True)
 @click.option("--rate", type=float, metavar="R", help="Open loop: R requests/s, whatever the trace's timestamps.")
@@ -48,6 +50,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1 --speed 2
     imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1 --rate 5 --duration 60
     imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --concurrency 32
+    imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --virtual
 
     TRACE is Mooncake's JSONL or the canonical one (docs/traces.md). Rows that give lengths get prompts of exactly so
     many tokens, with the prefixes that their hash_ids share, and are held to their output length. Ctrl-C stops the
@@ -56,6 +59,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     """
     choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
+    simulation = Simulation.of(flags)
     load = Load.of(flags)
     load.rules().of_worker(0, flags["workers"])
     if flags["cancel"] is not None:
@@ -64,6 +68,8 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     check_key(flags["api_key"])
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
+    if simulation.virtual:
+        return _virtually(trace, load, flags)
     with contextlib.ExitStack() as stack:
         file = TraceFile(trace, flags)
         crew = Crew(WORKER_MODULE, flags["workers"])  # comes up while the trace is checked
@@ -75,6 +81,17 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         if flags["repeat"] > 1:
             return _repeat(session, load, run, crew, flags)
         summary = session.play(load, run, crew)
+    print_result(summary, run, as_json=flags["as_json"])
+    return exit_code(summary, strict=flags["strict"])
+
+
+def _virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
+    from imaxproxy.cli.virtual_replay import replay_virtually
+
+    file = TraceFile(path, flags)
+    file.check(load)
+    run = RunDirectory.create(flags["out"], "replay")
+    summary = replay_virtually(file, load, run, flags)
     print_result(summary, run, as_json=flags["as_json"])
     return exit_code(summary, strict=flags["strict"])
 

@@ -14,6 +14,7 @@ from typing import Any
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
 from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.errors import UsageError
 from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
@@ -44,6 +45,11 @@ class TraceFile:
     def requests(self) -> int | None:
         """How many there are; None for a trace too long to be known before it is read."""
         return len(self._ahead.rows) if self._ahead.whole else None
+
+    @property
+    def is_independent(self) -> bool:
+        """No request waits for another; False for a trace too long to be known before it is read."""
+        return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
 
     def check(self, load: Load) -> None:
         """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
@@ -148,7 +154,8 @@ def _played(parts: list[_Part]) -> dict[str, Any]:
 def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) -> Iterator[Engine]:
     """The engine that the flags choose: one that runs, or one that is simulated as long as this lasts."""
     if flags["recipe"] is not None:
-        with SimulatedRecipe(flags["recipe"], run.path) as simulated:
+        simulation = Simulation.of(flags) if "time_scale" in flags else None
+        with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
             yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), simulated.describe())
         return

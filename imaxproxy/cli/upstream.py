@@ -12,6 +12,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.economics import load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
@@ -110,11 +111,14 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class SimulatedRecipe:
     """A simulated engine for as long as a command runs; usable from code that is not asynchronous."""
 
-    def __init__(self, recipe: str, out: Path) -> None:
+    def __init__(self, recipe: str, out: Path, simulation: Simulation | None = None) -> None:
         from imaxproxy.launch import SimulatedEngine, load_recipe
 
+        extra = ["--time-scale", str(simulation.time_scale)] if simulation else []
+        if simulation and simulation.power:
+            extra += ["--power", str(out / "power.jsonl")]
         self._runner = asyncio.Runner()
-        self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out)
+        self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out, extra_argv=extra)
 
     def __enter__(self) -> "SimulatedRecipe":
         self._runner.run(self._engine.__aenter__())

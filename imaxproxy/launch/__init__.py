@@ -1,9 +1,20 @@
 """Recipes, and engines started from them."""
 
-from imaxproxy.launch.recipe import EngineChoice, GpuChoice, Parallel, Recipe, SimulateChoice, load_recipe, recipe_names
+from imaxproxy.launch.recipe import (
+    DisaggregatedChoice,
+    EngineChoice,
+    GpuChoice,
+    Parallel,
+    Recipe,
+    SimulateChoice,
+    SpeculationChoice,
+    load_recipe,
+    recipe_names,
+)
 from imaxproxy.launch.simulated import EngineError, SimulatedEngine, simulated_argv
 
 __all__ = [
+    "DisaggregatedChoice",
     "EngineChoice",
     "EngineError",
     "GpuChoice",
@@ -11,6 +22,7 @@ __all__ = [
     "Recipe",
     "SimulateChoice",
     "SimulatedEngine",
+    "SpeculationChoice",
     "load_recipe",
     "recipe_names",
     "simulated_argv",

@@ -56,6 +56,29 @@ class SimulateChoice:
 
 
 @dataclass(frozen=True, slots=True)
+class SpeculationChoice:
+    """Speculative decoding, and how often drafts are accepted: that depends on the workload, so it is said here."""
+
+    draft_tokens: int
+    acceptance_length: float | None = None
+    """Mean tokens a step and stream, 1 to draft_tokens + 1."""
+    acceptance: tuple[float, ...] = ()
+    """Or: the chance that each draft is accepted when all before it were."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisaggregatedChoice:
+    """Workers that only read prompts beside workers that only decode; [parallel] is the split of a decode worker."""
+
+    prefill_workers: int
+    decode_workers: int
+    prefill_tp: int = 1
+    prefill_ep: int = 1
+    prefill_dp_attention: bool = False
+    kv_transfer_gb_per_s: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Recipe:
     """One recipe, checked."""
 
@@ -69,6 +92,16 @@ class Recipe:
     parallel: Parallel
     engine: EngineChoice
     simulate: SimulateChoice
+    speculation: SpeculationChoice | None = None
+    disaggregated: DisaggregatedChoice | None = None
+
+    @property
+    def wanted_gpus(self) -> int:
+        """GPUs that the split needs."""
+        split, apart = self.parallel, self.disaggregated
+        if apart is None:
+            return split.tp * split.pp * split.dp
+        return apart.prefill_workers * apart.prefill_tp + apart.decode_workers * split.tp * split.pp
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +133,15 @@ def _is_texts(value: object) -> bool:
     return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
 
 
+def _are_shares(value: object) -> bool:
+    return isinstance(value, list) and all(isinstance(share, (int, float)) and 0 <= share <= 1 for share in value)
+
+
 _TEXT = _Field("a text", _is_text, required=True)
 _COUNT = _Field("a whole number of 1 or more", _is_count)
 _ABOVE_ZERO = _Field("a number above 0", _is_above_zero)
+_FLAG = _Field("true or false", lambda value: isinstance(value, bool))
+_NEEDED_COUNT = _Field(_COUNT.expected, _is_count, required=True)
 
 _FIELDS: dict[str, dict[str, _Field]] = {
     "": {
@@ -118,7 +157,7 @@ _FIELDS: dict[str, dict[str, _Field]] = {
     },
     "parallel": {
         **dict.fromkeys(("tp", "pp", "dp", "ep"), _COUNT),
-        "dp_attention": _Field("true or false", lambda value: isinstance(value, bool)),
+        "dp_attention": _FLAG,
     },
     "engine": {
         "name": _one_of("vllm", "sglang", "trtllm"),
@@ -128,8 +167,19 @@ _FIELDS: dict[str, dict[str, _Field]] = {
         "env": _Field("a table of texts", _is_texts),
     },
     "simulate": dict.fromkeys(("vintage", "fixed_step_ms", "fixed_ttft_ms"), _ABOVE_ZERO),
+    "speculation": {
+        "draft_tokens": _NEEDED_COUNT,
+        "acceptance_length": _ABOVE_ZERO,
+        "acceptance": _Field("a list of shares from 0 to 1", _are_shares),
+    },
+    "disaggregated": {
+        **dict.fromkeys(("prefill_workers", "decode_workers"), _NEEDED_COUNT),
+        **dict.fromkeys(("prefill_tp", "prefill_ep"), _COUNT),
+        "prefill_dp_attention": _FLAG,
+        "kv_transfer_gb_per_s": _ABOVE_ZERO,
+    },
 }
-_OPTIONAL_TABLES = ("parallel", "simulate")
+_OPTIONAL_TABLES = ("parallel", "simulate", "speculation", "disaggregated")
 
 
 def recipe_names() -> list[str]:
@@ -196,6 +246,8 @@ class _Reader:
                 env=engine.get("env", {}),
             ),
             simulate=SimulateChoice(**top.get("simulate", {})),
+            speculation=_speculation(top.get("speculation")),
+            disaggregated=DisaggregatedChoice(**top["disaggregated"]) if "disaggregated" in top else None,
         )
         self._check_gpus(recipe)
         return recipe
@@ -208,7 +260,8 @@ class _Reader:
                 raise self._error("", "", f"[{table}] is missing")
             if not isinstance(self._document.get(table, {}), dict):
                 raise self._error("", table, f"{table} must be a table, [{table}]")
-            self._check_keys(table, _FIELDS[table])
+            if table in self._document or table not in _OPTIONAL_TABLES:
+                self._check_keys(table, _FIELDS[table])
 
     def _check_keys(self, table: str, fields: dict[str, _Field]) -> None:
         values = self._document.get(table, {}) if table else self._document
@@ -231,11 +284,14 @@ class _Reader:
             if recipe.gpu.count or not recipe.simulate.fixed_step_ms:
                 raise self._error("gpu", "kind", 'gpu.kind "none" needs gpu.count 0 and simulate.fixed_step_ms')
             return
-        split = recipe.parallel
-        wanted = split.tp * split.pp * split.dp
-        if recipe.gpu.count != wanted:
-            says = f"gpu.count must be tp * pp * dp = {wanted}, not {recipe.gpu.count}"
+        if recipe.gpu.count != recipe.wanted_gpus:
+            what = "prefill_workers * prefill_tp + decode_workers * tp" if recipe.disaggregated else "tp * pp * dp"
+            says = f"gpu.count must be {what} = {recipe.wanted_gpus}, not {recipe.gpu.count}"
             raise self._error("gpu", "count", says)
+        drafts = recipe.speculation
+        if drafts and (drafts.acceptance_length is None) == (not drafts.acceptance):
+            says = "speculation needs either acceptance_length or acceptance: how often drafts are taken"
+            raise self._error("", "speculation", says)
 
     def _error(self, table: str, key: str, message: str) -> UsageError:
         return UsageError(f"{self._path}:{self._line_of(table, key)}: {message}")
@@ -252,6 +308,12 @@ class _Reader:
             elif at == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
                 return number
         return found
+
+
+def _speculation(table: dict[str, Any] | None) -> SpeculationChoice | None:
+    if table is None:
+        return None
+    return SpeculationChoice(**{**table, "acceptance": tuple(table.get("acceptance", ()))})
 
 
 def _dotted(table: str, key: str) -> str:

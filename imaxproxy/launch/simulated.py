@@ -25,8 +25,11 @@ _FLAGS: dict[str, dict[str, str]] = {
         "block-size": "--block-size",
         "max-model-len": "--context-tokens",
         "stream-interval": "--tokens-per-event",
+        "kv-cache-dtype": "--kv-precision",
     },
     "trtllm": {
+        "kv_cache_dtype": "--kv-precision",
+        "free_gpu_memory_fraction": "--gpu-memory-utilization",
         "max_batch_size": "--max-num-seqs",
         "max_num_tokens": "--max-num-batched-tokens",
         "tokens_per_block": "--block-size",
@@ -39,6 +42,7 @@ _FLAGS: dict[str, dict[str, str]] = {
         "mem-fraction-static": "--gpu-memory-utilization",
         "page-size": "--block-size",
         "context-length": "--context-tokens",
+        "kv-cache-dtype": "--kv-precision",
         "stream-interval": "--tokens-per-event",
     },
 }
@@ -58,11 +62,14 @@ class EngineError(ImaxproxyError):
 
 def simulated_argv(recipe: Recipe, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None) -> list[str]:
     """The arguments of `python -m imaxproxy.sim` for a recipe. Raises UsageError for what cannot be simulated."""
-    if recipe.parallel.pp > 1 or recipe.parallel.dp > 1:
-        raise UsageError(f"recipe {recipe.name}: only one engine instance is simulated; pp and dp must be 1")
+    if recipe.parallel.pp > 1:
+        raise UsageError(f"recipe {recipe.name}: pipeline parallelism is not simulated; pp must be 1")
     return [
         *("--host", host, "--port", str(port), "--recipe", recipe.name, "--model", recipe.model),
         *(_fixed_argv(recipe) if recipe.gpu.kind == NO_GPU else _hardware_argv(recipe)),
+        *(("--replicas", str(recipe.parallel.dp)) if recipe.parallel.dp > 1 else ()),
+        *_speculation_argv(recipe),
+        *_disaggregated_argv(recipe),
         *_flag_argv(recipe),
         *(("--truth", str(truth)) if truth else ()),
         "--stop-with-parent",
@@ -86,11 +93,37 @@ def _hardware_argv(recipe: Recipe) -> list[str]:
     ]
 
 
+def _speculation_argv(recipe: Recipe) -> list[str]:
+    chosen = recipe.speculation
+    if chosen is None:
+        return []
+    if chosen.acceptance:
+        return ["--acceptance", ",".join(map(str, chosen.acceptance))]
+    return ["--draft-tokens", str(chosen.draft_tokens), "--acceptance-length", str(chosen.acceptance_length)]
+
+
+def _disaggregated_argv(recipe: Recipe) -> list[str]:
+    apart = recipe.disaggregated
+    if apart is None:
+        return []
+    argv = ["--prefill-workers", str(apart.prefill_workers), "--decode-workers", str(apart.decode_workers)]
+    argv += ["--prefill-tp", str(apart.prefill_tp), "--prefill-ep", str(apart.prefill_ep)]
+    if apart.prefill_dp_attention:
+        argv.append("--prefill-dp-attention")
+    if apart.kv_transfer_gb_per_s is not None:
+        argv += ["--kv-transfer-gb-per-s", str(apart.kv_transfer_gb_per_s)]
+    return argv
+
+
 def _flag_argv(recipe: Recipe) -> list[str]:
     flags, argv = recipe.engine.flags, []
     for theirs, ours in _FLAGS[recipe.engine.name].items():
-        if theirs in flags:
+        if theirs not in flags:
+            continue
+        if ours != "--kv-precision":
             argv += [ours, str(flags[theirs])]
+        elif str(flags[theirs]) != "auto":  # fp8, fp8_e4m3, fp8_e5m2; bf16, bfloat16, float16
+            argv += [ours, "fp8" if str(flags[theirs]).startswith("fp8") else "bf16"]
     switch, when_on = _PREFIX_CACHING[recipe.engine.name]
     cached = flags.get(switch, when_on) == when_on
     return [*argv, "--prefix-caching" if cached else "--no-prefix-caching"]

@@ -152,7 +152,11 @@ def _notes(summary: dict[str, Any]) -> list[str]:
         notes.append(f"the run did not play to its end: {summary['ended']}")
     if uncounted := summary["tokens"]["uncounted_requests"]:
         notes.append(f"{uncounted} answers came without usage: their tokens are unknown and stand in no token metric")
-    trace = summary.get("trace") or {}
+    engine, trace = summary.get("engine") or {}, summary.get("trace") or {}
+    if (faster := engine.get("time_scale") or 1) != 1:
+        notes.append(f"the simulated engine ran {faster:g} times as fast as it would: all times are of its fast clock")
+    if engine.get("clock") == "virtual":
+        notes.append("time was simulated too: nothing was sent, so nothing of the meter's or the network's is in it")
     if trace.get("skipped"):
         notes.append(f"{trace['skipped']} lines of the trace were skipped as broken")
     if trace.get("clamped"):

@@ -139,6 +139,7 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
         coalesced_event_share=tally.coalesced_event_share(),
         offered_rate=rates.offered(),
         achieved_rate=rates.achieved(),
+        is_virtual=manifest is not None and manifest.clock.get("source") == "virtual",
     )
     if manifest is not None and manifest.lost_lines:
         verdict["valid"] = False

@@ -4,35 +4,67 @@ The door gives the model and the engine core; the server is a process, `python -
 """
 
 from imaxproxy.sim.architecture import Architecture, architecture_names, load_architecture
+from imaxproxy.sim.args import SimArgs, parse_args
+from imaxproxy.sim.assembly import Assembly, assemble
 from imaxproxy.sim.constants import constants_sha256, expected_error, model_version
+from imaxproxy.sim.curve import CurvePoint, predict_curve
+from imaxproxy.sim.cut import Cutter
 from imaxproxy.sim.deployment import Deployment
 from imaxproxy.sim.engine import Engine, Timer
 from imaxproxy.sim.kv import BlockPool, block_hashes
 from imaxproxy.sim.pace import FixedPace, ModelPace, Pace
+from imaxproxy.sim.points import Point, PredictedPoint, errors_by_group, predict_point, read_points
+from imaxproxy.sim.power import EnergyCounter, PowerLog, PowerModel, PowerSample
+from imaxproxy.sim.reply import ReplyShape
+from imaxproxy.sim.request import Api, BadRequest, Limits, parse_request
 from imaxproxy.sim.scheduler import Scheduler, Step, Stream
 from imaxproxy.sim.steady import SteadyState, steady_state
 from imaxproxy.sim.step import StepLoad, StepModel
+from imaxproxy.sim.virtual import VirtualCluster, VirtualStream
 
 __all__ = [
+    "Api",
     "Architecture",
+    "Assembly",
+    "BadRequest",
     "BlockPool",
+    "CurvePoint",
+    "Cutter",
     "Deployment",
+    "EnergyCounter",
     "Engine",
     "FixedPace",
+    "Limits",
     "ModelPace",
     "Pace",
+    "Point",
+    "PowerLog",
+    "PowerModel",
+    "PowerSample",
+    "PredictedPoint",
+    "ReplyShape",
     "Scheduler",
+    "SimArgs",
     "SteadyState",
     "Step",
     "StepLoad",
     "StepModel",
     "Stream",
     "Timer",
+    "VirtualCluster",
+    "VirtualStream",
     "architecture_names",
+    "assemble",
     "block_hashes",
     "constants_sha256",
+    "errors_by_group",
     "expected_error",
     "load_architecture",
     "model_version",
+    "parse_args",
+    "parse_request",
+    "predict_curve",
+    "predict_point",
+    "read_points",
     "steady_state",
 ]

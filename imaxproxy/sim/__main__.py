@@ -6,20 +6,29 @@ import gc
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from pathlib import Path
+from typing import IO, Any, TypeVar
 
 import orjson
 
-from imaxproxy.clock import Alarm, monotonic_ns
+from imaxproxy.clock import NS_PER_S, Alarm, monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.sim.args import SimArgs, parse_args
-from imaxproxy.sim.assembly import assemble
+from imaxproxy.sim.assembly import Assembly, assemble
+from imaxproxy.sim.cluster import Cluster
+from imaxproxy.sim.connection import StampingServer
 from imaxproxy.sim.engine import Engine
-from imaxproxy.sim.server import SimServer, StampingServer
+from imaxproxy.sim.faults import FaultPlan
+from imaxproxy.sim.outage import Outage
+from imaxproxy.sim.pages import Pages
+from imaxproxy.sim.power import EnergyCounter, PowerLog
+from imaxproxy.sim.server import SimServer
 from imaxproxy.sim.truth import TruthLog
 
-_BACKLOG = 4096
+Log = TypeVar("Log")
 _GRACE_S = 0.2
+_POWER_EVERY_S = 0.1
 _GC_FIRST_GENERATION = 50_000
 
 
@@ -40,51 +49,99 @@ async def serve(args: SimArgs) -> None:
     """Listen, say so on stdout in one line of JSON, answer until told to stop."""
     loop = asyncio.get_running_loop()
     parts = assemble(args)
-    truth = _open_truth(args)
-    engine = Engine(parts.scheduler, parts.pace, monotonic_ns, truth.drain if truth else lambda _until_ns: None)
-    alarm = Alarm(loop, engine.ring)
-    engine.timer = alarm
+    truth = _open_file(args.truth, "truth log", TruthLog)
+    power = _open_file(args.power, "power samples", PowerLog)
+    cluster, alarms = _live(loop, parts, truth, args)
+    faults = FaultPlan(args.faults, args.seed, monotonic_ns())
+    pages = Pages(cluster, parts.limits, parts.described, faults, monotonic_ns() + round(args.startup_s * NS_PER_S))
+
+    def crash() -> None:
+        cluster.cancel_all()
+        http.reset_all()
+
     app = SimServer(
-        engine,
+        cluster,
         parts.limits,
         parts.shape,
-        parts.described,
+        pages,
+        faults,
         truth=truth,
         prefix_block_tokens=parts.prefix_block_tokens,
     )
     http = StampingServer(app.handle)
+    app.outage = Outage(http, args.host, args.port, crash)
     try:
-        async with _listening(http, args) as port, _background(app):
-            _say_ready(args.host, port, parts.described)
+        async with (
+            _listening(http, app.outage, cluster),
+            _background(app.keep_truth_flushed(), _keep_power(pages, cluster, power)),
+        ):
+            _say_ready(args.host, app.outage.port, parts.described)
             await _told_to_stop(loop, args.stop_with_parent)
     finally:
-        alarm.close()
-        if truth:
-            truth.close()
+        for alarm in alarms:
+            alarm.close()
+        for log in (truth, power):
+            if log:
+                log.close()
+
+
+def _live(
+    loop: asyncio.AbstractEventLoop, parts: Assembly, truth: TruthLog | None, args: SimArgs
+) -> tuple[Cluster, list[Alarm]]:
+    """The engines, each with an alarm of its own. The truth is written between the steps of one that is alone."""
+    workers = [*parts.prefill_workers, *parts.workers]
+    drain = truth.drain if truth and len(workers) == 1 else lambda _until_ns: None
+    engines, alarms, devices = [], [], 0
+    for worker in workers:
+        energy = None
+        if worker.pace.gpus:
+            energy = EnergyCounter(
+                devices, worker.pace.gpus, worker.pace.idle_w, monotonic_ns(), time_scale=args.time_scale
+            )
+            devices += worker.pace.gpus
+        engine = Engine(worker.scheduler, worker.pace, monotonic_ns, drain, energy)
+        engine.timer = alarm = Alarm(loop, engine.ring)
+        engines.append(engine)
+        alarms.append(alarm)
+    readers = len(parts.prefill_workers)
+    return Cluster(engines[readers:], engines[:readers], parts.transfer_ns_per_token), alarms
 
 
 @contextlib.asynccontextmanager
-async def _listening(http: StampingServer, args: SimArgs) -> AsyncIterator[int]:
-    """The server's port while it listens. Afterwards no answer is under way: each has left its truth."""
-    try:
-        server = await asyncio.get_running_loop().create_server(http, args.host, args.port, backlog=_BACKLOG)
-    except OSError as error:
-        raise UsageError(f"cannot listen on {args.host}:{args.port}: {error.strerror}") from error
-    try:
-        yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
-        await http.shutdown(_GRACE_S)
-
-
-@contextlib.asynccontextmanager
-async def _background(app: SimServer) -> AsyncIterator[None]:
-    task = asyncio.create_task(app.keep_truth_flushed())
+async def _listening(http: StampingServer, outage: Outage, cluster: Cluster) -> AsyncIterator[None]:
+    """The port is open. Afterwards no answer is under way: each has left its truth."""
+    await outage.open()
     try:
         yield
     finally:
-        task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        outage.close()
+        cluster.cancel_all()  # first: what is written to a connection that closes is lost without a word
+        await http.shutdown(_GRACE_S)
+
+
+async def _keep_power(pages: Pages, cluster: Cluster, log: PowerLog | None) -> None:
+    """Bring the boards' counters up to now, and write what they sampled. Runs until cancelled."""
+    while True:
+        await asyncio.sleep(_POWER_EVERY_S)
+        pages.samples()
+        for engine in cluster.all_engines:
+            if engine.energy is not None:
+                for sample in engine.energy.take():
+                    if log is not None:
+                        log.add(sample)
+        if log is not None:
+            log.flush()
+
+
+@contextlib.asynccontextmanager
+async def _background(*works: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    tasks = [asyncio.create_task(work) for work in works]
+    try:
+        yield
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def _told_to_stop(loop: asyncio.AbstractEventLoop, with_parent: bool) -> None:
@@ -104,13 +161,13 @@ def _stop_at_end(loop: asyncio.AbstractEventLoop, stdin: int, stop: asyncio.Even
         stop.set()
 
 
-def _open_truth(args: SimArgs) -> TruthLog | None:
-    if args.truth is None:
+def _open_file(path: Path | None, what: str, log: Callable[[IO[bytes]], Log]) -> Log | None:
+    if path is None:
         return None
     try:
-        return TruthLog(args.truth.open("wb", buffering=1 << 20))
+        return log(path.open("wb", buffering=1 << 20))
     except OSError as error:
-        raise UsageError(f"cannot write the truth log {args.truth}: {error.strerror}") from error
+        raise UsageError(f"cannot write the {what} {path}: {error.strerror}") from error
 
 
 def _say_ready(host: str, port: int, described: dict[str, object]) -> None:

@@ -120,11 +120,16 @@ def architecture_names() -> list[str]:
 
 
 def load_architecture(model: str) -> Architecture:
-    """The shape of a model by its name or its Hugging Face id. Raises UsageError that lists the known ones."""
+    """The shape of a model by its name or its Hugging Face id. Raises UsageError that lists the known ones.
+
+    For others see `huggingface.read_config`.
+    """
     for name, row in _table().items():
         if model.lower() in (name, *(alias.lower() for alias in row["aliases"])):
             return Architecture(name=name, **{key: value for key, value in row.items() if key != "aliases"})
-    raise UsageError(f"no shape known of model {model!r}; known: {', '.join(architecture_names())}")
+    raise UsageError(
+        f"no shape known of model {model!r}; known: {', '.join(architecture_names())}, or a path to a config.json"
+    )
 
 
 @cache

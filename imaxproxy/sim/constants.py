@@ -3,6 +3,7 @@
 import hashlib
 import tomllib
 from dataclasses import dataclass, fields
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,8 @@ class Constants:
     nvlink_efficiency: float
     all_to_all_s: float
     fixed_memory_bytes: float
-    prefill_floor_s_per_layer: float
-    request_overhead_s: float
+    drafter_share: float
+    kv_transfer_efficiency: float
     dense_bandwidth_efficiency: float
     expert_bandwidth_efficiency: float
     gqa_bandwidth_efficiency: float
@@ -36,9 +37,30 @@ class Constants:
     all_reduce_s: float
     all_reduce_log2_s: float
     mxfp4_math: str
-    mxfp4_kv_bytes: float
+    scale_out_bytes_per_s: float
+    layer_factor: float
     step_s: float
     stream_s: float
+    request_s: float
+    wait_steps: float
+    burst_share: float
+    chunk_tokens: int
+    memory: str
+
+
+@dataclass(frozen=True, slots=True)
+class PowerConstants:
+    """How a board's power follows its use; see constants.toml."""
+
+    a: float
+    b: float
+    m: float
+    c: float
+    idle_w: float
+    expected_error: float
+    """Mean absolute relative error against measured board power."""
+    is_measured: bool
+    """False: nobody measured this GPU, the joint fit of others serves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +71,7 @@ class CalibratedRange:
     gpus: tuple[str, ...]
     engines: tuple[str, ...]
     max_gpus: int
-    max_streams_per_gpu: int
+    max_streams: int
     max_context_tokens: int
 
 
@@ -58,13 +80,38 @@ def engine_names() -> list[str]:
     return list(_table()["engine"])
 
 
+def default_chunk_tokens(engine: str) -> int:
+    """Tokens a step of an engine holds where its recipe does not say."""
+    return int(_table()["engine"][engine]["chunk_tokens"])
+
+
 def load_constants(gpu_architecture: str, engine: str) -> Constants:
-    """The constants to use. Raises UsageError for an engine that was never fitted."""
+    """The constants to use. Raises UsageError for an engine or a GPU architecture that was never fitted."""
     table = _table()
     if engine not in table["engine"]:
         raise UsageError(f"no constants for engine {engine!r}; known: {', '.join(engine_names())}")
+    if gpu_architecture not in table["architecture"]:
+        raise UsageError(
+            f"no constants for GPUs of architecture {gpu_architecture!r}: no measured point of one was fitted; "
+            f"known: {', '.join(table['architecture'])}"
+        )
     merged = {**table["common"], **table["architecture"][gpu_architecture], **table["engine"][engine]}
     return Constants(**{field.name: merged[field.name] for field in fields(Constants)})
+
+
+def load_power(gpu_kind: str, tdp_w: float) -> PowerConstants:
+    """The power constants of a GPU, or the joint ones."""
+    table = _table()["power"]
+    row = dict(table.get(gpu_kind, table["any"]))
+    idle_w = row.pop("idle_w", None) or row.pop("idle_share") * tdp_w
+    return PowerConstants(**row, idle_w=idle_w, is_measured=gpu_kind in table)
+
+
+def vintage_of(day: date) -> float:
+    """The software's age factor on a day: that of the last period that has begun."""
+    by_date: list[tuple[date, float]] = _table()["vintage"]["by_date"]
+    begun = [factor for first, factor in by_date if first <= day]
+    return begun[-1] if begun else by_date[0][1]
 
 
 def calibrated_range() -> CalibratedRange:
@@ -75,7 +122,7 @@ def calibrated_range() -> CalibratedRange:
         gpus=tuple(row["gpus"]),
         engines=tuple(row["engines"]),
         max_gpus=row["max_gpus"],
-        max_streams_per_gpu=row["max_streams_per_gpu"],
+        max_streams=row["max_streams"],
         max_context_tokens=row["max_context_tokens"],
     )
 

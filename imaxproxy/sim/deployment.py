@@ -6,6 +6,7 @@ from imaxproxy.economics import Gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.sim.architecture import Architecture
 from imaxproxy.sim.constants import calibrated_range
+from imaxproxy.sim.speculation import NO_SPECULATION, Speculation
 
 WEIGHT_BYTES = {"bf16": 2.0, "fp8": 1.0, "fp4": 0.5625, "mxfp4": 0.53125}
 """Bytes of a weight, block scales included (NVFP4 4.5 bit, MXFP4 4.25 bit)."""
@@ -23,13 +24,17 @@ class Deployment:
     ep: int = 1
     dp_attention: bool = False
     vintage: float = 1.0
-    """Software's age: multiplies fixed overheads. 1.2 = October 2025, 1.0 = January 2026, 0.8 = spring 2026."""
+    """Software's age: multiplies fixed overheads. 1.2 = autumn 2025, 1.0 = February 2026, 0.73 = spring 2026."""
+    speculation: Speculation = NO_SPECULATION
+    kv_precision: str | None = None
+    """bf16 or fp8; None: what InferenceX's recipes choose, see `kv_bytes_per_value`."""
 
     def __post_init__(self) -> None:
         if self.tp < 1 or self.ep < 1 or self.tp % self.ep:
             raise UsageError(f"ep must divide tp, got tp {self.tp} and ep {self.ep}")
         if self.ep > 1 and not self.architecture.experts:
             raise UsageError(f"{self.architecture.name} has no experts: ep must be 1, not {self.ep}")
+        self._check_heads()
         if self.tp > self.gpu.nvlink_domain_gpus:
             raise UsageError(
                 f"tp {self.tp} spans more than one NVLink domain of {self.gpu.nvlink_domain_gpus} {self.gpu.name}; "
@@ -41,6 +46,16 @@ class Deployment:
             raise UsageError(f"unknown precision {self.precision!r}; known: bf16, fp8, fp4")
         if self.expert_precision not in self.gpu.flops_per_s and self.expert_precision != "mxfp4":
             raise UsageError(f"{self.gpu.name} has no {self.precision} arithmetic")
+        if self.kv_precision not in (None, "bf16", "fp8"):
+            raise UsageError(f"unknown KV precision {self.kv_precision!r}; known: bf16, fp8")
+
+    def _check_heads(self) -> None:
+        heads = self.architecture.query_heads
+        if not self.dp_attention and heads % self.tp:
+            raise UsageError(
+                f"tp {self.tp} does not divide the {heads} attention heads of {self.architecture.name}: "
+                f"{heads} / {self.tp} = {heads / self.tp:.2f} a GPU"
+            )
 
     @property
     def gpus(self) -> int:
@@ -61,6 +76,16 @@ class Deployment:
             return "fp8"
         return self.precision
 
+    @property
+    def kv_bytes_per_value(self) -> float:
+        """FP8 as InferenceX's recipes have it; BF16 for BF16 checkpoints, gpt-oss on Hopper, and SGLang on Hopper."""
+        if self.kv_precision is not None:
+            return 1.0 if self.kv_precision == "fp8" else 2.0
+        is_hopper = self.gpu.architecture == "hopper"
+        if self.architecture.native_precision or self.engine == "sglang":
+            return 2.0 if is_hopper or self.precision == "bf16" else 1.0
+        return 2.0 if self.precision == "bf16" else 1.0
+
     def in_calibrated_range(self) -> bool:
         """Whether the fit saw such a deployment (its load is another question)."""
         seen = calibrated_range()
@@ -69,4 +94,5 @@ class Deployment:
             and self.gpu.kind in seen.gpus
             and self.engine in seen.engines
             and self.gpus <= seen.max_gpus
+            and not self.speculation.draft_tokens
         )

@@ -1,9 +1,10 @@
-"""How long things take in the simulated engine: by the step-time model, or fixed for tests of meters."""
+"""How long things take in the simulated engine, and what they draw: by the models, or fixed for tests of meters."""
 
 from typing import Protocol
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
 from imaxproxy.errors import UsageError
+from imaxproxy.sim.power import PowerModel
 from imaxproxy.sim.scheduler import Step
 from imaxproxy.sim.step import StepLoad, StepModel
 
@@ -13,9 +14,18 @@ class Pace(Protocol):
 
     hold_ns: int
     """How long a request is under way before the scheduler sees it: HTTP, tokenizer, queues between processes."""
+    hold_steps: float
+    """And on top, so many of the engine's steps."""
+    gpus: int
+    """Boards that draw power; 0: none is modelled."""
+    idle_w: float
+    """Of one board."""
 
-    def step_ns(self, step: Step) -> int:
-        """Time the step takes."""
+    def step_ns(self, step: Step, later: int = 0) -> float:
+        """Time the step takes; `later`: as many steps like it on, when each decoding stream's context has grown."""
+
+    def step_w(self, step: Step, step_ns: float, later: int = 0) -> float:
+        """Watts of one board over the step, or over one like it that comes later."""
 
 
 class ModelPace:
@@ -23,17 +33,19 @@ class ModelPace:
 
     def __init__(self, model: StepModel) -> None:
         self._model = model
-        self.hold_ns = round(model.constants.request_overhead_s * NS_PER_S)
+        self._power = PowerModel(model.deployment.gpu)
+        self.hold_ns = round(model.constants.request_s * NS_PER_S)
+        self.hold_steps = model.constants.wait_steps
+        self.gpus = model.deployment.gpus
+        self.idle_w = self._power.idle_w
 
-    def step_ns(self, step: Step) -> int:
+    def step_ns(self, step: Step, later: int = 0) -> float:
         """See `StepModel.step_s`."""
-        load = StepLoad(
-            decode_streams=len(step.decode),
-            context_tokens=step.context_tokens / len(step.decode) if step.decode else 0.0,
-            prefill_tokens=step.prefill_tokens,
-            attended_tokens=step.attended_products / step.prefill_tokens if step.prefill_tokens else 0.0,
-        )
-        return round(self._model.step_s(load) * NS_PER_S)
+        return self._model.step_s(_load(step, later)) * NS_PER_S
+
+    def step_w(self, step: Step, step_ns: float, later: int = 0) -> float:
+        """See `PowerModel.watts`."""
+        return self._power.watts(self._model.use(_load(step, later), step_ns / NS_PER_S))
 
 
 class FixedPace:
@@ -42,12 +54,46 @@ class FixedPace:
     Alone, a request's first token comes exactly at ttft_ms; among others up to one step later, on their common grid.
     """
 
+    hold_steps = 0.0
+    gpus = 0
+    idle_w = 0.0
+
     def __init__(self, step_ms: float, ttft_ms: float) -> None:
         if step_ms <= 0 or ttft_ms < step_ms:
             raise UsageError(f"fixed step ({step_ms:g} ms) must be above 0 and fixed TTFT ({ttft_ms:g} ms) no less")
         self._step_ns = round(step_ms * NS_PER_MS)
         self.hold_ns = round(ttft_ms * NS_PER_MS) - self._step_ns
 
-    def step_ns(self, _step: Step) -> int:
+    def step_ns(self, _step: Step, _later: int = 0) -> float:
         """Always the same."""
         return self._step_ns
+
+    def step_w(self, _step: Step, _step_ns: float, _later: int = 0) -> float:
+        """Nothing is modelled."""
+        return 0.0
+
+
+def _load(step: Step, later: int) -> StepLoad:
+    return StepLoad(
+        decode_streams=len(step.decode),
+        context_tokens=step.context_tokens / len(step.decode) + later if step.decode else 0.0,
+        prefill_tokens=step.prefill_tokens,
+        attended_tokens=step.attended_products / step.prefill_tokens if step.prefill_tokens else 0.0,
+    )
+
+
+class ScaledPace:
+    """Another pace, so many times faster: live, in less time than it would take. Watts stay what they are."""
+
+    def __init__(self, pace: Pace, times: float) -> None:
+        self._pace, self._times = pace, times
+        self.hold_ns = round(pace.hold_ns / times)
+        self.hold_steps, self.gpus, self.idle_w = pace.hold_steps, pace.gpus, pace.idle_w
+
+    def step_ns(self, step: Step, later: int = 0) -> float:
+        """Shorter."""
+        return self._pace.step_ns(step, later) / self._times
+
+    def step_w(self, step: Step, step_ns: float, later: int = 0) -> float:
+        """As in the step's own time."""
+        return self._pace.step_w(step, step_ns * self._times, later)

@@ -1,35 +1,21 @@
 """A streamed answer as bytes: SSE events in vLLM 0.32's shape, framed as HTTP chunks, nothing serialised per token."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 
 from imaxproxy.clock import Clock, monotonic_ns
+from imaxproxy.sim.cut import Cutter
+from imaxproxy.sim.event_text import DONE, EventText, usage_of
 from imaxproxy.sim.request import CompletionRequest
 from imaxproxy.sim.truth import TruthRecord
+from imaxproxy.sim.words import WORD_BYTES, WORDS, text_of
 
-WORD_BYTES = 6
-DONE = b"data: [DONE]\n\n"
-_PLACE = "@@text@@"
-
-
-def _words() -> list[bytes]:
-    """256 words of one width, each with its space: an event's length does not depend on its text."""
-    consonants, vowels = "bdfgklmnprstvwyz", "aeio"
-    return [
-        f" {consonants[i % 16]}{vowels[i // 16 % 4]}{consonants[(i // 16 + 5 * i) % 16]}{vowels[i // 64]}n".encode()
-        for i in range(256)
-    ]
-
-
-WORDS = _words()
-
-
-def text_of(first: int, tokens: int) -> bytes:
-    """The text of `tokens` tokens from number `first` on (1 is a stream's first)."""
-    return b"".join([WORDS[number & 255] for number in range(first, first + tokens)])
+UsagePolicy = Literal["asked", "final", "continuous", "never"]
+"""Whether usage is sent: as the request asks, or whatever it asks."""
 
 
 def chunk(data: bytes) -> bytes:
@@ -45,107 +31,56 @@ class ReplyShape:
     reasoning_share: float = 0.0
     """Share of the tokens that come first, as reasoning (chat only)."""
     reasoning_field: str = "reasoning"
+    usage: UsagePolicy = "asked"
+    role_first: bool = False
+    """The role comes when a prompt is taken up, instead of with the first token."""
 
     def reasoning_tokens(self, request: CompletionRequest) -> int:
-        """Reasoning tokens of an answer; at least one token is left to say."""
-        return (
-            min(round(self.reasoning_share * request.output_tokens), request.output_tokens - 1)
-            if request.is_chat
-            else 0
+        """Reasoning tokens of an answer."""
+        return self.reasoning_of(request.output_tokens, is_chat=request.is_chat)
+
+    def reasoning_of(self, output_tokens: int, *, is_chat: bool) -> int:
+        """Reasoning tokens of so many; at least one token is left to say."""
+        return min(round(self.reasoning_share * output_tokens), output_tokens - 1) if is_chat else 0
+
+    def sends_usage(self, request: CompletionRequest) -> bool:
+        """At the end."""
+        return request.include_usage if self.usage == "asked" else self.usage != "never"
+
+    def counts_each_event(self, request: CompletionRequest) -> bool:
+        """Usage so far with every event."""
+        return request.continuous_usage if self.usage == "asked" else self.usage == "continuous"
+
+
+class Closing:
+    """What ends a stream once all its choices have ended: usage and [DONE]."""
+
+    def __init__(self, request: CompletionRequest, text: EventText, shape: ReplyShape) -> None:
+        self.says_done = text.says_done
+        self._request, self._text, self._shape = request, text, shape
+        self._left = request.choices
+
+    def after(self, cached_tokens: int) -> bytes:
+        """A choice has ended: nothing, or what follows the last one."""
+        self._left -= 1
+        if self._left:
+            return b""
+        request = self._request
+        wants_usage = self._shape.sends_usage(request) or not self.says_done
+        reasoning_tokens = self._shape.reasoning_tokens(request)
+        total = usage_of(
+            request, request.output_tokens * request.choices, cached_tokens, reasoning_tokens * request.choices
         )
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Events in a row that differ in their text only."""
-
-    end_token: int
-    tokens: int
-    """Tokens of each event."""
-    is_reasoning: bool
-    is_final: bool
-
-
-def event_runs(output_tokens: int, reasoning_tokens: int, tokens_per_event: int) -> Iterator[Run]:
-    """Cut a stream into events as vLLM's --stream-interval does: the first token alone, then so many at a time.
-
-    No event holds both reasoning and answer. The last event is a run of its own: it has the finish reason.
-    """
-    sent = 0
-    for end, is_reasoning in ((reasoning_tokens, True), (output_tokens, False)):
-        if sent == 0 < end:
-            sent = 1
-            yield Run(1, 1, is_reasoning, is_final=output_tokens == 1)
-        full_events, rest = divmod(end - sent, tokens_per_event)
-        if end == output_tokens and rest == 0 and full_events:
-            full_events, rest = full_events - 1, tokens_per_event
-        if full_events:
-            sent += full_events * tokens_per_event
-            yield Run(sent, tokens_per_event, is_reasoning, is_final=False)
-        if rest:
-            sent += rest
-            yield Run(sent, rest, is_reasoning, is_final=end == output_tokens)
-
-
-def usage(
-    request: CompletionRequest, completion_tokens: int, cached_tokens: int, reasoning_tokens: int
-) -> dict[str, Any]:
-    """The usage object of a whole answer."""
-    return {
-        "prompt_tokens": request.prompt_tokens,
-        "total_tokens": request.prompt_tokens + completion_tokens,
-        "completion_tokens": completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": cached_tokens},
-        "completion_tokens_details": {"reasoning_tokens": reasoning_tokens},
-    }
-
-
-class EventText:
-    """Builds the JSON of one answer's events."""
-
-    def __init__(
-        self, request: CompletionRequest, reply_id: str, created: int, model: str, reasoning_field: str
-    ) -> None:
-        self._is_chat = request.is_chat
-        self._reasoning_field = reasoning_field
-        self._head: dict[str, Any] = {
-            "id": reply_id,
-            "object": "chat.completion.chunk" if request.is_chat else "text_completion",
-            "created": created,
-            "model": model,
-        }
-
-    def opening(self, usage: dict[str, Any] | None) -> bytes:
-        """What a chat answer says before its first token: the role."""
-        choice = {"index": 0, "delta": {"role": "assistant", "content": ""}, "logprobs": None, "finish_reason": None}
-        return self._event({"choices": [choice], **({"usage": usage} if usage else {})})
-
-    def around_token(self, is_reasoning: bool, finish_reason: str | None) -> tuple[bytes, bytes]:
-        """What stands before and after a token's text; without the object's closing brace."""
-        last = {} if finish_reason is None and self._is_chat else {"stop_reason": None}
-        choice = {"index": 0, **self._text(is_reasoning), "logprobs": None, "finish_reason": finish_reason, **last}
-        event = orjson.dumps({**self._head, "choices": [{**choice, "token_ids": None}]})
-        before, _, after = event.rpartition(_PLACE.encode())
-        return b"data: " + before, after[:-1]
-
-    def usage(self, usage: dict[str, Any]) -> bytes:
-        """The event that has the usage and no choice."""
-        return self._event({"choices": [], "usage": usage, "system_fingerprint": "imaxproxy-sim"})
-
-    def _text(self, is_reasoning: bool) -> dict[str, Any]:
-        if not self._is_chat:
-            return {"text": _PLACE}
-        return {"delta": {self._reasoning_field if is_reasoning else "content": _PLACE}}
-
-    def _event(self, fields: dict[str, Any]) -> bytes:
-        return b"data: " + orjson.dumps({**self._head, **fields}) + b"\n\n"
+        answer = answer_text(request, reasoning_tokens)
+        final = self._text.closing(total if wants_usage else None, answer)
+        return (chunk(final) if final else b"") + (chunk(DONE) if self.says_done else b"")
 
 
 class StreamedReply:
     """Writes one streamed answer: one write an event, stamped before and after.
 
-    What an event is made of is built when a run of like events begins; after that an event costs two concatenations,
-    two clock calls, four appends and the write.
+    What an event is made of is built once for each kind and size; after that an event costs two concatenations, two
+    clock calls, four appends and the write.
     """
 
     def __init__(
@@ -153,44 +88,62 @@ class StreamedReply:
         request: CompletionRequest,
         text: EventText,
         shape: ReplyShape,
-        write: Callable[[bytes], None],
+        write: Callable[[bytes], object],
         record: TruthRecord,
         on_end: Callable[[], None],
         *,
+        closing: Closing | None = None,
+        choice: int = 0,
         cached_tokens: Callable[[], int] = lambda: 0,
-        says_done: bool = True,
         clock_ns: Clock = monotonic_ns,
     ) -> None:
         self.emitted_tokens = 0
         self.ended = False
         self.write = write
-        self._request = request
-        self._text = text
-        self._record = record
+        self.record = record
+        self._request, self._text, self._choice = request, text, choice
+        self._closing = closing or Closing(request, text, shape)
+        self._counts_each = shape.counts_each_event(request)
         self._stamp = record.events.append
+        self.sent_before = 0
+        """Tokens in the events before the one that is being written."""
         self._on_end = on_end
         self._cached_tokens = cached_tokens
-        self._says_done = says_done
         self._clock_ns = clock_ns
-        self._reasoning_tokens = shape.reasoning_tokens(request)
-        self._runs = event_runs(request.output_tokens, self._reasoning_tokens, shape.tokens_per_event)
-        self._due_token = 0
-        self._next_run()
+        self._cutter = Cutter(request.output_tokens, shape.reasoning_tokens(request), shape.tokens_per_event)
+        self._due_tokens = 1
+        self._frames: dict[tuple[bool, int], tuple[bytes, bytes]] = {}
+        self._opened = False
 
-    def token(self, planned_ns: int) -> None:
-        """A token exists since `planned_ns`. The hot path."""
-        self.emitted_tokens = emitted = self.emitted_tokens + 1
-        if emitted != self._due_token:
-            return
-        data = self._event(emitted)
-        clock_ns, stamp = self._clock_ns, self._stamp
-        write_ns = clock_ns()
-        self.write(data)
-        stamp(planned_ns), stamp(write_ns), stamp(clock_ns()), stamp(self._tokens)
-        if emitted == self._run.end_token:
-            self._next_run()
-        else:
-            self._due_token = emitted + self._tokens
+    @property
+    def is_over(self) -> bool:
+        """The event that is being written is the last, or there is none left."""
+        return self._cutter.is_over
+
+    def open(self) -> None:
+        """Say the role now, ahead of the first token."""
+        if not self._opened:
+            self._opened = True
+            if opening := self._opening():
+                with suppress(RuntimeError):  # as in `token`
+                    self.write(chunk(opening))
+
+    def token(self, planned_ns: int, tokens: int = 1) -> None:
+        """Tokens exist since `planned_ns`. The hot path."""
+        self.emitted_tokens = emitted = self.emitted_tokens + tokens
+        while emitted >= self._due_tokens and not self.ended:
+            data = self._next_event(emitted)
+            clock_ns, stamp = self._clock_ns, self._stamp
+            write_ns = clock_ns()
+            try:
+                is_written = self.write(data) is not False  # a fault may lose it
+            except RuntimeError:  # uvloop's: the reader has left, and the request's task will be cancelled in a moment
+                self.end()
+                return
+            if is_written:
+                stamp(planned_ns), stamp(write_ns), stamp(clock_ns()), stamp(self._event_tokens)
+            if self._cutter.is_over:
+                self.end()
 
     def end(self) -> None:
         """No more will be written."""
@@ -198,66 +151,60 @@ class StreamedReply:
             self.ended = True
             self._on_end()
 
-    def _event(self, emitted: int) -> bytes:
-        """The bytes of the event that ends with token number `emitted`."""
-        tokens = self._tokens
-        text = WORDS[emitted & 255] if tokens == 1 else text_of(emitted - tokens + 1, tokens)
-        if emitted == 1 or self._run.is_final or self._request.continuous_usage:
-            return self._special_event(emitted, text)
-        return self._before + text + self._after
+    def _next_event(self, emitted: int) -> bytes:
+        """The bytes of the event that is due."""
+        cutter = self._cutter
+        self.sent_before = cutter.sent_tokens
+        is_reasoning, first = cutter.is_reasoning, cutter.sent_tokens + 1
+        self._event_tokens = tokens = cutter.cut(emitted)
+        self._due_tokens = cutter.due_tokens
+        if first == 1 or cutter.is_over or self._counts_each or not self._text.is_steady:
+            return self._special_event(first, tokens, is_reasoning)
+        frame = self._frames.get((is_reasoning, tokens))
+        if frame is None:
+            frame = self._frames[is_reasoning, tokens] = self._frame(is_reasoning, tokens)
+        before, after = frame
+        return before + (WORDS[first & 255] if tokens == 1 else text_of(first, tokens)) + after
 
-    def _special_event(self, emitted: int, text: bytes) -> bytes:
+    def _frame(self, is_reasoning: bool, tokens: int) -> tuple[bytes, bytes]:
+        """What is around the text of an event like many: the chunk's length is the same for all of them."""
+        before, after = self._text.around(self._choice, is_reasoning=is_reasoning, is_first=False, finish_reason=None)
+        length = len(before) + tokens * WORD_BYTES + len(after) + len(b"}\n\n")
+        return b"%x\r\n%b" % (length, before), after + b"}\n\n\r\n"
+
+    def _special_event(self, first: int, tokens: int, is_reasoning: bool) -> bytes:
         """The first event brings the role along, the last one the end, and with continuous usage each its count."""
-        data = chunk(self._bare_before + text + self._bare_after + self._continuous_usage(emitted) + b"}\n\n")
-        if emitted == 1 and self._request.is_chat:
-            data = chunk(self._text.opening(self._usage(0) if self._request.continuous_usage else None)) + data
-        return data + self._closing() if self._run.is_final else data
+        is_over = self._cutter.is_over
+        opening = b"" if self._opened else self._opening()  # asked first: where events are numbered, it comes first
+        self._opened = True
+        text = text_of(first, tokens)
+        if is_over and self._request.stop_keeps_bytes is not None:
+            text = text[: len(text) - WORD_BYTES + self._request.stop_keeps_bytes]
+        before, after = self._text.around(
+            self._choice,
+            is_reasoning=is_reasoning,
+            is_first=first == 1 + (0 if is_reasoning else self._cutter.reasoning_tokens),
+            finish_reason=self._request.finish_reason if is_over else None,
+        )
+        usage = self._usage_json(first + tokens - 1) if self._counts_each else b""
+        data = chunk(before + text + after + usage + b"}\n\n")
+        data = (chunk(opening) if opening else b"") + data
+        return data + self._closing.after(self._cached_tokens()) if is_over else data
 
-    def _next_run(self) -> None:
-        run = next(self._runs, None)
-        if run is None:
-            self.end()
-            return
-        self._run = run
-        self._tokens = run.tokens
-        self._due_token = self.emitted_tokens + run.tokens
-        finish_reason = self._request.finish_reason if run.is_final else None
-        self._bare_before, self._bare_after = self._text.around_token(run.is_reasoning, finish_reason)
-        length = len(self._bare_before) + run.tokens * WORD_BYTES + len(self._bare_after) + len(b"}\n\n")
-        self._before = b"%x\r\n%b" % (length, self._bare_before)
-        self._after = self._bare_after + b"}\n\n\r\n"
+    def _opening(self) -> bytes:
+        return self._text.opening(self._choice, self._usage(0) if self._counts_each else None)
 
-    def _continuous_usage(self, emitted: int) -> bytes:
-        return b',"usage":' + orjson.dumps(self._usage(emitted)) if self._request.continuous_usage else b""
+    def _usage_json(self, emitted: int) -> bytes:
+        return b',"usage":' + orjson.dumps(self._usage(emitted))
 
     def _usage(self, emitted: int) -> dict[str, Any]:
-        return usage(self._request, emitted, self._cached_tokens(), min(emitted, self._reasoning_tokens))
-
-    def _closing(self) -> bytes:
-        final = self._text.usage(self._usage(self._request.output_tokens)) if self._request.include_usage else b""
-        return (chunk(final) if final else b"") + (chunk(DONE) if self._says_done else b"")
+        reasoning_tokens = min(emitted, self._cutter.reasoning_tokens)
+        return usage_of(self._request, emitted, self._cached_tokens(), reasoning_tokens)
 
 
-def whole_reply(
-    request: CompletionRequest, reply_id: str, created: int, model: str, shape: ReplyShape, cached_tokens: int
-) -> bytes:
-    """The body of an answer that is not streamed."""
-    reasoning_tokens = shape.reasoning_tokens(request)
-    answer = text_of(reasoning_tokens + 1, request.output_tokens - reasoning_tokens).decode()
-    choice: dict[str, Any] = {"index": 0}
-    if request.is_chat:
-        reasoning = text_of(1, reasoning_tokens).decode() if reasoning_tokens else None
-        choice["message"] = {"role": "assistant", "content": answer, shape.reasoning_field: reasoning}
-    else:
-        choice["text"] = answer
-    return orjson.dumps(
-        {
-            "id": reply_id,
-            "object": "chat.completion" if request.is_chat else "text_completion",
-            "created": created,
-            "model": model,
-            "choices": [{**choice, "logprobs": None, "finish_reason": request.finish_reason, "stop_reason": None}],
-            "system_fingerprint": "imaxproxy-sim",
-            "usage": usage(request, request.output_tokens, cached_tokens, reasoning_tokens),
-        }
-    )
+def answer_text(request: CompletionRequest, reasoning_tokens: int) -> str:
+    """The text of a whole answer, cut at its stop string."""
+    text = text_of(reasoning_tokens + 1, request.output_tokens - reasoning_tokens)
+    if request.stop_keeps_bytes is not None:
+        text = text[: len(text) - WORD_BYTES + request.stop_keeps_bytes]
+    return text.decode()

@@ -1,20 +1,32 @@
 """An OpenAI request as the simulated engine reads it. Knows no socket; refuses as vLLM 0.32 does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Literal
 
 import orjson
+
+from imaxproxy.sim.words import stopped_at
+
+Api = Literal["chat", "completions", "responses"]
+MOST_CHOICES = 128
 
 
 class BadRequest(Exception):
     """The client's mistake: an HTTP status and vLLM's error object."""
 
     def __init__(
-        self, message: str, *, status: int = 400, kind: str = "BadRequestError", param: str | None = None
+        self,
+        message: str,
+        *,
+        status: int = 400,
+        kind: str = "BadRequestError",
+        param: str | None = None,
+        headers: dict[str, str] | None = None,
     ) -> None:
         super().__init__(message)
         self.status = status
+        self.headers = headers
         self._error = {"message": message, "type": kind, "param": param, "code": status}
 
     def as_json(self) -> bytes:
@@ -36,13 +48,27 @@ class Limits:
 class CompletionRequest:
     """A checked request. Tokens are the simulator's: words between white space, or the ids of a token-id prompt."""
 
-    is_chat: bool
+    api: Api
     prompt: Sequence[str] | Sequence[int]
     output_tokens: int
+    """Of each choice."""
     finish_reason: str
     stream: bool
     include_usage: bool
     continuous_usage: bool
+    choices: int = 1
+    stop: tuple[str, ...] = ()
+    stop_reason: str | None = None
+    """The stop string that ended the answer."""
+    stop_keeps_bytes: int | None = None
+    """Bytes of the last token's text that stand before the stop string."""
+    tool: str | None = None
+    """The function that the answer calls instead of saying something."""
+
+    @property
+    def is_chat(self) -> bool:
+        """Whether answers may reason and call tools."""
+        return self.api == "chat"
 
     @property
     def prompt_tokens(self) -> int:
@@ -50,11 +76,11 @@ class CompletionRequest:
         return max(1, len(self.prompt))
 
 
-def parse_request(body: bytes, is_chat: bool, limits: Limits) -> CompletionRequest:
+def parse_request(body: bytes, api: Api, limits: Limits) -> CompletionRequest:
     """Read and check a request's body. Raises BadRequest."""
     fields = _fields(body)
     _check_model(fields, limits)
-    prompt = _chat_prompt(fields) if is_chat else _completion_prompt(fields)
+    prompt = _prompt(api, fields)
     output_tokens, finish_reason = _output_tokens(fields, max(1, len(prompt)), limits)
     stream = bool(fields.get("stream"))
     options = fields.get("stream_options") or {}
@@ -64,17 +90,96 @@ def parse_request(body: bytes, is_chat: bool, limits: Limits) -> CompletionReque
         raise BadRequest(
             "Stream options can only be defined when `stream=True`. (parameter=stream_options)", param="stream_options"
         )
-    if (fields.get("n") or 1) != 1:
-        raise BadRequest("the simulated engine gives one choice: n must be 1", param="n")
+    tool = _called_tool(fields) if api == "chat" else None
     return CompletionRequest(
-        is_chat=is_chat,
+        api=api,
         prompt=prompt,
         output_tokens=output_tokens,
-        finish_reason=finish_reason,
+        finish_reason="tool_calls" if tool is not None else finish_reason,
         stream=stream,
         include_usage=bool(options.get("include_usage")),
         continuous_usage=bool(options.get("include_usage") and options.get("continuous_usage_stats")),
+        choices=_choices(fields),
+        stop=_stops(fields),
+        tool=tool,
     )
+
+
+def _prompt(api: Api, fields: dict[str, Any]) -> list[str] | list[int]:
+    if api == "responses":
+        return _responses_prompt(fields)
+    return _chat_prompt(fields) if api == "chat" else _completion_prompt(fields)
+
+
+def stop_early(request: CompletionRequest, reasoning_tokens: int) -> CompletionRequest:
+    """The request as it ends when one of its stop strings comes: the text is known beforehand."""
+    found = stopped_at(request.stop, request.output_tokens, reasoning_tokens) if request.tool is None else None
+    if found is None or found[0] > request.output_tokens:
+        return request
+    tokens, keeps_bytes, stop = found
+    return replace(request, output_tokens=tokens, finish_reason="stop", stop_reason=stop, stop_keeps_bytes=keeps_bytes)
+
+
+def prompt_words(body: bytes, limits: Limits) -> Sequence[str] | Sequence[int]:
+    """The tokens of what `/tokenize` was asked about. Raises BadRequest."""
+    fields = _fields(body)
+    _check_model(fields, limits)
+    return _chat_prompt(fields) if "messages" in fields else _completion_prompt(fields)
+
+
+def _choices(fields: dict[str, Any]) -> int:
+    number = _count(fields, "n", least=1) or 1
+    if number > MOST_CHOICES:
+        raise BadRequest(f"n must be at most {MOST_CHOICES}, got {number}.", param="n")
+    return number
+
+
+def _stops(fields: dict[str, Any]) -> tuple[str, ...]:
+    stop = fields.get("stop")
+    if stop is None:
+        return ()
+    stops = [stop] if isinstance(stop, str) else stop
+    if not isinstance(stops, list) or not all(isinstance(text, str) for text in stops):
+        raise _invalid("body.stop", "string_type", "Input should be a valid string or list of strings")
+    return tuple(stops)
+
+
+def _called_tool(fields: dict[str, Any]) -> str | None:
+    """The function a request makes the model call: by `tool_choice`, named or "required"; on "auto" none is called."""
+    tools, choice = fields.get("tools") or [], fields.get("tool_choice")
+    if not isinstance(tools, list):
+        raise _invalid("body.tools", "list_type", "Input should be a valid list")
+    names = [_function_name(tool) for tool in tools]
+    if choice == "required":
+        if not names:
+            raise BadRequest("When using `tool_choice`, `tools` must be set.", param="tool_choice")
+        return names[0]
+    if not isinstance(choice, dict):
+        return None
+    name = _function_name(choice)
+    if name not in names:
+        raise BadRequest(f"Tool '{name}' has not been passed in `tools`.", param="tool_choice")
+    return name
+
+
+def _function_name(tool: object) -> str:
+    function = tool.get("function") if isinstance(tool, dict) else None
+    name = function.get("name") if isinstance(function, dict) else None
+    if not isinstance(name, str):
+        raise _invalid("body.tools", "missing", "Field required: function.name")
+    return name
+
+
+def _responses_prompt(fields: dict[str, Any]) -> list[str]:
+    """`input`: a text, or messages."""
+    given = fields.get("input")
+    if given is None:
+        raise _invalid("body.input", "missing", "Field required")
+    instructions = fields.get("instructions")
+    before = instructions.split() if isinstance(instructions, str) else []
+    if isinstance(given, str):
+        return before + given.split()
+    return before + _chat_prompt({"messages": given})
 
 
 def _fields(body: bytes) -> dict[str, Any]:
@@ -145,7 +250,8 @@ def _output_tokens(fields: dict[str, Any], prompt_tokens: int, limits: Limits) -
     room_tokens = min(limits.context_tokens, limits.kv_tokens) - prompt_tokens
     if room_tokens < 1:
         raise _too_long(prompt_tokens, 1, limits)
-    name = "max_completion_tokens" if fields.get("max_completion_tokens") is not None else "max_tokens"
+    names = ("max_completion_tokens", "max_output_tokens")
+    name = next((name for name in names if fields.get(name) is not None), "max_tokens")
     least_tokens = _count(fields, "min_tokens", least=0) or 0
     most_tokens = _count(fields, name, least=1)
     if most_tokens is None:

@@ -1,21 +1,28 @@
 """Continuous batching: which tokens the next step computes. Pure: no clock, no socket, no price of a step."""
 
+import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from imaxproxy.errors import UsageError
 from imaxproxy.sim.kv import BlockPool, Lease
+from imaxproxy.sim.speculation import NO_SPECULATION, Speculation
 
 
 def _ignore(_time_ns: int) -> None:
     """Nobody listens (any more)."""
 
 
+def _ignore_tokens(_time_ns: int, _tokens: int) -> None:
+    """Nobody listens (any more)."""
+
+
 class Stream:
     """One request inside the engine.
 
-    on_token is called with the planned time of each token, on_scheduled with the start of the first step that has it.
+    on_tokens is called with the planned time of a step's tokens and their number, on_scheduled with the start of the
+    first step that has the stream. `is_transferred`: a prefill worker has computed the prompt and sent its KV.
     """
 
     __slots__ = (
@@ -24,9 +31,10 @@ class Stream:
         "computed_tokens",
         "emitted_tokens",
         "held_tokens",
+        "is_transferred",
         "lease",
         "on_scheduled",
-        "on_token",
+        "on_tokens",
         "output_tokens",
         "preemptions",
         "prompt_tokens",
@@ -38,7 +46,7 @@ class Stream:
         output_tokens: int,
         *,
         block_names: Sequence[int] = (),
-        on_token: Callable[[int], None] = _ignore,
+        on_tokens: Callable[[int, int], None] = _ignore_tokens,
         on_scheduled: Callable[[int], None] = _ignore,
     ) -> None:
         if prompt_tokens < 1 or output_tokens < 1:
@@ -46,7 +54,8 @@ class Stream:
         self.prompt_tokens = prompt_tokens
         self.output_tokens = output_tokens
         self.block_names = block_names
-        self.on_token = on_token
+        self.on_tokens = on_tokens
+        self.is_transferred = False
         self.on_scheduled = on_scheduled
         self.computed_tokens = 0  # tokens whose KV is there
         self.held_tokens = 0  # tokens its blocks have room for
@@ -85,6 +94,8 @@ class Step:
     prefill_tokens: int = 0
     attended_products: float = 0.0
     """Sum over chunks of their tokens times the mean context these attend to."""
+    decoded: list[int] | None = None
+    """Tokens that each decoding stream gets, with speculative decoding; None: one each."""
 
     @property
     def is_empty(self) -> bool:
@@ -99,7 +110,14 @@ class Scheduler:
     which is computed again later (vLLM's recompute preemption); so the oldest always moves on.
     """
 
-    def __init__(self, pool: BlockPool, max_streams: int, max_batch_tokens: int) -> None:
+    def __init__(
+        self,
+        pool: BlockPool,
+        max_streams: int,
+        max_batch_tokens: int,
+        speculation: Speculation = NO_SPECULATION,
+        seed: int = 0,
+    ) -> None:
         if max_streams < 1 or max_batch_tokens < max_streams:
             raise UsageError(
                 f"max-num-seqs ({max_streams}) must be 1 or more, max-num-batched-tokens ({max_batch_tokens}) no less"
@@ -111,6 +129,10 @@ class Scheduler:
         self.prefilling: list[Stream] = []
         self.running: list[Stream] = []
         self.preemptions = 0
+        self.drafted_tokens = 0
+        self.accepted_tokens = 0
+        self._speculation = speculation
+        self._rng = random.Random(seed)
 
     def __repr__(self) -> str:
         return (
@@ -127,23 +149,48 @@ class Scheduler:
     def next_step(self) -> Step:
         """Choose one engine step: a token for every running stream, then prompt chunks while the budget lasts."""
         step = Step()
+        self._admit_transferred(step)
         self._decode(step)
         budget_tokens = self.max_batch_tokens - len(step.decode)
         budget_tokens = self._continue_prompts(step, budget_tokens)
         self._admit(step, budget_tokens)
         return step
 
-    def complete(self, step: Step) -> None:
-        """The step was computed: count its tokens, let go of the streams that are done."""
-        for stream in step.decode:
-            stream.emitted_tokens += 1
+    def repeats(self, step: Step) -> int:
+        """How many steps like this one, itself included, can follow each other with nothing to decide in between.
+
+        Only where all streams decode a token a step, until the first of them ends, and while no block must be taken
+        from another. A stream that waits now waits for one of them to end.
+        """
+        if step.prefill or self.prefilling or step.decoded is not None or not step.decode:
+            return 1
+        left = min(stream.output_tokens - stream.emitted_tokens for stream in step.decode)
+        spare_blocks = self.pool.available_blocks // len(step.decode)
+        return max(1, min(left, spare_blocks * self.pool.block_tokens))
+
+    def complete(self, step: Step, repeats: int = 1) -> list[Stream]:
+        """The step was computed, so many times: count its tokens, let go of the streams that are done; these."""
+        if step.decoded is not None:
+            for stream, tokens in zip(step.decode, step.decoded, strict=True):
+                stream.emitted_tokens += tokens
+        else:
+            for stream in step.decode:
+                stream.emitted_tokens += repeats
+        if repeats > 1:
+            self._catch_up(step, repeats - 1)
         for stream in step.first:
             self._end_prompt(stream)
-        self._drop_done()
+        return self._drop_done()
+
+    def preempt_newest(self) -> None:
+        """Take the newest stream's memory, if another is left to go on."""
+        if len(self.running) > 1:
+            self._preempt(self.running[-1], from_running=True)
 
     def cancel(self, stream: Stream) -> None:
         """Forget a stream wherever it is; its blocks are free at once. No harm if it is gone already."""
-        stream.on_token = stream.on_scheduled = _ignore  # a step under way may still name it
+        stream.on_scheduled = _ignore  # a step under way may still name it
+        stream.on_tokens = _ignore_tokens
         for queue in (self.waiting, self.prefilling, self.running):
             if stream in queue:
                 queue.remove(stream)
@@ -165,8 +212,35 @@ class Scheduler:
                 continue  # preempted: itself, or by an older one before its turn
             stream.computed_tokens += 1
             context_tokens += stream.computed_tokens
+        if self._speculation.draft_tokens:
+            step.decoded = [self._speculate(stream) for stream in self.running.copy()]
         step.decode = self.running.copy()
         step.context_tokens = context_tokens
+
+    def _speculate(self, stream: Stream) -> int:
+        """Draw what the step gives this stream; only as much as has room, for a draft preempts nobody."""
+        drawn = self._speculation.tokens(self._rng)
+        self.drafted_tokens += self._speculation.draft_tokens
+        self.accepted_tokens += drawn - 1
+        extra = min(drawn, stream.output_tokens - stream.emitted_tokens) - 1
+        while stream.computed_tokens + extra > stream.held_tokens:
+            if stream.lease is None or not self.pool.grow(stream.lease):
+                extra = stream.held_tokens - stream.computed_tokens
+                break
+            stream.held_tokens += self.pool.block_tokens
+        stream.computed_tokens += extra
+        return 1 + extra
+
+    def _catch_up(self, step: Step, steps: int) -> None:
+        """The streams' memory after `steps` more, for which `repeats` has seen room."""
+        block_tokens = self.pool.block_tokens
+        for stream in step.decode:
+            stream.computed_tokens += steps
+            missing = stream.computed_tokens - stream.held_tokens
+            if missing > 0 and stream.lease is not None:
+                blocks = -(-missing // block_tokens)
+                self.pool.grow(stream.lease, blocks)
+                stream.held_tokens += blocks * block_tokens
 
     def _grow(self, stream: Stream) -> bool:
         """One more block, taken from the newest streams if need be. False when the stream itself had to yield."""
@@ -180,10 +254,11 @@ class Scheduler:
         stream.held_tokens += self.pool.block_tokens
         return True
 
-    def _preempt(self, stream: Stream) -> None:
-        (self.prefilling if self.prefilling else self.running).pop()
+    def _preempt(self, stream: Stream, *, from_running: bool = False) -> None:
+        (self.prefilling if self.prefilling and not from_running else self.running).pop()
         self._release(stream)
         stream.preemptions += 1
+        stream.is_transferred = False  # what it loses is computed here
         self.preemptions += 1
         self.waiting.appendleft(stream)
 
@@ -195,9 +270,21 @@ class Scheduler:
         self.prefilling = [stream for stream in self.prefilling if stream.computed_tokens < stream.to_prefill_tokens]
         return budget_tokens
 
+    def _admit_transferred(self, step: Step) -> None:
+        """Streams whose KV came from a prefill worker decode at once."""
+        while self.waiting and self.waiting[0].is_transferred and len(self.running) < self.max_streams:
+            stream = self.waiting[0]
+            lease = self.pool.lease(stream.block_names, stream.to_prefill_tokens)
+            if lease is None:
+                return
+            self._start(step, self.waiting.popleft(), lease)
+            self.running.append(stream)
+
     def _admit(self, step: Step, budget_tokens: int) -> None:
         while self.waiting and budget_tokens > 0 and len(self.running) + self._in_prefill(step) < self.max_streams:
             stream = self.waiting[0]
+            if stream.is_transferred:  # there was no room for it
+                return
             lease = self.pool.lease(stream.block_names, stream.to_prefill_tokens)
             if lease is None:
                 return
@@ -214,8 +301,11 @@ class Scheduler:
         stream.held_tokens = lease.blocks * self.pool.block_tokens
         stream.computed_tokens = len(lease.shared) * self.pool.block_tokens
         if not stream.preemptions:
-            stream.cached_tokens = stream.computed_tokens
+            if not stream.is_transferred:
+                stream.cached_tokens = stream.computed_tokens
             step.admitted.append(stream)
+        if stream.is_transferred:
+            stream.computed_tokens = stream.prompt_tokens
 
     def _prefill(self, step: Step, stream: Stream, budget_tokens: int) -> int:
         """Give a stream prompt tokens within the budget, and say how many."""
@@ -235,12 +325,13 @@ class Scheduler:
         stream.emitted_tokens += 1
         self.running.append(stream)
 
-    def _drop_done(self) -> None:
+    def _drop_done(self) -> list[Stream]:
         done = [stream for stream in self.running if stream.emitted_tokens >= stream.output_tokens]
         if done:
             for stream in done:
                 self._release(stream)
             self.running = [stream for stream in self.running if not stream.is_done]
+        return done
 
     def _release(self, stream: Stream) -> None:
         if stream.lease is not None:

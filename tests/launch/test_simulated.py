@@ -11,7 +11,16 @@ from pathlib import Path
 import pytest
 
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import EngineError, Parallel, SimulatedEngine, load_recipe, recipe_names, simulated_argv
+from imaxproxy.launch import (
+    DisaggregatedChoice,
+    EngineError,
+    Parallel,
+    SimulatedEngine,
+    SpeculationChoice,
+    load_recipe,
+    recipe_names,
+    simulated_argv,
+)
 
 
 def get_json(url: str) -> dict[str, object]:
@@ -41,10 +50,24 @@ def test_an_engines_flags_become_ours() -> None:
     assert "--no-prefix-caching" in argv
 
 
-def test_only_one_instance_is_simulated() -> None:
+def test_replicas_are_simulated_and_pipelines_are_not() -> None:
     recipe = replace(load_recipe("fixed-5ms"), parallel=Parallel(dp=2))
-    with pytest.raises(UsageError, match="pp and dp must be 1"):
-        simulated_argv(recipe)
+    argv = simulated_argv(recipe)
+    assert argv[argv.index("--replicas") + 1] == "2"
+    with pytest.raises(UsageError, match="pp must be 1"):
+        simulated_argv(replace(recipe, parallel=Parallel(pp=2)))
+
+
+def test_speculation_and_disaggregation_become_flags() -> None:
+    recipe = replace(
+        load_recipe("gpt-oss-120b-b200-vllm"),
+        speculation=SpeculationChoice(3, acceptance_length=2.4),
+        disaggregated=DisaggregatedChoice(1, 2, kv_transfer_gb_per_s=50.0),
+    )
+    argv = simulated_argv(recipe)
+    assert argv[argv.index("--draft-tokens") :][:4] == ["--draft-tokens", "3", "--acceptance-length", "2.4"]
+    assert argv[argv.index("--prefill-workers") :][:4] == ["--prefill-workers", "1", "--decode-workers", "2"]
+    assert argv[argv.index("--kv-transfer-gb-per-s") + 1] == "50.0"
 
 
 def test_an_engine_starts_describes_itself_and_stops(tmp_path: Path) -> None:

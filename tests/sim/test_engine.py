@@ -50,7 +50,7 @@ def virtual_engine(pace: Pace, kv_tokens: int = 1 << 30) -> tuple[Engine, Virtua
 def test_a_fixed_pace_gives_exactly_what_it_says() -> None:
     engine, clock, timer = virtual_engine(FixedPace(step_ms=5, ttft_ms=20))
     times_ns: list[int] = []
-    engine.submit(Stream(3, 4, on_token=times_ns.append), clock())
+    engine.submit(Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)), clock())
     timer.run(engine)
     assert [time_ns / NS_PER_MS for time_ns in times_ns] == [21, 26, 31, 36]
     assert engine.is_idle
@@ -59,7 +59,7 @@ def test_a_fixed_pace_gives_exactly_what_it_says() -> None:
 def test_lateness_does_not_add_up() -> None:
     engine, clock, timer = virtual_engine(FixedPace(step_ms=5, ttft_ms=5))
     times_ns: list[int] = []
-    engine.submit(Stream(3, 100, on_token=times_ns.append), clock())
+    engine.submit(Stream(3, 100, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)), clock())
     timer.run(engine, late_ns=3 * NS_PER_MS)
     assert times_ns[-1] - times_ns[0] == 99 * 5 * NS_PER_MS
     assert engine.slips == 0
@@ -76,7 +76,10 @@ def test_too_late_is_a_slip_and_counted() -> None:
 def test_a_cancelled_stream_gets_no_more() -> None:
     engine, clock, timer = virtual_engine(FixedPace(step_ms=5, ttft_ms=20))
     times_ns: list[int] = []
-    early, late = Stream(3, 4, on_token=times_ns.append), Stream(3, 4, on_token=times_ns.append)
+    early, late = (
+        Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)),
+        Stream(3, 4, on_tokens=lambda at_ns, _tokens: times_ns.append(at_ns)),
+    )
     engine.submit(early, clock())
     engine.cancel(early)  # before the scheduler saw it
     engine.submit(late, clock())
@@ -100,14 +103,14 @@ def closed_loop_tpot_s(model: StepModel, concurrency: int, input_tokens: int, ou
     def send(left: int) -> None:
         times_ns: list[int] = []
 
-        def token(time_ns: int) -> None:
+        def token(time_ns: int, _tokens: int) -> None:
             times_ns.append(time_ns)
             if len(times_ns) == output_tokens:
                 tpots_s.append((times_ns[-1] - times_ns[0]) / 1e9 / (output_tokens - 1))
                 if left > 1:
                     send(left - 1)
 
-        engine.submit(Stream(input_tokens, output_tokens, on_token=token), clock())
+        engine.submit(Stream(input_tokens, output_tokens, on_tokens=token), clock())
 
     for _ in range(concurrency):
         send(3)

@@ -6,13 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from imaxproxy.sim.request import BadRequest, CompletionRequest, Limits, parse_request
+from imaxproxy.sim.request import Api, BadRequest, CompletionRequest, Limits, parse_request
 
 LIMITS = Limits(model="tiny", context_tokens=100, kv_tokens=80, default_output_tokens=10)
 
 
-def parse(is_chat: bool = False, **fields: Any) -> CompletionRequest:  # noqa: ANN401 (any JSON)
-    return parse_request(json.dumps(fields).encode(), is_chat, LIMITS)
+def parse(api: Api = "completions", **fields: Any) -> CompletionRequest:  # noqa: ANN401 (any JSON)
+    return parse_request(json.dumps(fields).encode(), api, LIMITS)
 
 
 @pytest.mark.parametrize(
@@ -23,8 +23,8 @@ def parse(is_chat: bool = False, **fields: Any) -> CompletionRequest:  # noqa: A
         ({"prompt": [[5, 6]]}, 2),
         ({"prompt": ["one two"]}, 2),
         ({"prompt": ""}, 1),  # an engine has a start token at least
-        ({"is_chat": True, "messages": [{"content": "one two"}, {"content": None}, {"content": "three"}]}, 3),
-        ({"is_chat": True, "messages": [{"content": [{"type": "text", "text": "a b"}, {"type": "image_url"}]}]}, 2),
+        ({"api": "chat", "messages": [{"content": "one two"}, {"content": None}, {"content": "three"}]}, 3),
+        ({"api": "chat", "messages": [{"content": [{"type": "text", "text": "a b"}, {"type": "image_url"}]}]}, 2),
     ],
 )
 def test_tokens_of_a_prompt_are_words_or_ids(fields: dict[str, Any], prompt_tokens: int) -> None:
@@ -66,19 +66,24 @@ json_values = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner, max_size=3),
     max_leaves=6,
 )
-names = st.sampled_from(["model", "messages", "prompt", "max_tokens", "min_tokens", "stream", "stream_options", "n"])
+names = st.sampled_from(
+    [
+        *("model", "messages", "prompt", "input", "max_tokens", "min_tokens", "stream", "stream_options", "n", "stop"),
+        *("tools", "tool_choice"),
+    ]
+)
 
 
-@given(st.dictionaries(names, json_values), st.booleans())
-def test_only_bad_request_leaves(fields: dict[str, Any], is_chat: bool) -> None:
-    sound = {"prompt": "one", "messages": [{"content": "one"}]}
+@given(st.dictionaries(names, json_values), st.sampled_from(["chat", "completions", "responses"]))
+def test_only_bad_request_leaves(fields: dict[str, Any], api: Api) -> None:
+    sound = {"prompt": "one", "messages": [{"content": "one"}], "input": "one"}
     with suppress(BadRequest):
-        request = parse(is_chat, **{**sound, **fields})
+        request = parse(api, **{**sound, **fields})
         assert 1 <= request.output_tokens <= 80 - request.prompt_tokens
 
 
 @given(st.binary(max_size=30))
 def test_only_bad_request_leaves_for_bytes(body: bytes) -> None:
     with pytest.raises(BadRequest) as caught:
-        parse_request(body, True, LIMITS)
+        parse_request(body, "chat", LIMITS)
     assert json.loads(caught.value.as_json())["error"]["code"] == caught.value.status == 400

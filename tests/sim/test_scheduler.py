@@ -72,13 +72,13 @@ def test_a_cancelled_stream_frees_its_place_at_once() -> None:
     chooser = scheduler(max_streams=1)
     gone, next_one = Stream(5, 100 - 50), Stream(5, 1)
     told: list[int] = []
-    gone.on_token = told.append
+    gone.on_tokens = lambda time_ns, _tokens: told.append(time_ns)
     chooser.submit(gone)
     chooser.submit(next_one)
     step = chooser.next_step()
     chooser.cancel(gone)
     for stream in step.first:
-        stream.on_token(1)
+        stream.on_tokens(1, 1)
     chooser.complete(step)
     chooser.cancel(gone)
     chooser.check()

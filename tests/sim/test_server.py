@@ -120,7 +120,7 @@ def test_every_answer_is_marked_simulated(fast_sim: RunningSim) -> None:
         (COMPLETIONS, {"prompt": "w", "max_tokens": "x"}, 400, "valid integer"),
         (COMPLETIONS, {"prompt": "w", "max_tokens": 4, "min_tokens": 20}, 400, "min_tokens must be less than"),
         (COMPLETIONS, {"prompt": "w", "stream_options": {"include_usage": True}}, 400, "Stream options can only"),
-        (COMPLETIONS, {"prompt": "w", "n": 2}, 400, "n must be 1"),
+        (COMPLETIONS, {"prompt": "w", "n": 129}, 400, "n must be at most 128, got 129"),
     ],
 )
 def test_a_bad_request_is_refused_as_vllm_does(
@@ -275,11 +275,11 @@ def test_a_client_that_leaves_frees_its_slot(start_sim: StartSim) -> None:
 def test_the_truth_is_complete_when_told_to_stop_in_mid_stream(start_sim: StartSim) -> None:
     sim = start_sim("--fixed-step-ms", "1")
     with sent(sim, COMPLETIONS, stream_body(max_tokens=900_000)) as connection:
-        first = read_until(connection, b'"text":')
+        received = read_until(connection, b'"text":')
         (record,) = sim.stop()
-        received = read_all(connection)
+        received += read_all(connection)  # counted as one: a read may end in the middle of an event
     assert record["end"] == "aborted"
-    assert first.count(b'"text":') + received.count(b'"text":') == sum(record["tokens"])
+    assert received.count(b'"text":') == sum(record["tokens"])
 
 
 def test_a_modelled_engine_caches_prefixes(start_sim: StartSim) -> None:

@@ -1,15 +1,8 @@
-import csv
-from pathlib import Path
-from statistics import mean
-
 import pytest
 
 from imaxproxy.economics import load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.sim import Deployment, StepLoad, StepModel, load_architecture, steady_state
-
-POINTS = Path(__file__).parent.parent / "data" / "sim" / "inferencex_points.csv"
-MEAN_SHARE = 0.9  # InferenceX draws lengths from 80 to 100 % of the nominal ones
 
 
 def model(**changes: object) -> StepModel:
@@ -23,50 +16,10 @@ def model(**changes: object) -> StepModel:
     return StepModel(Deployment(**fields))  # type: ignore[arg-type]
 
 
-def points() -> list[dict[str, str]]:
-    lines = [line for line in POINTS.read_text().splitlines() if not line.startswith("#")]
-    return list(csv.DictReader(lines))
-
-
-def predicted_error(row: dict[str, str]) -> float:
-    """Predicted over measured TPOT, less one."""
-    steady = steady_state(
-        model(
-            gpu=load_gpu(row["gpu"]),
-            engine=row["engine"],
-            tp=int(row["gpus"]),
-            ep=int(row["ep"]),
-            dp_attention=row["dp_attention"] == "1",
-        ),
-        int(row["concurrency"]),
-        round(int(row["isl"]) * MEAN_SHARE),
-        round(int(row["osl"]) * MEAN_SHARE),
-    )
-    return steady.tpot_s * 1000 / float(row["tpot_ms"]) - 1
-
-
-def test_reproduces_measured_points() -> None:
-    errors = [predicted_error(row) for row in points()]
-    assert len(errors) >= 12
-    assert mean(abs(error) for error in errors) < 0.12
-    assert abs(mean(errors)) < 0.06
-    assert max(abs(error) for error in errors) < 0.40
-
-
-@pytest.mark.parametrize("gpu", ["b200", "h200"])
-@pytest.mark.parametrize("engine", ["vllm", "trtllm"])
-def test_reproduces_each_engine_on_each_gpu(gpu: str, engine: str) -> None:
-    errors = [predicted_error(row) for row in points() if row["gpu"] == gpu and row["engine"] == engine]
-    assert mean(abs(error) for error in errors) < 0.18
-
-
-@pytest.mark.parametrize(
-    ("tp", "concurrency", "total_tokens_per_s"),
-    [(1, 2048, 60_000), (8, 1, 2 * 364)],  # NVIDIA's highest throughput a GPU; our prototype at one user on 8 GPUs
-)
-def test_reaches_the_ends_of_the_published_curve(tp: int, concurrency: int, total_tokens_per_s: float) -> None:
-    steady = steady_state(model(engine="trtllm", tp=tp), concurrency, 1024, 1024)
-    assert steady.total_tokens_per_s == pytest.approx(total_tokens_per_s, rel=0.15)
+def test_reaches_the_best_published_throughput() -> None:
+    """NVIDIA's 60,000 total tokens/s/GPU of gpt-oss-120b on B200: one GPU, a large batch."""
+    steady = steady_state(model(engine="trtllm"), 2048, 1024, 1024)
+    assert steady.total_tokens_per_s == pytest.approx(60_000, rel=0.15)
 
 
 def test_a_step_is_the_sum_of_its_terms() -> None:
@@ -84,14 +37,10 @@ def test_more_work_takes_longer() -> None:
     assert step.step_s(StepLoad(8, 1000, prefill_tokens=4096, attended_tokens=2048)) > light
 
 
-def test_a_step_that_reads_a_prompt_is_not_under_the_floor() -> None:
-    assert model().step_s(StepLoad(0, 0, prefill_tokens=1, attended_tokens=1)) == pytest.approx(36 * 0.3e-3)
-
-
 def test_one_gpu_does_not_talk_and_a_dense_model_has_no_experts() -> None:
     assert model().terms_s(StepLoad(8, 1000))["communication"] == 0
     llama = model(architecture=load_architecture("llama-3.3-70b"))
-    assert llama.terms_s(StepLoad(8, 1000))["experts"] == 0
+    assert "experts" not in llama.terms_s(StepLoad(8, 1000))
 
 
 def test_kv_capacity_is_what_the_weights_leave() -> None:

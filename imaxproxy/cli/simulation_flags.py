@@ -1,0 +1,71 @@
+"""How a recipe is simulated: live, live but faster, or in virtual time."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import click
+
+from imaxproxy.errors import UsageError
+
+_NOT_VIRTUAL: dict[str, Any] = {
+    "workers": 1,
+    "retries": 0,
+    "repeat": 1,
+    "history": "recorded",
+    **dict.fromkeys(("cancel", "ramp", "max_idle_gap")),
+}
+"""What the live player does and the virtual one does not, with what it is when nobody asks for it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Simulation:
+    """What the flags say."""
+
+    virtual: bool
+    time_scale: float
+    power: bool
+
+    @classmethod
+    def of(cls, flags: dict[str, Any]) -> "Simulation":
+        """Raises UsageError for flags that do not go together."""
+        simulation = cls(flags["virtual"], flags["time_scale"], flags["power"])
+        simulation._check(simulate=flags["simulate"], model=flags["model"])
+        if simulation.virtual:
+            for name, plain in _NOT_VIRTUAL.items():
+                if flags[name] != plain:
+                    flag = f"--{name.replace('_', '-')}"
+                    raise UsageError(f"{flag} has no counterpart in virtual time: leave it or --virtual out")
+        return simulation
+
+    def _check(self, *, simulate: bool, model: str | None) -> None:
+        """Raises UsageError for flags that do not go together."""
+        for flag, is_given in (("--virtual", self.virtual), ("--time-scale", self.time_scale != 1.0)):
+            if is_given and not simulate:
+                raise UsageError(f"{flag} is about a simulated engine: give --engine RECIPE --simulate too")
+        if self.power and not simulate:
+            raise UsageError("--power writes what a simulated engine's boards would draw: give --simulate too")
+        if self.virtual and self.time_scale != 1.0:
+            raise UsageError("--virtual takes no time at all: leave --time-scale out")
+        if self.virtual and model is not None:
+            raise UsageError("--virtual asks the recipe's own model: leave --model out")
+
+
+def simulation_options(command: "click.decorators.FC") -> "click.decorators.FC":
+    """The flags of a simulation."""
+    options: list[Callable[[click.decorators.FC], click.decorators.FC]] = [
+        click.option(
+            "--virtual", is_flag=True, help="With --simulate: no sockets, no waiting; time itself is simulated."
+        ),
+        click.option(
+            "--time-scale",
+            default=1.0,
+            show_default=True,
+            metavar="X",
+            help="With --simulate: an engine X times as fast as it would be.",
+        ),
+        click.option("--power", is_flag=True, help="With --simulate: write power.jsonl, 10 samples/s and board."),
+    ]
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -1,0 +1,40 @@
+"""Which tokens make an event: how an engine cuts its stream."""
+
+
+class Cutter:
+    """Cuts one answer as vLLM's --stream-interval does: the first token alone, then so many at a time.
+
+    Tokens that exist together (speculative decoding) come together, but no event holds both reasoning and answer, and
+    the last token ends the last event.
+    """
+
+    __slots__ = ("_interval", "_part_end", "due_tokens", "output_tokens", "reasoning_tokens", "sent_tokens")
+
+    def __init__(self, output_tokens: int, reasoning_tokens: int, interval: int) -> None:
+        self.output_tokens = output_tokens
+        self.reasoning_tokens = reasoning_tokens
+        self.sent_tokens = 0
+        self.due_tokens = 1
+        """When so many exist, an event is due."""
+        self._interval = interval
+        self._part_end = reasoning_tokens or output_tokens
+
+    @property
+    def is_reasoning(self) -> bool:
+        """What the next event holds."""
+        return self.sent_tokens < self.reasoning_tokens
+
+    @property
+    def is_over(self) -> bool:
+        """All tokens are sent."""
+        return self.sent_tokens >= self.output_tokens
+
+    def cut(self, emitted_tokens: int) -> int:
+        """Tokens of the event that is due, of those that exist; afterwards they are sent."""
+        end = min(emitted_tokens, self._part_end)
+        tokens = end - self.sent_tokens
+        self.sent_tokens = end
+        if end == self._part_end:
+            self._part_end = self.output_tokens
+        self.due_tokens = min(end + self._interval, self._part_end)
+        return tokens

@@ -1,0 +1,60 @@
+from pathlib import Path
+
+import pytest
+
+from cli.command import Command, lines_of, write_trace
+
+VIRTUAL = ("--engine", "fixed-5ms", "--simulate", "--virtual")
+B200 = ("--engine", "gpt-oss-120b-b200-vllm", "--simulate")
+
+
+def test_a_virtual_run_is_a_run_like_any_other(command: Command, trace: Path) -> None:
+    summary = command.run("replay", trace, *VIRTUAL, "--out", "run", "--json").check(0).json
+    assert (summary["simulated"], summary["ended"], summary["engine"]["clock"]) == (True, "finished", "virtual")
+    assert (summary["requests"]["completed"], summary["tokens"]["input"], summary["tokens"]["output"]) == (10, 200, 40)
+    assert (summary["meter"]["valid"], summary["meter"]["reasons"]) == (True, [])
+    assert summary["itl_ms"]["max"] == pytest.approx(5, rel=0.01)
+    assert len(lines_of(command.folder / "run" / "exchanges-0.jsonl")) == 10
+    table = command.run("report", "run").check(0).out
+    assert "SIMULATED" in table
+    assert "time was simulated too" in " ".join(table.split())
+
+
+def test_two_virtual_runs_are_equal(command: Command, trace: Path) -> None:
+    for out in ("one", "two"):
+        command.run("replay", trace, *B200, "--virtual", "--out", out).check(0)
+    journals = [(command.folder / out / "exchanges-0.jsonl").read_bytes() for out in ("one", "two")]
+    assert journals[0] == journals[1]
+
+
+def test_power_is_written_marked_simulated(command: Command) -> None:
+    trace = write_trace(command.folder / "long.jsonl", 10, output_length=200)
+    summary = command.run("replay", trace, *B200, "--virtual", "--power", "--out", "run", "--json").check(0).json
+    samples = lines_of(command.folder / "run" / "power.jsonl")
+    assert len(samples) >= 5
+    assert all(sample["simulated"] and 100 < sample["power_w"] <= 1000 for sample in samples)
+    assert samples[-1]["energy_j"] <= summary["engine"]["board_energy_j"]
+
+
+def test_a_live_engine_can_be_faster_and_says_so(command: Command) -> None:
+    trace = write_trace(command.folder / "long.jsonl", 4, output_length=40)
+    flags = (*B200, "--time-scale", "10", "--power", "--out", "run")
+    command.run("replay", trace, *flags).check(0)
+    table = " ".join(command.run("report", "run").check(0).out.split())
+    assert "ran 10 times as fast" in table
+    assert lines_of(command.folder / "run" / "power.jsonl")
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        (("--url", "http://127.0.0.1:1/v1", "--virtual"), "--virtual is about a simulated engine"),
+        (("--url", "http://127.0.0.1:1/v1", "--time-scale", "2"), "--time-scale is about a simulated engine"),
+        (("--url", "http://127.0.0.1:1/v1", "--power"), "give --simulate too"),
+        ((*VIRTUAL, "--time-scale", "2"), "leave --time-scale out"),
+        ((*VIRTUAL, "--model", "m"), "leave --model out"),
+        ((*B200, "--time-scale", "0"), "--time-scale is above 0"),
+    ],
+)
+def test_flags_that_do_not_go_together(command: Command, trace: Path, flags: tuple[str, ...], says: str) -> None:
+    assert says in command.run("replay", trace, *flags).complaint()
