@@ -30,6 +30,7 @@ SHORT_READ_BYTES = 8
 """The chunked terminator's last bytes may come alone; nothing else is that short."""
 BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
+_BOUND, _BOUND_CHUNKED = b"\n\n", b"\n\n\r\n"
 _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
@@ -149,7 +150,8 @@ class Reception:
         elif not self._digest_fast(times_ns, reads):
             sample: _Sample | None = None
             for at_ns, data in zip(times_ns, reads, strict=True):
-                sample = self._digest_fully(at_ns, data) or sample
+                digest = self._digest_long if len(data) > LONG_READ_BYTES else self._digest_fully
+                sample = digest(at_ns, data) or sample
             if sample is not None:  # once a batch: the next one will look like this one's end
                 self._template = self._learned(sample) or self._template
 
@@ -207,6 +209,26 @@ class Reception:
         self._kinds.extend(bytes((template.kind,)) * len(chars))
         self._counted_by = CountedBy.EVENTS
         return True
+
+    def _digest_long(self, at_ns: int, data: bytes) -> _Sample | None:
+        """One read of many events, cut anywhere: what lies between its first and its last bound goes the fast way.
+
+        So a stream at full speed holds up those beside it by 0.3 us an event, not by 5.
+        """
+        bound = _BOUND_CHUNKED if isinstance(self._framing, Chunked) else _BOUND
+        first = 0 if self._at_boundary() else data.find(bound) + len(bound)
+        last = data.rfind(bound) + len(bound)
+        if last < len(bound) or first >= last:  # no bound, or only one
+            return self._digest_fully(at_ns, data)
+        if first:
+            self._digest_fully(at_ns, data[:first])
+        sample = None
+        if not self._digest_fast([at_ns], [data[first:last]]):
+            middle = max(first, data.rfind(bound, first, last - 1) + len(bound))
+            self._digest_fully(at_ns, data[first:middle])
+            sample = self._digest_fully(at_ns, data[middle:last])
+        self._digest_fully(at_ns, data[last:])
+        return sample
 
     def _learned(self, sample: _Sample) -> Template | NumberedTemplate | None:
         chunked = isinstance(self._framing, Chunked)
