@@ -3,8 +3,8 @@
 import os
 import re
 import resource
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from imaxproxy.wire import BaseUrl
 if TYPE_CHECKING:
     import ssl
 
-    from imaxproxy.proxy import Admission, Allowance, Certificate, KeyRing, Limits
+    from imaxproxy.proxy import Admission, Allowance, Certificate, KeyRing, Limits, Standing
 
 KEYS_VARIABLE = "IMAXPROXY_KEYS"
 _A_FILE = click.Path(path_type=Path, dir_okay=False)
@@ -33,7 +33,10 @@ _OPTIONS = [
         help="Longest request body.",
     ),
     click.option(
-        "--max-connections", type=click.IntRange(min=1), metavar="N", help="Clients at once.  [default: by `ulimit -n`]"
+        "--max-connections",
+        type=click.IntRange(min=1),
+        metavar="N",
+        help="Clients at once, divided among workers.  [default: by `ulimit -n`, for each]",
     ),
     click.option(
         "--upstream-key-env",
@@ -58,6 +61,8 @@ class Gate:
     upstream_key_env: tuple[str, ...]
     upstream_key_files: tuple[Path, ...]
     certificate: "Certificate | None"
+    connections_said: bool = False
+    """The limit of connections is the user's, of the whole proxy; else it is what one process has descriptors for."""
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> "Gate":
@@ -79,14 +84,26 @@ class Gate:
             flags["upstream_key_env"],
             flags["upstream_key_file"],
             None if chain is None else Certificate(chain, flags["tls_key"]),
+            connections_said=flags["max_connections"] is not None,
         )
 
     @property
     def asks_for_keys(self) -> bool:
         return self.keys is not None or KEYS_VARIABLE in os.environ
 
-    def admission(self, urls: Sequence[BaseUrl]) -> "Admission":
-        """Reads all keys. Raises UsageError when one cannot be had."""
+    def among(self, workers: int) -> "Gate":
+        """One worker's part of the limits that nobody keeps a common account of."""
+        if not self.connections_said or self.limits.connections is None:
+            return self
+        return replace(self, limits=replace(self.limits, connections=-(-self.limits.connections // workers)))
+
+    def admission(
+        self, urls: Sequence[BaseUrl], standing_of: "Callable[[str | None], Standing] | None" = None
+    ) -> "Admission":
+        """Reads all keys. Raises UsageError when one cannot be had.
+
+        standing_of: for a client with limits that several processes share.
+        """
         from imaxproxy.proxy import Admission, Credentials, key_in_environment, key_in_file
 
         sources = [
@@ -94,7 +111,7 @@ class Gate:
             *[key_in_file(path, f"--upstream-key-file {path}") for path in self.upstream_key_files],
         ]
         read_keys = self._read_keys if self.asks_for_keys else None
-        return Admission(self.limits, read_keys, self.allowance, Credentials(sources, urls))
+        return Admission(self.limits, read_keys, self.allowance, Credentials(sources, urls), standing_of)
 
     def check(self, urls: Sequence[BaseUrl]) -> None:
         """Raises UsageError now for what would go wrong later."""

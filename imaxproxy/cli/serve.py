@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.capturing import capture_mode, capture_option, capture_settings, gather_trace
 from imaxproxy.cli.gate import Gate, gate_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
@@ -53,6 +54,7 @@ def worker_count(value: str | int) -> str | int:
     metavar="S",
     help="After SIGTERM, wait this long for streams.",
 )
+@capture_option
 @click.option(
     "--ask-usage",
     type=click.Choice(["final", "continuous"]),
@@ -95,11 +97,22 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         else:
             assert upstream is not None
             described = choice.stated() or _ask(upstream)
-        plan = Plan(upstream, described, flags["host"], doors, flags["drain_timeout"], run, gate, flags["ask_usage"])
+        flags["capture"] = capture_mode(flags["capture"], flags["out"])
+        plan = Plan(
+            upstream,
+            described,
+            flags["host"],
+            doors,
+            flags["drain_timeout"],
+            run,
+            gate,
+            flags["ask_usage"],
+            capture_settings(flags["capture"]),
+        )
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
         ended, lost = relay(plan)
-    replace(manifest, ended=ended, lost_lines=lost).write(run)
+    replace(manifest, ended=ended, lost_lines=lost, capture=gather_trace(run)).write(run)
     print_result(summarize(run), run, as_json=flags["as_json"])
     return 0 if ended == "finished" else 1
 

@@ -1,6 +1,7 @@
 """What one `imaxproxy serve` is, all its parts chosen, and the process that relays."""
 
 import asyncio
+import contextlib
 import signal
 import socket
 import ssl
@@ -11,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 from imaxproxy.cli.gate import Gate
 from imaxproxy.cli.output import say
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.runs import Journal, RunDirectory, read_rest
+from imaxproxy.runs import Appender, Journal, RunDirectory, read_rest
 from imaxproxy.wire import BaseUrl
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample
-    from imaxproxy.proxy import Admission, Board, Proxy, Seat, Sink
+    from imaxproxy.proxy import Admission, Board, CaptureSettings, Ledger, Proxy, Seat
 
     HealthSink = Callable[[HealthSample], None]
 
@@ -38,6 +39,7 @@ class Plan:
     gate: Gate
     ask_usage: str | None
     """A value of AskUsage."""
+    capture: "CaptureSettings | None"
 
     @property
     def url(self) -> BaseUrl:
@@ -52,12 +54,47 @@ class Plan:
             say(f"imaxproxy: warning: {self.host} is open to the network, and nobody is asked for a key")
 
 
-def make_proxy(plan: Plan, sink: "Sink", board: "Board", admission: "Admission") -> "Proxy":
+class Files:
+    """What one process writes into the run directory."""
+
+    def __init__(self, plan: Plan, worker: int = 0) -> None:
+        from imaxproxy.proxy import Capture
+
+        self.journal = Journal(plan.run, worker)
+        self._rows = None if plan.capture is None else Appender(plan.run.capture(worker))
+        self.capture = None if plan.capture is None or self._rows is None else Capture(plan.capture, self._rows.append)
+
+    @property
+    def lost(self) -> int:
+        """Lines that could not be written."""
+        captured = self._rows.lost + self.capture.lost if self._rows is not None and self.capture is not None else 0
+        return self.journal.lost + captured
+
+    async def finish(self) -> None:
+        """Write what still waits."""
+        if self.capture is not None:
+            await self.capture.close()
+
+    def close(self) -> None:
+        self.journal.close()
+        if self._rows is not None:
+            self._rows.close()
+
+
+def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
     from imaxproxy.proxy import AskUsage, Fleet, Proxy
 
-    usage = AskUsage(plan.ask_usage) if plan.ask_usage else None
-    return Proxy(Fleet([plan.upstream]), sink, plan.engine, admission=admission, board=board, usage=usage)
+    fleet, usage = Fleet([plan.upstream]), AskUsage(plan.ask_usage) if plan.ask_usage else None
+    return Proxy(
+        fleet,
+        files.journal.add,
+        plan.engine,
+        admission=admission,
+        board=board,
+        usage=usage,
+        capture=files.capture,
+    )
 
 
 def relay(plan: Plan) -> tuple[str, int]:
@@ -66,27 +103,27 @@ def relay(plan: Plan) -> tuple[str, int]:
         return _supervise(plan)
     import uvloop
 
-    journal = Journal(plan.run)
+    files = Files(plan)
     try:
-        return uvloop.run(_until_stopped(plan, journal)), journal.lost
+        return uvloop.run(_until_stopped(plan, files)), files.lost
     finally:
-        journal.close()
+        files.close()
 
 
-async def _until_stopped(plan: Plan, journal: Journal) -> str:
+async def _until_stopped(plan: Plan, files: Files) -> str:
     from imaxproxy.metrics import HealthProbe, tune_gc
     from imaxproxy.proxy import LocalBoard
 
     loop = asyncio.get_running_loop()
-    board = LocalBoard(plan.engine, lambda: journal.lost)
+    board = LocalBoard(plan.engine, lambda: files.lost)
     admission, tls = plan.gate.admission([plan.upstream]), plan.gate.tls()
-    proxy = make_proxy(plan, journal.add, board, admission)
+    proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(plan.doors[0], tls)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, plan.gate, admission, tls)
-    probe = HealthProbe(loop, _both(journal.add_health, board.totals.add_health))
+    probe = HealthProbe(loop, _both(files.journal.add_health, board.totals.add_health))
     plan.greet()
     tune_gc()
     await stop.wait()
@@ -94,6 +131,7 @@ async def _until_stopped(plan: Plan, journal: Journal) -> str:
     say("imaxproxy: stopping; streams in flight may end (again to drop them)")
     drained = await _drain(proxy, stop, plan.drain_timeout_s)
     await proxy.close()
+    await files.finish()
     probe.close()
     return "finished" if drained else DROPPED
 
@@ -127,47 +165,53 @@ async def _drain(proxy: "Proxy", stop: asyncio.Event, timeout_s: float) -> bool:
 def _supervise(plan: Plan) -> tuple[str, int]:
     import uvloop  # noqa: F401 (before the fork: once in memory, not once a worker)
 
-    from imaxproxy.proxy import Supervisor
+    from imaxproxy.proxy import Ledger, Supervisor
 
+    ledger = Ledger(len(plan.doors))
     supervisor = Supervisor(
         plan.doors,
-        lambda seat: _work(plan, seat),
+        lambda seat: _work(plan, seat, ledger),
         lambda worker, from_byte: _recovered(plan.run, worker, from_byte),
         engine=plan.engine,
         drain_timeout_s=plan.drain_timeout_s,
         say=lambda message: say(f"imaxproxy: {message}"),
+        clear=ledger.clear,
     )
-    ended = supervisor.run(plan.greet)
+    with contextlib.closing(ledger):
+        ended = supervisor.run(plan.greet)
     return ended.how, ended.lost_lines
 
 
-def _work(plan: Plan, seat: "Seat") -> int:
+def _work(plan: Plan, seat: "Seat", ledger: "Ledger") -> int:
     """A worker's life, in its own process: its exit status."""
     import uvloop
 
-    journal = Journal(plan.run, seat.number)
+    files = Files(plan, seat.number)
     try:
-        uvloop.run(_until_told(plan, seat, journal))
+        uvloop.run(_until_told(plan, seat, ledger, files))
     except ImaxproxyError as error:  # a key file that cannot be read, say
         say(f"imaxproxy: worker {seat.number}: {error}")
         return error.exit_code
     finally:
-        journal.close()
+        files.close()
     return 0
 
 
-async def _until_told(plan: Plan, seat: "Seat", journal: Journal) -> None:
+async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", files: Files) -> None:
     from imaxproxy.metrics import HealthProbe, tune_gc
     from imaxproxy.proxy import WorkerBoard, obey
 
-    board = WorkerBoard(seat.channel, lambda: journal.size_bytes, lambda: journal.lost)
-    proxy = make_proxy(plan, journal.add, board, plan.gate.admission([plan.upstream]))
+    board = WorkerBoard(seat.channel, lambda: files.journal.size_bytes, lambda: files.lost)
+    gate = plan.gate.among(seat.workers)
+    admission = gate.admission([plan.upstream], lambda name: ledger.line(name, seat.column))
+    proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(seat.door, plan.gate.tls())
-    probe = HealthProbe(asyncio.get_running_loop(), _both(journal.add_health, board.add_health), seat.number)
+    probe = HealthProbe(asyncio.get_running_loop(), _both(files.journal.add_health, board.add_health), seat.number)
     tune_gc()
     board.ready()
     drained = await obey(proxy, board, plan.drain_timeout_s)
     await proxy.close()
+    await files.finish()
     probe.close()
     board.close(dropped=not drained)
 

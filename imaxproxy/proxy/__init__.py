@@ -1,14 +1,18 @@
 """The measuring proxy."""
 
 from imaxproxy.proxy.admission import Admission
-from imaxproxy.proxy.allowance import Allowance, Rate
+from imaxproxy.proxy.allowance import Allowance, Rate, Standing
 from imaxproxy.proxy.ask_usage import AskUsage
 from imaxproxy.proxy.board import Board, LocalBoard
+from imaxproxy.proxy.capture import Capture, CaptureSettings
+from imaxproxy.proxy.captured import RunClock
 from imaxproxy.proxy.credentials import Credentials, key_in_environment, key_in_file
 from imaxproxy.proxy.doors import open_doors
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import bind
+from imaxproxy.proxy.gather import Gathered, gather
 from imaxproxy.proxy.keys import KeyRing, read_keys
+from imaxproxy.proxy.ledger import Ledger
 from imaxproxy.proxy.limits import Limits, connections_that_fit
 from imaxproxy.proxy.proxy import Proxy, Sink
 from imaxproxy.proxy.seat import Seat
@@ -21,21 +25,28 @@ __all__ = [
     "Allowance",
     "AskUsage",
     "Board",
+    "Capture",
+    "CaptureSettings",
     "Certificate",
     "Credentials",
     "Ended",
     "Fleet",
+    "Gathered",
     "KeyRing",
+    "Ledger",
     "Limits",
     "LocalBoard",
     "Proxy",
     "Rate",
+    "RunClock",
     "Seat",
     "Sink",
+    "Standing",
     "Supervisor",
     "WorkerBoard",
     "bind",
     "connections_that_fit",
+    "gather",
     "key_in_environment",
     "key_in_file",
     "obey",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from aiohttp import web
 
-from imaxproxy.proxy.allowance import Account, Allowance
+from imaxproxy.proxy.allowance import Account, Allowance, Standing
 from imaxproxy.proxy.credentials import Credentials
 from imaxproxy.proxy.keys import KeyRing
 from imaxproxy.proxy.limits import Limits
@@ -29,8 +29,10 @@ class Admission:
         read_keys: Callable[[], KeyRing] | None = None,
         anyone: Allowance = Allowance(),  # noqa: B008 (frozen)
         credentials: Credentials | None = None,
+        standing_of: Callable[[str | None], Standing] | None = None,
     ) -> None:
         """read_keys: gives the keys, each time it is asked; None: nobody is asked for one, and all are `anyone`.
+        standing_of: where a limited client's figures are kept that several processes share, by its name.
 
         Raises UsageError when the keys cannot be had.
         """
@@ -41,6 +43,10 @@ class Admission:
         self._read_keys = read_keys
         self._keys = read_keys() if read_keys is not None else None
         self._anyone = Account(None, anyone)
+        if standing_of is not None:
+            for account in [self._anyone, *(self._keys.accounts if self._keys is not None else ())]:
+                if account.allowance != Allowance():
+                    account.standing = standing_of(account.name)
 
     def __repr__(self) -> str:
         return f"<Admission {self._keys or self._anyone}>"

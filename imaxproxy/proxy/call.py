@@ -25,6 +25,8 @@ class Call:
     ask: Ask
     marks: Marks
     body: bytes = b""
+    credential: bytes | None = None
+    """The header line with the key that the engine was shown instead of the client's."""
 
     @classmethod
     def of(cls, request: web.BaseRequest, started_ns: int, account: Account) -> "Call | None":

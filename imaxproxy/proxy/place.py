@@ -18,6 +18,7 @@ class WorkerProcess:
     """One forked worker, from its start to its end."""
 
     number: int
+    column: int
     pid: int
     place: "Place"
     channel: Channel

@@ -67,7 +67,7 @@ class _Exposed(Collector):
         totals, merged = self._merged.totals, self._merged
         tally = totals.tally
         yield _counter("worker_restarts", "Workers that died and were replaced.", merged.restarts)
-        yield _counter("journal_lost_lines", "Journal lines that could not be written.", merged.lost_lines)
+        yield _counter("journal_lost_lines", "Lines of the journal or the capture that were lost.", merged.lost_lines)
         yield _counter("token_events", "Stream events with tokens.", tally.token_events)
         yield _counter(
             "coalesced_token_events", "Token events that shared a read with an earlier one.", tally.coalesced_events

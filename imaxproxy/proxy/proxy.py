@@ -16,6 +16,7 @@ from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
+from imaxproxy.proxy.capture import Capture
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import ClientSide, Front
 from imaxproxy.proxy.merged import Gauges
@@ -25,7 +26,7 @@ from imaxproxy.proxy.refused import Refused
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import whole_body
 from imaxproxy.proxy.request_head import request_bytes
-from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, keyless
+from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, Reception, keyless
 
 Sink = Callable[[Exchange], None]
 CLIENT_LEFT = WireError("client_left", "the client closed its connection")
@@ -45,12 +46,13 @@ class Proxy:
         admission: Admission | None = None,
         board: Board | None = None,
         usage: AskUsage | None = None,
+        capture: Capture | None = None,
     ) -> None:
         """usage: what to ask of engines for the meter's sake, and to take out of what clients see."""
         self._usage = usage
         self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
-        self._sink = sink
+        self._sink, self._capture = sink, capture
         self._clock_ns = clock_ns
         self._board = board or LocalBoard(engine)
         self._board.watch(self._gauges, self._admission.refused)
@@ -145,17 +147,18 @@ class Proxy:
         except WireError as error:
             return self._refuse(call, error)
         except asyncio.CancelledError:
-            self._note(Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
+            self._note(call, Exchange(ask, Outcome.ABORTED, self._clock_ns(), error=self._why_dropped().kind))
             raise
         asked = ask_usage(ask.path, call.body, self._usage)
         ask = replace(ask, usage_asked=asked.usage, mutated=asked.mutated)
         relay = Relay(call.request, call.transport, asked, last=self._retiring)
-        credential = self._admission.credential_for(upstream.url)
-        data = request_bytes(call.request, asked.body, upstream.url, call.marks, credential)
-        question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head)
+        call.credential = self._admission.credential_for(upstream.url)
+        data = request_bytes(call.request, asked.body, upstream.url, call.marks, call.credential)
+        keep = self._capture is not None and self._capture.full
+        question = Question(data, DIALECTS.get(ask.path), call.request.method, relay.on_head, keep)
         answered, dropped = await self._ask(engine, call.client, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=connect_ns)
-        self._note(keyless(_exchange(ask, answered), data))
+        self._note(call, keyless(_exchange(ask, answered), data), answered.reception)
         upstream.pool.give_back(engine)
         if dropped:
             raise asyncio.CancelledError
@@ -180,7 +183,7 @@ class Proxy:
 
     def _refuse(self, call: Call, error: WireError) -> web.Response:
         """No engine was asked; the client is told why, and it is noted."""
-        self._note(Exchange(call.ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
+        self._note(call, Exchange(call.ask, Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
         return error_page(error, call.ask.path)
 
     def _why_dropped(self) -> WireError:
@@ -189,10 +192,12 @@ class Proxy:
     def _gauges(self) -> Gauges:
         return Gauges(in_flight=self._in_flight, connections=len(self._front.connections))
 
-    def _note(self, exchange: Exchange) -> None:
+    def _note(self, call: Call, exchange: Exchange, reception: Reception | None = None) -> None:
         self._done += 1
         self._sink(exchange)
         self._board.add(exchange)
+        if self._capture is not None:
+            self._capture.add(call, exchange, reception)
 
 
 def _exchange(ask: Ask, answered: Answered) -> Exchange:

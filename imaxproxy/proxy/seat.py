@@ -12,6 +12,8 @@ class Seat:
 
     number: int
     """Never used again: its files are `exchanges-<number>.jsonl` and the like."""
+    column: int
+    """The lowest number that no other living worker has."""
     workers: int
     """How many serve at a time: limits that hold for the whole proxy are shared among so many."""
     door: socket.socket

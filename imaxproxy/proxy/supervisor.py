@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import count
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
@@ -56,10 +57,12 @@ class Supervisor:
         engine: dict[str, Any] | None,
         drain_timeout_s: float,
         say: Callable[[str], None],
+        clear: Callable[[int], None] = lambda column: None,
         clock_ns: Clock = monotonic_ns,
     ) -> None:
+        """clear: told the column of each worker that has ended."""
         self._places = [Place(door) for door in doors]
-        self._work, self._recover = work, recover
+        self._work, self._recover, self._clear = work, recover, clear
         self._drain_timeout_s, self._say, self._clock_ns = drain_timeout_s, say, clock_ns
         self._selector = selectors.DefaultSelector()
         self._figures = Figures()
@@ -149,6 +152,8 @@ class Supervisor:
         """Fork a worker for this place. It serves beside the one that is there, which goes once this one is ready."""
         place.due_ns, place.again = None, False
         number, self._next_number = self._next_number, self._next_number + 1
+        taken = {worker.column for worker in self._workers.values()}
+        column = next(column for column in count() if column not in taken)
         ours, theirs = socket.socketpair()
         sys.stdout.flush()
         sys.stderr.flush()
@@ -156,10 +161,10 @@ class Supervisor:
         pid = os.fork()
         if pid == 0:
             ours.close()
-            self._become_worker(Seat(number, len(self._places), place.door, Channel(theirs)), blocked)
+            self._become_worker(Seat(number, column, len(self._places), place.door, Channel(theirs)), blocked)
         signal.pthread_sigmask(signal.SIG_SETMASK, blocked)
         theirs.close()
-        worker = WorkerProcess(number, pid, place, Channel(ours), self._clock_ns())
+        worker = WorkerProcess(number, column, pid, place, Channel(ours), self._clock_ns())
         place.newcomer = worker
         self._workers[number] = worker
         self._figures.join(number, pid)
@@ -236,6 +241,7 @@ class Supervisor:
         worker.channel.close()
         code = worker.reap()
         del self._workers[worker.number]
+        self._clear(worker.column)
         self._figures.leave(worker.number, self._recover)
         self._questions.answered(worker.number)
         place = worker.place

@@ -65,6 +65,18 @@ class RunDirectory:
     def meter(self, worker: int) -> Path:
         return self.path / f"meter-{worker}.jsonl"
 
+    def capture(self, worker: int) -> Path:
+        """What one worker of `serve` captured, as it comes."""
+        return self.path / f"capture-{worker}.jsonl"
+
+    @property
+    def trace(self) -> Path:
+        """All that was captured, as one trace."""
+        return self.path / "trace.jsonl"
+
+    def captures(self) -> list[Path]:
+        return sorted(self.path.glob("capture-*.jsonl"))
+
     def journals(self) -> list[Path]:
         return sorted(self.path.glob("exchanges-*.jsonl"))
 

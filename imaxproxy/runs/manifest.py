@@ -30,6 +30,9 @@ class Manifest:
     engine: dict[str, Any] | None = None
     """What the engine is, as far as it says or the recipe does: model, GPU, count, whether it is simulated."""
     trace: dict[str, Any] | None = None
+    """What was replayed."""
+    capture: dict[str, Any] | None = None
+    """What was recorded for a replay: how many requests, and how many more none could send."""
     ended: str = KILLED
     """How the run ended; a run that never wrote its end was killed."""
     lost_lines: int = 0

@@ -142,7 +142,7 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
     )
     if manifest is not None and manifest.lost_lines:
         verdict["valid"] = False
-        verdict["reasons"].append(f"{manifest.lost_lines} journal lines could not be written: exchanges are missing")
+        verdict["reasons"].append(f"{manifest.lost_lines} lines of the journal or the capture could not be written")
     return verdict
 
 

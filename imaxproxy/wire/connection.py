@@ -26,6 +26,8 @@ class Question:
     dialect: Dialect | None
     method: str = "POST"
     on_head: OnHead = lambda head: None
+    keep: bool = False
+    """The answer's body can be had from the reception."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,7 +214,7 @@ class EngineConnection(asyncio.Protocol):
             if parsed is None:
                 return
             head, rest = parsed
-            reception = Reception(head, now_ns, question.dialect, question.method)
+            reception = Reception(head, now_ns, question.dialect, question.method, keep=question.keep)
         except WireError as error:
             self._end(now_ns, error)
             return

@@ -7,12 +7,13 @@ those that are so large that holding a batch of them would cost memory.
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import accumulate, cycle
 
 import orjson
 
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Timeline, Usage, mark
+from imaxproxy.metrics import TOOL, Ask, CountedBy, Exchange, Flag, Outcome, Timeline, Usage, mark
 from imaxproxy.wire.apportion import apportion
 from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
 from imaxproxy.wire.encoding import Decode, decode_of
@@ -30,6 +31,8 @@ SHORT_READ_BYTES = 8
 """The chunked terminator's last bytes may come alone; nothing else is that short."""
 BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
+KEPT_LIMIT_BYTES = 4 << 20
+"""Of an answer that is to be kept; a longer one is not."""
 _BOUND, _BOUND_CHUNKED = b"\n\n", b"\n\n\r\n"
 _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
@@ -67,6 +70,7 @@ class Reception:
         "_facts",
         "_framing",
         "_head",
+        "_kept",
         "_kinds",
         "_malformed",
         "_splitter",
@@ -83,8 +87,16 @@ class Reception:
         "times_ns",
     )
 
-    def __init__(self, head: ResponseHead, first_byte_ns: int, dialect: Dialect | None, method: str = "POST") -> None:
-        """Raises WireError when the head names a framing we do not know."""
+    def __init__(
+        self,
+        head: ResponseHead,
+        first_byte_ns: int,
+        dialect: Dialect | None,
+        method: str = "POST",
+        *,
+        keep: bool = False,
+    ) -> None:
+        """keep: the body can be had afterwards. Raises WireError when the head names a framing we do not know."""
         self._head = head
         self._framing: Framing = head.framing(method)
         self._dialect = dialect
@@ -109,6 +121,7 @@ class Reception:
         self._malformed: str | None = None
         self._body = bytearray()
         self._too_long = False  # the body is over BODY_LIMIT_BYTES and was not kept
+        self._kept: bytearray | None = bytearray() if keep else None
         # The Timeline in the making, 13 bytes a token event (17 where the engine counts the tokens of each).
         self._event_times_ns = array("q")
         self._chars = array("i")
@@ -144,6 +157,10 @@ class Reception:
         times_ns, reads = self.times_ns.copy(), self.reads.copy()
         self.times_ns.clear()  # the owner holds these very lists
         self.reads.clear()
+        if self._kept is not None:
+            self._kept += b"".join(reads)
+            if len(self._kept) > KEPT_LIMIT_BYTES:
+                self._kept = None
         if not self._streamed or self._unread:
             for data in reads:
                 self._keep_body(self._plain(self._framing.feed(data)))
@@ -154,6 +171,20 @@ class Reception:
                 sample = digest(at_ns, data) or sample
             if sample is not None:  # once a batch: the next one will look like this one's end
                 self._template = self._learned(sample) or self._template
+
+    @property
+    def streamed(self) -> bool:
+        return self._streamed
+
+    def kept_body(self) -> bytes | None:
+        """All that came of it, plain; None where nobody asked for that, or it was too long. Raises WireError."""
+        if self._kept is None:
+            return None
+        body, decode = (
+            self._head.framing("POST").feed(bytes(self._kept)),
+            decode_of(self._head.header(b"content-encoding")),
+        )
+        return body if decode is None else decode(body)
 
     def at_eof(self, *, reset: bool) -> WireError | None:
         """What it means that the connection ends here: nothing, when the end is the body's own."""
@@ -387,5 +418,11 @@ class Reception:
             tokens, counted_by = apportion(output_tokens, self._chars), CountedBy.USAGE
         else:
             tokens = [0] * len(times_ns)
-        marks = [mark(kind, count) for kind, count in zip(kinds, tokens, strict=True)]
-        return Timeline(times_ns, marks, counted=counted_by is not CountedBy.EVENTS), counted_by
+        return Timeline(times_ns, _marks(kinds, tokens), counted=counted_by is not CountedBy.EVENTS), counted_by
+
+
+def _marks(kinds: bytearray, tokens: list[int]) -> Iterable[int]:
+    """The mark of each event. Where all hold the same small number, nearly always 1, C makes them."""
+    if tokens and mark(TOOL, tokens[0]) < 256 and tokens.count(tokens[0]) == len(tokens):
+        return iter(kinds.translate(bytes(mark(kind, tokens[0]) % 256 for kind in range(256))))
+    return map(mark, kinds, tokens)

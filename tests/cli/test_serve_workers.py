@@ -188,6 +188,36 @@ def test_two_hundred_streams_end_whole(command: Command, start_engine: StartEngi
     assert (summary["ended"], summary["requests"]["completed"]) == ("finished", 200)
 
 
+def test_a_clients_limits_hold_over_all_workers(command: Command, start_engine: StartEngine) -> None:
+    """Six at once: of the twelve that come, whichever workers they come to; and still six when a worker was killed."""
+    held = Held()
+    engine = start_engine(held.script)
+    serving = start(command, engine, "--max-in-flight", 6)
+    url = serving.url()
+
+    def refused() -> int:
+        count: int = stats_of(url)["requests"]["by_error"].get("too_many_in_flight", 0)
+        return count
+
+    async def twelve_times_six() -> tuple[Counter[str], Counter[str]]:
+        first = asyncio.ensure_future(ask_many(url, 12))
+        await asyncio.to_thread(until, lambda: refused() == 6, "six to be refused")
+        await asyncio.to_thread(os.kill, serving_workers(url)[0], signal.SIGKILL)
+        serving.says("worker 0 died")
+        left = await asyncio.to_thread(lambda: stats_of(url)["in_flight"])
+        again = asyncio.ensure_future(ask_many(url, 12))
+        await asyncio.to_thread(until, lambda: refused() == 12 + left, "all that had no room to be refused")
+        assert held.begun == 12 - left
+        engine.loop.call_soon_threadsafe(held.go_on.set)
+        return await first, await again
+
+    first, again = asyncio.run(twelve_times_six())
+    assert first["HTTP 429"] == 6
+    assert again["HTTP 429"] == 12 - again["whole"]
+    assert first["whole"] + again["whole"] == 6
+    stop(serving)
+
+
 def test_a_second_signal_drops_the_streams_of_all(command: Command, start_engine: StartEngine) -> None:
     held = Held()
     serving = start(command, start_engine(held.script))

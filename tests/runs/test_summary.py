@@ -177,7 +177,7 @@ def test_the_meter(tmp_path: Path) -> None:
     ("manifest", "health", "reason"),
     [
         (MANIFEST, None, "meter health was not recorded"),
-        (replace(MANIFEST, lost_lines=3), HEALTHY, "3 journal lines could not be written"),
+        (replace(MANIFEST, lost_lines=3), HEALTHY, "3 lines of the journal or the capture could not be written"),
         (MANIFEST, replace(HEALTHY, lag_us={5000: 50}), "loop lag p99 is 5.0 ms"),
     ],
 )
