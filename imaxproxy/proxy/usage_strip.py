@@ -166,7 +166,8 @@ def _is_plain(payload: bytes) -> bool:
 
 
 def _split(unit: bytes) -> list[bytes]:
-    ends = [*event_ends(unit)]
+    """The events of whole ones."""
+    ends = [*event_ends(unit + b"x")]  # no LF: where the last one ends is known
     return [unit[start:end] for start, end in zip([0, *ends], ends, strict=False)]
 
 

@@ -79,6 +79,22 @@ def test_the_openai_client_works_through_it_and_every_exchange_is_measured(comma
     assert (done.json["tokens"]["output"], done.json["itl_ms"]["count"]) == (5 * 2 + 8 * 10 + 3, 7 * 10)
 
 
+@pytest.mark.parametrize("workers", [1, 2])
+def test_usage_is_asked_for_on_a_clients_behalf(command: Command, start_engine: StartEngine, workers: int) -> None:
+    engine = start_engine(answering(*whole_stream(3)))
+    ways = ("--ask-usage", "continuous", "--workers", workers)
+    serving = command.start("serve", "--upstream", engine.url, "--port", 0, "--out", "run", "--json", *ways)
+    with OpenAI(base_url=f"{serving.url()}/v1", api_key="none", timeout=20, max_retries=0) as client:
+        chunks = list(client.chat.completions.create(model="m", messages=MESSAGES, stream=True))
+    assert [chunk.choices[0].delta.content for chunk in chunks] == [" t0", " t1", " end"]
+    asked = json.loads(engine.requests[-1].body)
+    assert asked["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
+    serving.send(signal.SIGTERM)
+    done = serving.wait().check(0)
+    assert (done.json["tokens"]["output"], done.json["tokens"]["counted_by"]) == (3, "usage")
+    assert json.loads((command.folder / "run" / "manifest.json").read_text())["settings"]["ask_usage"] == "continuous"
+
+
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_stop_lets_streams_in_flight_end(command: Command, start_engine: StartEngine, number: int) -> None:
     go_on = asyncio.Event()

@@ -4,8 +4,9 @@ import re
 from dataclasses import replace
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scripted_engine import dechunked
 from wire.fuzzing import cuts, long, mutated, quick
 from wire.streams import Recorded, chunk, cut, names
 
@@ -137,7 +138,20 @@ def check(recorded: Recorded, framing: str, number: int) -> None:
     assert payload(of_length) == expected or not recorded.body
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+@pytest.mark.parametrize("framing", ["event", "three", "odd"])
+def test_lines_may_end_in_any_way(end: bytes, framing: str) -> None:
+    """An event behind a CR was lost once, when the next byte showed that no LF follows."""
+    recorded = Recorded.load("vllm-chat-stream-contusage")
+    expected = through([recorded.body], UntilClose()).replace(b"\n", end)
+    raw = b"".join(chunk(piece.replace(b"\n", end)) for piece in map(dechunked, recorded.chunks(framing)) if piece)
+    raw += b"0\r\n\r\n"
+    for reads in ([raw], cut(raw, range(len(raw)))):
+        assert payload(through(reads, Chunked())) == expected
+
+
 @quick
+@example("sglang-chat-stream-usage", "event", 0)  # CR, NUL: as above
 @given(st.sampled_from(sorted({asked for _, asked in PAIRS})), st.sampled_from(["event", "three", "odd"]), NUMBERS)
 def test_broken_streams_too(name: str, framing: str, number: int) -> None:
     check(Recorded.load(name), framing, number)
