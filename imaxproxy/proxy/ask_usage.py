@@ -6,7 +6,7 @@ from enum import StrEnum
 
 import orjson
 
-from imaxproxy.proxy.json_members import Member, members, named
+from imaxproxy.proxy.json_edit import Span, find_member, replaced, with_member
 
 _ASKS = re.compile(rb'"include_usage"\s*:\s*true')
 _PATHS = frozenset({"/v1/chat/completions", "/v1/completions"})
@@ -62,28 +62,22 @@ def ask_usage(path: str, body: bytes, wanted: AskUsage | None) -> Asked:
     adds_final = not (options or {}).get("include_usage")
     adds_continuous = wanted is AskUsage.CONTINUOUS and not (options or {}).get("continuous_usage_stats")
     names = ["include_usage"] * adds_final + ["continuous_usage_stats"] * adds_continuous
-    return Asked(_with_options(body, names), True, adds_final, adds_continuous) if names else Asked(body, True)
+    if not names:
+        return Asked(body, True)
+    if "stream_options" not in request:
+        return Asked(with_member(body, "stream_options", dict.fromkeys(names, True)), True, adds_final, adds_continuous)
+    span = find_member(body, "stream_options")
+    if span is None:  # too deep in a huge body, see `json_edit.TOKEN_LIMIT`
+        return Asked(body, usage=not adds_final)
+    return Asked(_with_options(body, span, names), True, adds_final, adds_continuous)
 
 
-def _with_options(body: bytes, names: list[str]) -> bytes:
-    """The body with these options true."""
-    member = named(body, "stream_options")
-    added = ",".join(f'"{name}":true' for name in names).encode()
-    if member is None:
-        at = body.index(b"{") + 1
-        return body[:at] + b'"stream_options":{' + added + b"}," + body[at:]
-    if body.startswith(b"null", member.value_start):
-        return body[: member.value_start] + b"{" + added + b"}" + body[member.end :]
-    return _with_members(body, member, names)
-
-
-def _with_members(body: bytes, options: Member, names: list[str]) -> bytes:
-    """Make these members of an object true: in their place where they have one, else before all others."""
-    there = {member.name: member for member in members(body, options.value_start)}  # of twins the last, as parsers do
-    at = options.value_start + 1
-    missing = b"".join(b'"%b":true,' % name.encode() for name in names if name not in there)
-    edits = [(there[name].value_start, there[name].end, b"true") for name in names if name in there]
-    edits.append((at, at, missing if there else missing[:-1]))
-    for start, end, value in sorted(edits, reverse=True):
-        body = body[:start] + value + body[end:]
-    return body
+def _with_options(body: bytes, span: Span, names: list[str]) -> bytes:
+    """The body with these of its stream options true; they stand at `span`."""
+    options = body[span.start : span.end]
+    if options == b"null":
+        options = b"{}"
+    for name in names:
+        there = find_member(options, name)
+        options = with_member(options, name, True) if there is None else replaced(options, there, True)
+    return replaced(body, span, orjson.Fragment(options))

@@ -8,7 +8,7 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from imaxproxy.clock import NS_PER_S
-from imaxproxy.metrics import Histogram, Outcome, Tally
+from imaxproxy.metrics import Ending, Flag, Histogram, Outcome, Tally
 from imaxproxy.proxy.merged import Merged, Totals, is_simulated
 
 _US_PER_S = 1_000_000
@@ -84,6 +84,14 @@ def _requests(totals: Totals) -> Iterator[Metric]:
     for error, count in sorted(tally.errors.items()):
         errors.add_metric((error,), count)
     yield errors
+    endings = _family(CounterMetricFamily, "request_endings", "Measured requests by how they ended.", ("ending",))
+    for ending in Ending:
+        endings.add_metric((ending.value,), tally.endings[ending])
+    yield endings
+    flags = _family(CounterMetricFamily, "request_flags", "Measured requests that were odd, by what.", ("flag",))
+    for flag in Flag:
+        flags.add_metric((flag.value,), tally.flags[flag])
+    yield flags
     yield _counter("requests_passed_through", "Requests to paths that are not measured.", tally.passed_through)
     uncounted = int(tally.tokens()["uncounted_requests"])
     yield _counter("requests_uncounted", "Answers without usage: their tokens are unknown.", uncounted)

@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 from imaxproxy.errors import WireError
-from imaxproxy.proxy.json_members import members, named, with_behind, without
+from imaxproxy.proxy.json_edit import find_member, find_members, replaced, with_member, without_member
 from imaxproxy.wire.framing import Framing, Length, UntilClose
 from imaxproxy.wire.sse import event_ends
 
@@ -61,12 +61,13 @@ class EventStrip:
         """An event without the usage that stands beside its choices."""
         if not self._continuous or b'"usage"' not in event or _chunk_of(event) is None:
             return event
-        member = named(event, "usage")
-        if member is None or not event.startswith(b"{", member.value_start):
+        start, end = _bounds(event)
+        span = find_member(event[start:end], "usage")
+        if span is None or event[start + span.start] != ord("{"):
             return event
         if any(sign in event for sign in _NULLS) and b'"text_completion"' in event:
-            return event[: member.value_start] + b"null" + event[member.end :]
-        return without(event, member)
+            return event[:start] + replaced(event[start:end], span, None) + event[end:]
+        return event[:start] + without_member(event[start:end], "usage") + event[end:]
 
 
 class UsageStrip:
@@ -153,7 +154,7 @@ class UsageStrip:
             return b""
         (event, raw), self._waiting = self._waiting, None
         first = kept.pop(0)
-        return raw if first is event and raw is not None else self._framed(first)
+        return raw if first == event and raw is not None else self._framed(first)
 
     def _framed(self, payload: bytes) -> bytes:
         return b"%x\r\n%b\r\n" % (len(payload), payload) if payload and self.chunked else payload
@@ -202,6 +203,18 @@ def _moved_back(usage_event: bytes, finish_event: bytes) -> bytes:
     """The finish event with what the usage chunk took from it."""
     if _chunk_of(finish_event) is None:
         return finish_event
-    names = {member.name for member in members(finish_event)}
-    moved = [member for member in members(usage_event) if member.name in _MOVED and member.name not in names]
-    return with_behind(finish_event, [usage_event[one.start : one.end] for one in moved]) if moved else finish_event
+    start, end = _bounds(usage_event)
+    said = usage_event[start:end]
+    moved = find_members(said, *_MOVED)
+    start, end = _bounds(finish_event)
+    finish = finish_event[start:end]
+    there = find_members(finish, *_MOVED)
+    for name, span in moved.items():
+        if name not in there:
+            finish = with_member(finish, name, orjson.Fragment(said[span.start : span.end]))
+    return finish_event[:start] + finish + finish_event[end:]
+
+
+def _bounds(event: bytes) -> tuple[int, int]:
+    """Where the JSON object stands in an event that `_chunk_of` can read."""
+    return event.index(b"{"), event.rindex(b"}") + 1

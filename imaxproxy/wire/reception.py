@@ -16,6 +16,7 @@ from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Timeline,
 from imaxproxy.wire.apportion import apportion
 from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
 from imaxproxy.wire.encoding import Decode, decode_of
+from imaxproxy.wire.event_json import load_json
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 from imaxproxy.wire.head import ResponseHead
 from imaxproxy.wire.numbered import NumberedTemplate, learn_numbered
@@ -31,6 +32,7 @@ BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
 KEPT_LIMIT_BYTES = 4 << 20
 """Of an answer that is to be kept; a longer one is not."""
+_BOUND, _BOUND_CHUNKED = b"\n\n", b"\n\n\r\n"
 _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
@@ -164,7 +166,8 @@ class Reception:
         elif not self._digest_fast(times_ns, reads):
             sample: _Sample | None = None
             for at_ns, data in zip(times_ns, reads, strict=True):
-                sample = self._digest_fully(at_ns, data) or sample
+                digest = self._digest_long if len(data) > LONG_READ_BYTES else self._digest_fully
+                sample = digest(at_ns, data) or sample
             if sample is not None:  # once a batch: the next one will look like this one's end
                 self._template = self._learned(sample) or self._template
 
@@ -237,6 +240,26 @@ class Reception:
         self._counted_by = CountedBy.EVENTS
         return True
 
+    def _digest_long(self, at_ns: int, data: bytes) -> _Sample | None:
+        """One read of many events, cut anywhere: what lies between its first and its last bound goes the fast way.
+
+        So a stream at full speed holds up those beside it by 0.3 us an event, not by 5.
+        """
+        bound = _BOUND_CHUNKED if isinstance(self._framing, Chunked) else _BOUND
+        first = 0 if self._at_boundary() else data.find(bound) + len(bound)
+        last = data.rfind(bound) + len(bound)
+        if last < len(bound) or first >= last:  # no bound, or only one
+            return self._digest_fully(at_ns, data)
+        if first:
+            self._digest_fully(at_ns, data[:first])
+        sample = None
+        if not self._digest_fast([at_ns], [data[first:last]]):
+            middle = max(first, data.rfind(bound, first, last - 1) + len(bound))
+            self._digest_fully(at_ns, data[first:middle])
+            sample = self._digest_fully(at_ns, data[middle:last])
+        self._digest_fully(at_ns, data[last:])
+        return sample
+
     def _learned(self, sample: _Sample) -> Template | NumberedTemplate | None:
         chunked = isinstance(self._framing, Chunked)
         if self._facts.sequence_number is None:
@@ -279,7 +302,7 @@ class Reception:
         """Take in one event; return its reading when events like it may follow (continuous usage differs each time)."""
         assert self._dialect is not None
         try:
-            chunk = orjson.loads(payload)
+            chunk = load_json(payload)
             if chunk is None:  # llama.cpp sends `data: null`
                 return None
             kind, text, key = self._dialect.read_event(chunk, self._facts)
@@ -324,7 +347,7 @@ class Reception:
         if self._streamed or self._too_long or self._unread:
             return
         try:
-            body = orjson.loads(self._body)
+            body = load_json(self._body)
             if self._dialect is not None:
                 self._dialect.read_body(body, self._facts)
             if self._refused:

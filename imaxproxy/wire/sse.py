@@ -17,7 +17,8 @@ class EventSplitter:
     def __init__(self, limit_bytes: int = EVENT_LIMIT_BYTES) -> None:
         self._limit_bytes = limit_bytes
         self._tail = bytearray()
-        self._first = True
+        self._first = True  # nothing was taken yet: a mark of byte order is the stream's, not an event's
+        self._behind_cr = False  # an LF that comes next is the rest of the last event's CRLF
         self._searched = 0  # up to here the tail holds no blank line: a huge event costs its length and no more
 
     @property
@@ -27,18 +28,20 @@ class EventSplitter:
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take what one read gave, return the events it completed. Raises WireError past the limit."""
+        if self._behind_cr and data:
+            data = data.removeprefix(b"\n")
+            self._behind_cr = False
         self._tail += data
         events: list[bytes] = []
         start = 0
-        # A CR at the very end may be half of a CRLF: whether a line ends there is known with the next byte.
-        end = len(self._tail) - (self._tail[-1:] == b"\r")
-        for blank in _BLANK_LINE.finditer(self._tail, self._searched, end):
+        for blank in _BLANK_LINE.finditer(self._tail, self._searched, _certain_end(self._tail)):
             if blank.start() > start:
-                events.append(bytes(self._tail[start : blank.start()]))
+                event = bytes(self._tail[start : blank.start()])
+                events.append(event.removeprefix(_BOM) if self._first and not start else event)
             start = blank.end()
-        if events and self._first:
+        if start:
             self._first = False
-            events[0] = events[0].removeprefix(_BOM)  # of the stream, not of an event
+            self._behind_cr = start == len(self._tail) and self._tail[-1:] == b"\r"
         del self._tail[:start]
         self._searched = max(0, len(self._tail) - 4)
         if len(self._tail) > self._limit_bytes:
@@ -49,10 +52,19 @@ class EventSplitter:
 def event_ends(data: bytes | bytearray, searched: int = 0) -> Iterator[int]:
     """Where events end in a body's bytes, behind their blank lines; up to `searched` none does.
 
-    Of a CR at the very end nobody knows yet whether it is half of a CRLF.
+    A CR at the very end may be half of a CRLF: whether the event ends behind it is known with the next byte.
     """
     for blank in _BLANK_LINE.finditer(data, searched, len(data) - (data[-1:] == b"\r")):
         yield blank.end()
+
+
+def _certain_end(data: bytes | bytearray) -> int:
+    """Up to where the ends of lines are known.
+
+    A CR at the very end may be half of a CRLF, and its LF may make no second line end. Behind another line end it
+    makes a blank line in either case.
+    """
+    return len(data) - (data[-1:] == b"\r" and data[-2:-1] not in (b"\r", b"\n"))
 
 
 def event_data(event: bytes) -> bytes | None:

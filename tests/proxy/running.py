@@ -10,7 +10,7 @@ from on_loop import until
 from scripted_engine import Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Admission, Capture, Fleet, Proxy, bind
+from imaxproxy.proxy import Admission, AskUsage, Capture, Fleet, Proxy, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -95,13 +95,16 @@ class Running:
 
 @asynccontextmanager
 async def proxied(
-    script: Script, admission: Admission | None = None, capture: Capture | None = None
+    script: Script,
+    admission: Admission | None = None,
+    usage: AskUsage | None = None,
+    capture: Capture | None = None,
 ) -> AsyncIterator[Running]:
     """A proxy in front of a scripted engine."""
     exchanges: list[Exchange] = []
     async with ScriptedEngine(script) as engine:
         fleet = Fleet([BaseUrl.parse(engine.url, "--upstream")])
-        proxy = Proxy(fleet, exchanges.append, admission=admission, capture=capture)
+        proxy = Proxy(fleet, exchanges.append, admission=admission, usage=usage, capture=capture)
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
         running = Running(proxy, fleet, engine, door.getsockname()[1], exchanges)

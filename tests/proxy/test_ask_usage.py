@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from imaxproxy.proxy.ask_usage import Asked, AskUsage, ask_usage
+from imaxproxy.proxy.json_edit import TOKEN_LIMIT
 
 CHAT = "/v1/chat/completions"
 FINAL, CONTINUOUS = AskUsage.FINAL, AskUsage.CONTINUOUS
@@ -13,14 +14,14 @@ FINAL, CONTINUOUS = AskUsage.FINAL, AskUsage.CONTINUOUS
 @pytest.mark.parametrize(
     ("body", "wanted", "expected"),
     [
-        (b'{"stream":true}', FINAL, b'{"stream_options":{"include_usage":true},"stream":true}'),
-        (b' {\n "stream": true }', FINAL, b' {"stream_options":{"include_usage":true},\n "stream": true }'),
+        (b'{"stream":true}', FINAL, b'{"stream":true,"stream_options":{"include_usage":true}}'),
+        (b' {\n "stream": true }\n', FINAL, b' {\n "stream": true ,"stream_options":{"include_usage":true}}\n'),
         (b'{"stream":true,"stream_options":null}', FINAL, b'{"stream":true,"stream_options":{"include_usage":true}}'),
         (b'{"stream_options":{},"stream":true}', FINAL, b'{"stream_options":{"include_usage":true},"stream":true}'),
         (
             b'{"stream_options" : { "x" : 1 },"stream":true}',
             FINAL,
-            b'{"stream_options" : {"include_usage":true, "x" : 1 },"stream":true}',
+            b'{"stream_options" : { "x" : 1 ,"include_usage":true},"stream":true}',
         ),
         (
             b'{"stream_options":{"include_usage" : false , "x":1},"stream":true}',
@@ -30,17 +31,17 @@ FINAL, CONTINUOUS = AskUsage.FINAL, AskUsage.CONTINUOUS
         (
             b'{"stream_options":{"include_usage":null},"stream":true}',
             CONTINUOUS,
-            b'{"stream_options":{"continuous_usage_stats":true,"include_usage":true},"stream":true}',
+            b'{"stream_options":{"include_usage":true,"continuous_usage_stats":true},"stream":true}',
         ),
         (
             b'{"stream_options":{"include_usage":true},"stream":true}',
             CONTINUOUS,
-            b'{"stream_options":{"continuous_usage_stats":true,"include_usage":true},"stream":true}',
+            b'{"stream_options":{"include_usage":true,"continuous_usage_stats":true},"stream":true}',
         ),
         (
             b'{"stream":true}',
             CONTINUOUS,
-            b'{"stream_options":{"include_usage":true,"continuous_usage_stats":true},"stream":true}',
+            b'{"stream":true,"stream_options":{"include_usage":true,"continuous_usage_stats":true}}',
         ),
         # twins: parsers keep the last
         (
@@ -52,14 +53,14 @@ FINAL, CONTINUOUS = AskUsage.FINAL, AskUsage.CONTINUOUS
         (
             b'{"seed":123456789012345678901234567890,"t":1.0e0,"m":"\\u00e9\\/","a":1,"a":2,"stream":true}',
             FINAL,
-            b'{"stream_options":{"include_usage":true},"seed":123456789012345678901234567890,"t":1.0e0,'
-            b'"m":"\\u00e9\\/","a":1,"a":2,"stream":true}',
+            b'{"seed":123456789012345678901234567890,"t":1.0e0,"m":"\\u00e9\\/","a":1,"a":2,"stream":true,'
+            b'"stream_options":{"include_usage":true}}',
         ),
         (
             b'{"messages":[{"content":"\\"stream_options\\":{} {[,:"}],"stream":true}',
             FINAL,
-            b'{"stream_options":{"include_usage":true},"messages":[{"content":"\\"stream_options\\":{} {[,:"}],'
-            b'"stream":true}',
+            b'{"messages":[{"content":"\\"stream_options\\":{} {[,:"}],"stream":true,'
+            b'"stream_options":{"include_usage":true}}',
         ),
     ],
 )
@@ -85,6 +86,13 @@ def test_no_byte_changes_that_need_not(body: bytes, wanted: AskUsage, expected: 
 )
 def test_what_is_no_stream_or_no_request_stays(body: bytes) -> None:
     assert ask_usage(CHAT, body, CONTINUOUS) == Asked(body)
+
+
+def test_options_behind_too_many_brackets_stay() -> None:
+    body = b'{"x":[' + b"[]," * TOKEN_LIMIT + b'[]],"stream":true,"stream_options":{"include_usage":%b}}'
+    for said in (True, False):
+        unread = body % str(said).lower().encode()
+        assert ask_usage(CHAT, unread, CONTINUOUS) == Asked(unread, usage=said)
 
 
 def test_what_was_changed_is_named() -> None:

@@ -1,9 +1,12 @@
 import hashlib
+import random
 import re
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from wire.fuzzing import cuts, long, mutated, quick
 from wire.streams import Recorded, chunk, cut, names
 
 from imaxproxy.proxy.usage_strip import EventStrip, UsageStrip
@@ -17,6 +20,7 @@ PAIRS = [
     for asked in ("usage", "contusage")
     if {f"{engine}-{api}-stream", f"{engine}-{api}-stream-{asked}"} <= set(names())
 ]
+NUMBERS = st.integers(0, 2**32)
 _TEXT = re.compile(rb'"(content|reasoning_content|text)":"(?:[^"\\]|\\.)+"')
 _ID = re.compile(rb'"id":"[^"]*"')
 _NUMBER = re.compile(rb"(?<=[:,\[])\d+(\.\d+)?\b")
@@ -101,7 +105,7 @@ def test_framing_changes_nothing(asked: str, framing: str) -> None:
 def test_cut_at_every_byte(asked: str, framing: str) -> None:
     recorded = Recorded.load(asked)
     raw, expected = recorded.bytes(framing), stripped(asked)
-    for place in range(len(raw)):
+    for place in range(0, len(raw), 3 if framing == "odd" else 1):  # whose chunks are of 7 bytes
         assert payload(through(cut(raw, [place]), Chunked())) == expected, place
     assert payload(through(cut(raw, range(len(raw))), Chunked())) == expected
 
@@ -117,6 +121,33 @@ def test_cut_anywhere(data: st.DataObject) -> None:
     of_length = through(cut(recorded.body, places), Length(len(recorded.body)))
     assert payload(of_length) == stripped(recorded.name)  # what shrinks has no length: it comes in chunks
     assert through(cut(recorded.body, places), UntilClose()) == stripped(recorded.name)
+
+
+def check(recorded: Recorded, framing: str, number: int) -> None:
+    """Broken or not: each cut gives the client the same payload, and all of it where nothing was asked."""
+    dice = random.Random(number)
+    ends = dice.choice((b"\n", b"\n", b"\n", b"\r\n"))
+    recorded = replace(recorded, body=mutated(recorded.body.replace(b"\n", ends), dice))
+    expected = through([recorded.body], UntilClose())
+    raw = recorded.bytes(framing)
+    for reads in cuts(raw, dice):
+        assert payload(through(reads, Chunked())) == expected, reads
+        assert payload(through(reads, Chunked(), final=False, continuous=False)) == recorded.body, reads
+    of_length = through(cut(recorded.body, [dice.randrange(9999)]), Length(len(recorded.body)))
+    assert payload(of_length) == expected or not recorded.body
+
+
+@quick
+@given(st.sampled_from(sorted({asked for _, asked in PAIRS})), st.sampled_from(["event", "three", "odd"]), NUMBERS)
+def test_broken_streams_too(name: str, framing: str, number: int) -> None:
+    check(Recorded.load(name), framing, number)
+
+
+@pytest.mark.slow
+@long(4)
+@given(st.sampled_from(sorted({asked for _, asked in PAIRS})), st.sampled_from(["event", "three", "odd"]), NUMBERS)
+def test_broken_streams_250_000_times(name: str, framing: str, number: int) -> None:
+    check(Recorded.load(name), framing, number)
 
 
 def test_nothing_waits_but_an_end() -> None:

@@ -35,6 +35,8 @@ class Recorded:
     headers: tuple[bytes, ...]
     body: bytes
     aborted: bool
+    request: bytes = b"{}"
+    """The body of the request."""
 
     @classmethod
     def load(cls, name: str) -> "Recorded":
@@ -52,7 +54,10 @@ class Recorded:
         streamed = any(b"text/event-stream" in header for header in headers)
         pieces = [_LINE.fullmatch(line).group(1) + b"\n" for line in body_lines] if streamed else body_lines
         body = b"".join(pieces)
-        return cls(name, path, status, tuple(headers), body if streamed else body[:-1], b"# CLIENT ABORTS" in data)
+        body = body if streamed else body[:-1]
+        asked = next((line for line in lines[:start] if line.startswith(b"# request-body: ")), b"")
+        request = asked.removeprefix(b"# request-body: ").removesuffix(b"\n")
+        return cls(name, path, status, tuple(headers), body, b"# CLIENT ABORTS" in data, request)
 
     @property
     def streamed(self) -> bool:

@@ -83,6 +83,20 @@ def test_the_fast_way_says_the_same_cut_at_every_byte(name: str, batch: int) -> 
         assert receive(recorded, "event", reads, batch) == slowly(recorded, "event", reads, batch), place
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_long_reads_cut_anywhere_say_the_same(data: st.DataObject) -> None:
+    """A stream at full speed: hundreds of events a read, of which the first and the last are torn."""
+    recorded = Recorded.load(data.draw(st.sampled_from(PLAIN)))
+    chunks = recorded.chunks("event")
+    raw = b"".join(chunks[:3] + chunks[3:4] * 300 + chunks[3:])
+    places = data.draw(st.sets(st.integers(0, len(raw)), max_size=8))
+    reads = cut(raw, places)
+    found = receive(recorded, "event", reads, batch=1)
+    assert found == slowly(recorded, "event", reads, batch=1)
+    assert facts(found) == facts(receive(recorded, "event", cut(raw, range(0, len(raw), 200))))
+
+
 @settings(max_examples=150, deadline=None)
 @given(st.data())
 def test_the_fast_way_says_the_same_cut_anywhere(data: st.DataObject) -> None:

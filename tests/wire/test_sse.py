@@ -71,6 +71,20 @@ def test_half_an_event_is_held() -> None:
     assert splitter.empty
 
 
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_an_event_is_over_with_its_last_byte(end: bytes) -> None:
+    """A CR that may be half of a CRLF holds nothing back where a blank line is certain."""
+    splitter = EventSplitter()
+    for _ in range(3):
+        assert splitter.feed(b"data: 1" + end + end) == [b"data: 1"]
+        assert splitter.empty
+    for piece in (b"data: 2\r\n\r", b"", b"\n"):
+        assert splitter.feed(piece) == ([b"data: 2"] if b"2" in piece else [])
+        assert splitter.empty
+    assert splitter.feed(b"data: 3\r") == []
+    assert splitter.feed(b"\ndata: 4\r\n\r\n") == [b"data: 3\r\ndata: 4"]
+
+
 def test_an_event_past_the_limit_is_an_error() -> None:
     splitter = EventSplitter(limit_bytes=10)
     assert splitter.feed(b"data: 1234567890\n\n") == [b"data: 1234567890"]  # whole: nothing is held
