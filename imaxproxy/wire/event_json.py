@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 
 
-def load_json(data: bytes) -> Any:  # noqa: ANN401 (it is what the engine sent)
+def load_json(data: bytes | bytearray) -> Any:  # noqa: ANN401 (it is what the engine sent)
     """Raises orjson.JSONDecodeError.
 
     An engine that cuts a character in half may send `"\\ud83d"`, which no UTF-8 can hold and orjson refuses: it is

@@ -7,12 +7,13 @@ those that are so large that holding a batch of them would cost memory.
 
 from array import array
 from bisect import bisect_left
+from collections.abc import Iterable
 from itertools import accumulate, cycle
 
 import orjson
 
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Timeline, Usage, mark
+from imaxproxy.metrics import TOOL, Ask, CountedBy, Exchange, Flag, Outcome, Timeline, Usage, mark
 from imaxproxy.wire.apportion import apportion
 from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
 from imaxproxy.wire.encoding import Decode, decode_of
@@ -417,5 +418,11 @@ class Reception:
             tokens, counted_by = apportion(output_tokens, self._chars), CountedBy.USAGE
         else:
             tokens = [0] * len(times_ns)
-        marks = [mark(kind, count) for kind, count in zip(kinds, tokens, strict=True)]
-        return Timeline(times_ns, marks, counted=counted_by is not CountedBy.EVENTS), counted_by
+        return Timeline(times_ns, _marks(kinds, tokens), counted=counted_by is not CountedBy.EVENTS), counted_by
+
+
+def _marks(kinds: bytearray, tokens: list[int]) -> Iterable[int]:
+    """The mark of each event. Where all hold the same small number, nearly always 1, C makes them."""
+    if tokens and mark(TOOL, tokens[0]) < 256 and tokens.count(tokens[0]) == len(tokens):
+        return iter(kinds.translate(bytes(mark(kind, tokens[0]) % 256 for kind in range(256))))
+    return map(mark, kinds, tokens)
