@@ -1,13 +1,13 @@
 """Recording what was asked, for a replay: `shape` without any text, `full` with bodies but without keys.
 
-Nothing here is on an event's way. What a request costs comes after its exchange has ended, in slices between which the
-event loop goes on with the streams.
+Nothing here is on an event's way. What a request costs comes after its exchange has ended; for a long prompt in slices
+between which the event loop goes on with the streams.
 """
 
 import asyncio
 import traceback
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,13 @@ from imaxproxy.proxy.redact import redacted, secrets_of, shown_headers
 from imaxproxy.wire import DIALECTS, Reception
 
 RowSink = Callable[[dict[str, Any]], None]
+SHORT_BODY_BYTES = 16 << 10
+"""Recorded at once, in less than 0.1 ms. Were they to wait, they would gather faster than they are taken in turn."""
 MOST_BODY_BYTES = 4 << 20
 """A longer body is not read: parsing it would hold up every stream for more than 1 ms."""
 MOST_WAITING_BYTES = 64 << 20
 """Of bodies whose turn is yet to come. Past that a row goes without its prompt."""
+_WORDS = ("request_id", "model", "tags")
 _SESSION_HEADER = "x-session-id"
 _SESSION_MEMBER = "session_id"
 
@@ -43,7 +46,7 @@ class CaptureSettings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Ended:
     call: Call
     exchange: Exchange
     reception: Reception | None
@@ -56,7 +59,7 @@ class Capture:
         self.full = settings.full
         self._clock, self._sink = settings.clock, sink
         self._hasher = BlockHasher(settings.salt)
-        self._waiting: deque[_Waiting] = deque()
+        self._waiting: deque[_Ended] = deque()
         self._waiting_bytes = 0
         self._writer: asyncio.Task[None] | None = None
         self.lost = 0
@@ -69,59 +72,68 @@ class Capture:
         """Record an exchange that has ended. Paths that are only passed through are not recorded."""
         if exchange.ask.dialect is None:
             return
-        self._waiting.append(_Waiting(call, exchange, reception if self.full else None))
+        ended = _Ended(call, exchange, reception if self.full else None)
+        if len(call.body) <= SHORT_BODY_BYTES:
+            deque(self._steps(ended), maxlen=0)
+            return
+        self._waiting.append(ended)
         self._waiting_bytes += len(call.body)
         if self._writer is None or self._writer.done():
-            self._writer = asyncio.get_running_loop().create_task(self._write())
+            self._writer = asyncio.get_running_loop().create_task(self._write_waiting())
 
     async def close(self) -> None:
         """Write what still waits."""
         if self._writer is not None:
             await self._writer
 
-    async def _write(self) -> None:
+    async def _write_waiting(self) -> None:
         while self._waiting:
             busy = self._waiting_bytes > MOST_WAITING_BYTES
-            next_ = self._waiting.popleft()
-            self._waiting_bytes -= len(next_.call.body)
-            try:
-                await self._write_one(next_, busy=busy)
-            except Exception:  # the relay and the journal must not suffer; `lost` tells of it, and stderr once
-                self.lost += 1
-                if self.lost == 1:
-                    traceback.print_exc()
+            ended = self._waiting.popleft()
+            self._waiting_bytes -= len(ended.call.body)
+            for _ in self._steps(ended, busy=busy):
+                await asyncio.sleep(0)
 
-    async def _write_one(self, waiting: _Waiting, *, busy: bool) -> None:
-        call = waiting.call
-        prompt = "too busy" if busy else await self._prompt(call)
+    def _steps(self, ended: _Ended, *, busy: bool = False) -> Iterator[None]:
+        """Write a row; between steps others may have their turn."""
+        try:
+            yield from self._write(ended, busy=busy)
+        except Exception:  # the relay and the journal must not suffer; `lost` tells of it, and stderr once
+            self.lost += 1
+            if self.lost == 1:
+                traceback.print_exc()
+
+    def _write(self, ended: _Ended, *, busy: bool) -> Iterator[None]:
+        prompt = "too busy" if busy else (yield from self._prompt(ended.call))
         if isinstance(prompt, str):
-            row = captured(waiting.exchange, None, self._clock)
+            row = captured(ended.exchange, None, self._clock)
             row["recorded"]["prompt_unread"] = prompt
         else:
-            row = captured(waiting.exchange, prompt, self._clock)
+            row = captured(ended.exchange, prompt, self._clock)
             if self.full:
-                self._add_text(row, waiting, prompt.body)
-        self._sink(redacted(row, secrets_of(call)))
+                self._add_text(row, ended, prompt.body)
+        secrets = secrets_of(ended.call)
+        self._sink(redacted(row, secrets) if self.full else _shape_redacted(row, secrets))
 
-    def _add_text(self, row: dict[str, Any], waiting: _Waiting, body: dict[str, Any]) -> None:
-        path = waiting.exchange.ask.path
+    def _add_text(self, row: dict[str, Any], ended: _Ended, body: dict[str, Any]) -> None:
+        path = ended.exchange.ask.path
         body.setdefault("stream", False)  # what a body that leaves it out means; a replay would have it otherwise
-        row |= {"url": path, "headers": shown_headers(waiting.call), "body": body}
-        if waiting.reception is not None and (answer := answer_text(waiting.reception, DIALECTS[path])) is not None:
+        row |= {"url": path, "headers": shown_headers(ended.call), "body": body}
+        if ended.reception is not None and (answer := answer_text(ended.reception, DIALECTS[path])) is not None:
             row["recorded"]["response"] = answer
 
-    async def _prompt(self, call: Call) -> Prompt | str:
+    def _prompt(self, call: Call) -> Generator[None, None, Prompt | str]:
         """What is asked, or why that is not known."""
         if len(call.body) > MOST_BODY_BYTES:
             return f"over {MOST_BODY_BYTES >> 20} MiB"
         body = _object(call.body)
-        await asyncio.sleep(0)
+        yield
         asked = prompt_text(body)
         if asked is None:
             return "unknown form"
         text, blocks = asked.text.encode(), b""
         for digests in self._hasher.slices(text):
-            await asyncio.sleep(0)
+            yield
             blocks += digests
         said = call.request.headers.get(_SESSION_HEADER) or body.get(_SESSION_MEMBER)
         if said:
@@ -130,6 +142,14 @@ class Capture:
             )
         opening = asked.text[: asked.opening_chars].encode()
         return Prompt(body, self._hasher.name_of(opening, blocks), asked.turn, len(text), blocks)
+
+
+def _shape_redacted(row: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
+    """Only these hold words of the client's or the engine's; a look at all of a row costs as much as making it."""
+    if secrets:
+        row |= {name: redacted(row[name], secrets) for name in _WORDS}
+        row["recorded"] = redacted(row["recorded"], secrets)
+    return row
 
 
 def _object(body: bytes) -> dict[str, Any]:

@@ -180,10 +180,8 @@ class Reception:
         """All that came of it, plain; None where nobody asked for that, or it was too long. Raises WireError."""
         if self._kept is None:
             return None
-        body, decode = (
-            self._head.framing("POST").feed(bytes(self._kept)),
-            decode_of(self._head.header(b"content-encoding")),
-        )
+        body = self._head.framing("POST").feed(bytes(self._kept))
+        decode = decode_of(self._head.header(b"content-encoding"))
         return body if decode is None else decode(body)
 
     def at_eof(self, *, reset: bool) -> WireError | None:

@@ -125,6 +125,30 @@ def test_a_killed_worker_is_replaced_and_what_it_journalled_counts(command: Comm
     assert stop(serving)["requests"]["completed"] == 80
 
 
+def test_a_worker_killed_under_load_costs_its_streams_and_no_more(command: Command, start_engine: StartEngine) -> None:
+    serving = start(command, start_engine(answering(*whole_stream(3))))
+    url = serving.url()
+    load = Load(url)
+
+    def kill_thrice() -> None:
+        for death in range(3):
+            asked = load.answers.total() + 50
+            until(lambda asked=asked: load.answers.total() > asked, "some load")
+            number, pid = min(serving_workers(url).items())
+            os.kill(pid, signal.SIGKILL)
+            serving.says(f"worker {number} died")
+            until(lambda death=death: max(serving_workers(url)) == death + 2, "another worker")
+
+    asyncio.run(load.run_while(kill_thrice))
+    until(lambda: not stats_of(url)["in_flight"], "the last exchange to end")
+    live, rows = stats_of(url)["requests"], journalled(command, 5)
+    summary = stop(serving)["requests"]
+    assert live["sent"] == summary["sent"] == rows  # every line once, the dead workers' too
+    clients = 8
+    assert load.answers.total() - load.answers["whole"] <= 3 * clients
+    assert abs(summary["completed"] - load.answers["whole"]) <= 3 * clients
+
+
 def test_a_constant_load_sees_no_failure_over_restarts(command: Command, start_engine: StartEngine) -> None:
     serving = start(command, start_engine(answering(*whole_stream(3))))
     url = serving.url()

@@ -222,6 +222,7 @@ async def test_a_capture_that_fails_takes_nothing_else_with_it(capsys: pytest.Ca
 @on_loop
 async def test_bodies_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imaxproxy.proxy.capture.MOST_WAITING_BYTES", 150)
+    monkeypatch.setattr("imaxproxy.proxy.capture.SHORT_BODY_BYTES", 0)
     async with capturing(answering(*whole_stream(1))) as (running, rows, capture):
         body = json.dumps(ASKED).encode()
         await ask(running, body)
