@@ -21,6 +21,9 @@ class Board(Protocol):
 
     def add(self, exchange: Exchange) -> None: ...
 
+    def merge(self, totals: Totals) -> None:
+        """Add what was counted elsewhere."""
+
     async def page(self, name: str) -> bytes:
         """One of `PAGES`, of the whole proxy. Raises WireError when the figures cannot be had."""
 
@@ -39,6 +42,9 @@ class LocalBoard:
 
     def add(self, exchange: Exchange) -> None:
         self.totals.add(exchange)
+
+    def merge(self, totals: Totals) -> None:
+        self.totals.merge(totals)
 
     async def page(self, name: str) -> bytes:
         self.totals.take_refused(self._refused)

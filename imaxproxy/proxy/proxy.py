@@ -14,12 +14,13 @@ from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, Exchange, Outcome
 from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
+from imaxproxy.proxy.beside import beside
 from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.capture import Capture
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import Front
-from imaxproxy.proxy.merged import Gauges
+from imaxproxy.proxy.merged import Gauges, Totals
 from imaxproxy.proxy.models import MODELS_PATH
 from imaxproxy.proxy.models_page import ModelsPage
 from imaxproxy.proxy.own_pages import OwnPages
@@ -33,7 +34,10 @@ from imaxproxy.proxy.upstream import Attempt
 from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, Reception, keyless
 
 Sink = Callable[[Exchange], None]
+"""May be called in another thread, for a very long answer."""
 CLIENT_LEFT = WireError("client_left", "the client closed its connection")
+LONG_ANSWER_EVENTS = 20_000
+"""From here on a thread makes the record: 6 ms at a stretch would show in the delays of others."""
 _RETIRED_LOOK_S = 0.05
 STOPPED = WireError("stopped", "the proxy was stopped")
 
@@ -160,9 +164,9 @@ class Proxy:
         ask, relay, question = self._prepare(call, attempt)
         answered, dropped = await self._put(attempt, call, question)
         ask = replace(ask, sent_ns=answered.sent_ns, connect_ns=attempt.connect_ns, retried=attempt.retried)
-        self._note(call, keyless(_exchange(ask, answered), question.data), answered.reception)
+        left = await self._record(call, ask, answered, question.data)
         self._fleet.finish(attempt, answered)
-        if dropped:
+        if dropped or left:
             raise asyncio.CancelledError
         relay.finish()
         if relay.status is None:
@@ -225,6 +229,29 @@ class Proxy:
     def _gauges(self) -> Gauges:
         upstreams = {each.name: each.state() for each in self._fleet.upstreams}
         return Gauges(self._in_flight, len(self._front.connections), upstreams)
+
+    async def _record(self, call: Call, ask: Ask, answered: Answered, request: bytes) -> bool:
+        """Make the Exchange of an answer and note it. True when the client left meanwhile.
+
+        That takes 0.3 us an event, so a very long answer is closed, journalled and counted in a thread.
+        """
+        reception = answered.reception
+        if reception is None or reception.token_events < LONG_ANSWER_EVENTS:
+            self._note(call, keyless(_exchange(ask, answered), request), reception)
+            return False
+
+        def closed() -> tuple[Exchange, Totals]:
+            exchange, totals = keyless(_exchange(ask, answered), request), Totals()
+            self._sink(exchange)
+            totals.add(exchange)
+            return exchange, totals
+
+        (exchange, totals), left = await beside(closed)
+        self._done += 1
+        self._board.merge(totals)
+        if self._capture is not None:
+            self._capture.add(call, exchange, reception)
+        return left
 
     def _note(self, call: Call, exchange: Exchange, reception: Reception | None = None) -> None:
         self._done += 1

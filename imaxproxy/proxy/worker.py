@@ -44,6 +44,9 @@ class WorkerBoard:
     def add(self, exchange: Exchange) -> None:
         self._totals.add(exchange)
 
+    def merge(self, totals: Totals) -> None:
+        self._totals.merge(totals)
+
     def add_health(self, sample: HealthSample) -> None:
         self._totals.add_health(sample)
 

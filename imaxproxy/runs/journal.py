@@ -7,6 +7,7 @@ events] with kind r (reasoning), c (answer), t (tool).
 """
 
 import os
+import threading
 from array import array
 from collections.abc import Iterator
 from contextlib import suppress
@@ -46,6 +47,7 @@ class Appender:
     def __init__(self, path: Path) -> None:
         self._fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         self._end = os.fstat(self._fd).st_size
+        self._lock = threading.Lock()  # the row of a very long answer is written by a thread
         self.lost = 0
         """Lines that could not be written (disk full): the run goes on, and says so."""
 
@@ -55,6 +57,10 @@ class Appender:
 
     def append(self, row: dict[str, Any]) -> None:
         line = _line(row)
+        with self._lock:
+            self._write(line)
+
+    def _write(self, line: bytes) -> None:
         written = 0
         try:
             while written < len(line):
