@@ -454,7 +454,7 @@ def test_windows_by_flags_and_slices(command: Command, tmp_path: Path) -> None:
 
 
 def test_repeats_are_runs_of_one_schedule_with_an_interval(command: Command, trace: Path) -> None:
-    flags = ("--rate", 200, "--repeat", 3, "--out", "run")
+    flags = ("--rate", 200, "--repeat", 3, "--warmup", 0, "--cooldown", 0, "--out", "run")
     done = command.run("replay", trace, *SIMULATED, *flags, "--json").check(0)
     assert (done.json["runs"], done.json["simulated"]) == (["repeat-1", "repeat-2", "repeat-3"], True)
     summaries = [
