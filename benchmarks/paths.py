@@ -1,7 +1,9 @@
 """Where the benchmarks keep what they build, download and write; all of it is ignored by git."""
 
 import os
+import shutil
 import socket
+import subprocess
 import sys
 from pathlib import Path
 
@@ -23,6 +25,16 @@ def imaxproxy() -> str:
         if os.access(path, os.X_OK):
             return str(path)
     raise Unavailable("no imaxproxy command found; install the package or set IMAXPROXY")
+
+
+def installed(command: str, package: str) -> str:
+    """The command, its Debian package installed if it is missing. Raises Unavailable when that cannot be."""
+    if not shutil.which(command):
+        install = ["apt-get", "install", "-y", "--no-install-recommends", package]
+        done = subprocess.run(install, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise Unavailable(f"apt-get install {package}: {done.stderr.strip().splitlines()[-1:]}")
+    return command
 
 
 def free_port() -> int:

@@ -2,13 +2,12 @@
 
 import json
 import re
-import shutil
 import subprocess
 from pathlib import Path
 from typing import Protocol
 
 from benchmarks.gateways import BareRelay, LiteLlm, Smg
-from benchmarks.paths import Unavailable, free_port, imaxproxy
+from benchmarks.paths import Unavailable, free_port, imaxproxy, installed
 from benchmarks.process import Child
 from benchmarks.truth import Figures
 
@@ -67,12 +66,8 @@ class Nginx:
     most_streams = None
 
     def version(self) -> str:
-        if not shutil.which("nginx"):
-            install = ["apt-get", "install", "-y", "--no-install-recommends", "nginx-light"]
-            done = subprocess.run(install, capture_output=True, text=True, check=False)
-            if done.returncode:
-                raise Unavailable(f"apt-get install nginx-light: {done.stderr.strip().splitlines()[-1:]}")
-        text = subprocess.run(["nginx", "-v"], capture_output=True, text=True, check=True).stderr
+        command = [installed("nginx", "nginx-light"), "-v"]
+        text = subprocess.run(command, capture_output=True, text=True, check=True).stderr
         return text.strip().rpartition("/")[2]
 
     def start(self, core: int, upstream: str, folder: Path) -> tuple[Child, int]:

@@ -1,13 +1,11 @@
 """Small requests without streaming: wrk -> proxy -> nginx's fixed answer, the proxy alone on its core."""
 
 import re
-import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.cpu import cores, tree_cpu_s
-from benchmarks.paths import Unavailable, free_port
+from benchmarks.paths import Unavailable, free_port, installed
 from benchmarks.process import Child
 from benchmarks.proxies import Proxy
 
@@ -54,16 +52,6 @@ class Rate:
     bad: int  # not 2xx, or no answer
 
 
-def wrk() -> str:
-    """The load client. Raises Unavailable when it cannot be had."""
-    if not shutil.which("wrk"):
-        install = ["apt-get", "install", "-y", "--no-install-recommends", "wrk"]
-        done = subprocess.run(install, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise Unavailable(f"apt-get install wrk: {done.stderr.strip().splitlines()[-1:]}")
-    return "wrk"
-
-
 def rate(proxy: Proxy, connections: int, seconds: float, folder: Path) -> Rate:
     port = free_port()
     config = folder / "engine.conf"
@@ -88,7 +76,7 @@ def asked(port: int, connections: int, seconds: float, folder: Path) -> str:
     script = folder / "request.lua"
     script.write_text(REQUEST)
     flags = ["-t", 1, "-c", connections, "-d", f"{seconds:.0f}s", "--latency", "-s", script]
-    command = [wrk(), *flags, f"http://127.0.0.1:{port}{PATH}"]
+    command = [installed("wrk", "wrk"), *flags, f"http://127.0.0.1:{port}{PATH}"]
     return Child(cores()[2], command, folder / "wrk.log").wait(30 + 3 * seconds).output
 
 

@@ -9,7 +9,7 @@ from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
-from imaxproxy.traces.prompt import Fit, Prompts
+from imaxproxy.traces.prompt import Prompts
 from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, within
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
@@ -42,7 +42,6 @@ __all__ = [
     "Endpoint",
     "Envelope",
     "FirstTurns",
-    "Fit",
     "ForceOutput",
     "FromZero",
     "Gamma",

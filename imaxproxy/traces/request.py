@@ -47,14 +47,14 @@ def build_request(
     if row.method not in (None, "POST"):
         raise UsageError(f"request {row.request_id}: method {row.method} cannot be replayed; leave out all but POST")
     path, content = _content(row, endpoint, prompts, history)
-    body = {**content, "model": model}
-    _ask_for_stream(body)
+    path, body = _path_of(row) or path, {**content, "model": model}
+    _ask_for_stream(body, path)
     _ask_for_length(body, row)
     if row.priority is not None:
         body["priority"] = row.priority
     body.update(row.extra)
     return Request(
-        path=_path_of(row) or path,
+        path=path,
         body=orjson.dumps(body),
         request_id=row.request_id,
         input_tokens=len(row.prompt) if isinstance(row.prompt, tuple) else row.input_length,
@@ -96,9 +96,12 @@ def _tools(tools: tuple[Json, ...]) -> Json:
     return {"tools": tools} if tools else {}
 
 
-def _ask_for_stream(body: Json) -> None:
-    """Without a stream there is nothing to stamp; without usage, no count of tokens. A recorded body may say no."""
-    if body.setdefault("stream", True):
+def _ask_for_stream(body: Json, path: str) -> None:
+    """Without a stream there is nothing to stamp; without usage, no count of tokens. A recorded body may say no.
+
+    Other APIs (responses, messages) tell usage unasked, and may refuse an option that they do not know.
+    """
+    if body.setdefault("stream", True) and path.endswith("/completions"):
         body.setdefault("stream_options", {"include_usage": True})
 
 

@@ -88,6 +88,13 @@ def test_a_batch_row_keeps_its_body_but_not_its_model() -> None:
     assert body == row.body | {"model": "m", "stream": True, "stream_options": {"include_usage": True}}
 
 
+@pytest.mark.parametrize("path", ["/v1/responses", "/v1/messages"])
+def test_usage_is_asked_for_only_where_that_is_an_option(path: str) -> None:
+    request, body = build(TraceRow("1", url=path, body={"input": "hi"}))
+    assert (request.path, body["stream"]) == (path, True)
+    assert "stream_options" not in body
+
+
 def test_a_body_may_refuse_to_stream() -> None:
     _, body = build(TraceRow("1", body={"messages": [], "stream": False}))
     assert body["stream"] is False

@@ -4,9 +4,8 @@ import pytest
 import tokenizers
 
 from imaxproxy.errors import UsageError
-from imaxproxy.traces import Prompts, TraceRow
-from imaxproxy.traces.prompt import shipped_words
-from imaxproxy.traces.tokenizer import CountTokens, fitting_words, load_tokenizer
+from imaxproxy.traces import TraceRow
+from imaxproxy.traces.tokenizer import CountTokens, load_tokenizer
 
 
 def saved(folder: Path, words: tuple[str, ...]) -> Path:
@@ -16,12 +15,6 @@ def saved(folder: Path, words: tuple[str, ...]) -> Path:
     tokenizer.pre_tokenizer = tokenizers.pre_tokenizers.Whitespace()
     tokenizer.save(str(folder / "tokenizer.json"))
     return folder
-
-
-def test_prompts_of_words_that_fit_are_exact(tmp_path: Path) -> None:
-    tokenizer = load_tokenizer(saved(tmp_path, shipped_words()[:400]))
-    prompts = Prompts(0, words=fitting_words(tokenizer))
-    assert tokenizer.count(prompts.text(TraceRow("a", input_length=700))) == 700
 
 
 def test_counts_what_is_asked_and_keeps_what_the_file_says(tmp_path: Path) -> None:
