@@ -59,8 +59,9 @@ class PlayerProcess:
         """
         settings = replace(settings, worker=self.worker, start_fd=self._start_fd)
         for run in (lambda: self._feed(settings, feeder), lambda: self._listen(feeder, heard)):
-            self._threads.append(threading.Thread(target=run, daemon=True))
-            self._threads[-1].start()
+            thread = threading.Thread(target=run, daemon=True)
+            thread.start()
+            self._threads.append(thread)
 
     def start(self, zero_ns: int) -> None:
         """Tell it the schedule's zero."""
@@ -77,17 +78,22 @@ class PlayerProcess:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self._join()  # a pipe that is closed under a thread's hands is no end that it knows
         self._close_pipes()
 
     def close(self) -> int:
         """Wait for the end; the worker's exit code. Raises UsageError when a row in mid-trace could not be sent."""
         code = self._process.wait()
-        for thread in self._threads:
-            thread.join()
+        self._join()
         self._close_pipes()
         if self._feed_error is not None:
             raise self._feed_error
         return code
+
+    def _join(self) -> None:
+        """The worker has ended: so do both threads, at their pipes' ends."""
+        for thread in self._threads:
+            thread.join()
 
     def _close_pipes(self) -> None:
         with contextlib.suppress(BrokenPipeError):

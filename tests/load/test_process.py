@@ -1,5 +1,6 @@
 """The workers as their command sees them: child processes that never outlive their use."""
 
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -79,6 +80,16 @@ def test_a_row_in_mid_trace_that_cannot_be_sent_is_told_at_the_end(engine: Scrip
     with pytest.raises(UsageError, match="request b: no good"):
         crew.close()
     assert ids(tmp_path) == ["a"]
+
+
+def test_who_gives_up_in_mid_feed_hears_nothing_of_its_threads(engine: ScriptedEngine, tmp_path: Path) -> None:
+    """As a second Ctrl-C does: they write and read while the worker is killed."""
+    for number in range(4):
+        crew = Crew(WORKER, 1)
+        crew.feed(settings(engine, tmp_path), feeders([f"{number}-{row}" for row in range(20_000)]))
+        next(iter(crew.progress()))
+        crew.abandon()
+        assert not [thread for thread in threading.enumerate() if thread.daemon]
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
