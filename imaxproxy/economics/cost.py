@@ -13,7 +13,7 @@ from imaxproxy.economics.terms import Paid, Terms
 
 NOTE = (
     "Every GPU is paid for all the time, at this run's throughput. As in InferenceX the output (and the input) tokens "
-    "are each charged the full GPU, so these figures do not add up to the one for all tokens. Electricity is part of the "
+    "are each charged the full GPU, so these do not add up to the figure for all tokens. Electricity is part of the "
     "price, not on top of it."
 )
 

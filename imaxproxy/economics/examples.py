@@ -88,7 +88,7 @@ def nvidia_15x(
         ],
         verdict=(
             f"The ratio is gross revenue over capital. It holds if every token of a rack that is busy "
-            f"{utilisation:.0%} of {years:g} years sells at ${price_usd:.2f} a million, and nothing else costs anything."
+            f"{utilisation:.0%} of {years:g} years sells at ${price_usd:.2f} a million, and nothing else costs money."
         ),
     )
 
@@ -129,7 +129,7 @@ def two_cents(tokens_per_s_per_gpu: float = 30_000.0, utilisation: float = 1.0) 
             Assumption("counted tokens", 1.0, "share of all: input and output", None, _OURS),
         ],
         steps=steps,
-        verdict="Two cents is a price of total tokens, at about 30,000 tokens/s a GPU, at any of 2025's prices.",
+        verdict="Two cents is a price of total tokens, at about 30,000 a second and GPU, at any of 2025's prices.",
     )
 
 

@@ -1,6 +1,6 @@
 """What tokens bring in, and whether that pays: revenue, margin, return, break-even.
 
-Revenue as on InferenceX's fleet page (2026-09): input at one price, the cached part of it at another, output at a third.
+Revenue as on InferenceX's fleet page (2026-09): input at one price, its cached part at another, output at a third.
 """
 
 from dataclasses import asdict, dataclass
