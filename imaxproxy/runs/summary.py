@@ -57,7 +57,11 @@ def summarize(run: RunDirectory) -> dict[str, Any]:
     summary = _compose(manifest, tallies, rates, _health(run))
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
-        "window_method": {"warmup": _warmup_method(asked.trim), "settled": finder.settled},
+        "window_method": {
+            "warmup": _warmup_method(asked.trim),
+            "settled": finder.settled,
+            "backlog_growth_share": finder.backlog_growth_share,
+        },
         "timeslices": None if slices is None else slices.stats(),
     }
     write_json(run.summary, summary)
