@@ -98,8 +98,10 @@ class Load:
 
     def scheduled(self, trace: TraceRows, idle_cap: IdleCap | None = None) -> Scheduled:
         """The whole schedule, drawn from the seed and nothing else."""
-        drawn = self._drawn(self._rows(trace))
-        return drawn if idle_cap is None else idle_cap.capped(drawn)
+        rows = self._rows(trace)
+        if idle_cap is None:
+            return self._drawn(rows)
+        return idle_cap.gaps(self._drawn(idle_cap.waits(rows)))
 
     def _drawn(self, rows: Iterable[TraceRow]) -> Scheduled:
         envelope = None if self.envelope is None else envelope_of(self.envelope)

@@ -114,10 +114,10 @@ class Session:
     def _part(self, load: Load, salt: str, worker: int) -> "_Part":
         flags, engine = self._flags, self._engine
         live = flags["history"] == "live"
-        idle_cap = IdleCap(flags["max_idle_gap"]) if flags["max_idle_gap"] is not None else None
+        idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
         asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
-        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel, idle_cap)
+        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel)
         scheduled = load.scheduled(self._trace.rows(), idle_cap)
         part = Placement(flags["workers"]).part(scheduled, worker)
         return _Part(Feeder(part, maker.item, live=live), maker, idle_cap)
@@ -141,10 +141,8 @@ class _Part:
 
 def _played(parts: list[_Part]) -> dict[str, Any]:
     """What the load did to the trace, for the manifest."""
-    caps = [part.idle_cap for part in parts if part.idle_cap is not None]
-    cut_ns = max((cap.schedule_cut_ns for cap in caps), default=0) + sum(cap.wait_cut_ns for cap in caps)
     return {
-        "idle_cut_s": cut_ns / 1e9 if caps else None,
+        "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
         "live_turns": sum(part.maker.live_turns for part in parts),
         "answers_missing": sum(part.maker.answers_missing for part in parts),
     }

@@ -7,6 +7,7 @@ from imaxproxy.traces.file import trace_sha256
 from imaxproxy.traces.formats import FORMATS
 from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
+from imaxproxy.traces.idle import WaitCap
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
 from imaxproxy.traces.prompt import Prompts
@@ -62,6 +63,7 @@ __all__ = [
     "Steps",
     "Trace",
     "TraceRow",
+    "WaitCap",
     "Window",
     "Without",
     "arrivals_of",
