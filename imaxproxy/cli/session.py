@@ -21,7 +21,7 @@ from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel
 from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import LookAhead, Prompts, Trace, open_trace, trace_sha256
+from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, trace_sha256, unit_note
 from imaxproxy.wire import BaseUrl
 
 _HASHED_WITHIN_S = 0.3
@@ -35,7 +35,11 @@ class TraceFile:
     def __init__(self, path: Path, flags: dict[str, Any]) -> None:
         self.path = path
         self.open: Callable[[], Trace] = lambda: open_trace(
-            path, format=flags["format_"], skip_bad=flags["skip_bad"], limit=flags["limit"]
+            path,
+            format=flags["format_"],
+            skip_bad=flags["skip_bad"],
+            limit=flags["limit"],
+            time_unit=flags["time_unit"],
         )
         self._read = self.open()
         self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
@@ -55,6 +59,17 @@ class TraceFile:
         """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
         rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
         deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
+        if load.by_time and (odd := self._odd_unit()) is not None:
+            say(f"imaxproxy: {self.path}: {odd}")
+
+    def _odd_unit(self) -> str | None:
+        """A unit that cannot be right, as far as the rows in hand show it. A part may be short, but not too long."""
+        stamps_ms = [row.timestamp_ms for row in self._ahead.rows if row.timestamp_ms is not None]
+        span_s = (max(stamps_ms, default=0.0) - min(stamps_ms, default=0.0)) / 1000
+        if FORMATS[self._read.format].time_field is None or not span_s or not (self._ahead.whole or span_s > 1):
+            return None
+        unit = self._read.time_unit or FORMATS[self._read.format].time_unit
+        return unit_note(span_s, len(stamps_ms), unit)
 
     def rows(self) -> TraceRows:
         """A reading of its own, for one worker."""
