@@ -51,8 +51,8 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 
     Doubles the load until the SLO is missed, then halves the bracket. Each probe is a run of its own below --out, and
     plays the trace from its start, until --duration. At a rate that the engine does not keep up with, a probe has
-    missed, whatever its latencies were so far. Exit 1 when no load met the SLO, when the meter was the limit (with --strict
-    also when it does not believe its figures at the answer), or when probes ran out.
+    missed, whatever its latencies were so far. Exit 1 when no load met the SLO, when the meter was the limit, when
+    probes ran out, or (--strict) when the meter does not believe its figures at the answer.
     """
     choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()

@@ -160,4 +160,3 @@ def _notes(described: dict[str, Any]) -> list[str]:
         notes.append(f"{described['duplicate_request_ids']} rows repeat a request_id: compare cannot join them")
     notes += [f"left out: {count} {reason}" for reason, count in described["left_out"].items()]
     return notes
-

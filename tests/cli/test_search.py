@@ -55,7 +55,13 @@ def test_a_verdict_is_sure_where_its_interval_lies_on_one_side(good: int, judged
 
 
 def summary_of(
-    good: int, judged: int, *, met: bool, growth: float | None = 0.0, settled: bool | None = True, rate: float | None = 5
+    good: int,
+    judged: int,
+    *,
+    met: bool,
+    growth: float | None = 0.0,
+    settled: bool | None = True,
+    rate: float | None = 5,
 ) -> dict[str, Any]:
     part: dict[str, Any] = {"share": good / judged if judged else None, "needed_share": 0.99, "judged": judged}
     return {

@@ -1,5 +1,3 @@
-import pytest
-
 from imaxproxy.load import Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
 from imaxproxy.traces import Constant, Poisson, TraceRow, envelope_of
 

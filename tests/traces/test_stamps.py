@@ -35,7 +35,8 @@ def test_stamps_are_put_in_order_first() -> None:
     ("span_s", "requests", "unit", "likely"),
     [
         (3.6, 12_000, "ms", "s"),  # an hour in seconds, read as ms
-        (3.6e6, 12_000, "ms", "us"),  # an hour in us, read as ms
+        (3.6e6, 120_000, "ms", "us"),  # an hour in us, read as ms
+        (3.6e6, 12_000, "ms", None),  # 12,000 in 3.6 s, of ns, would do as well
         (3.6e9, 12_000, "ms", "ns"),
         (3600, 5, "ms", None),  # too few to tell
         (0, 100, "ms", None),
