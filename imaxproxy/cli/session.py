@@ -25,6 +25,8 @@ from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, tra
 from imaxproxy.wire import BaseUrl
 
 _HASHED_WITHIN_S = 0.3
+_TOO_FAST_PER_S = 200
+"""Requests/s: what a trace in seconds looks like when it is read as ms."""
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
@@ -63,13 +65,14 @@ class TraceFile:
             say(f"imaxproxy: {self.path}: {odd}")
 
     def _odd_unit(self) -> str | None:
-        """A unit that cannot be right, as far as the rows in hand show it. A part may be short, but not too long."""
+        """A unit that cannot be right, as far as the rows in hand show it; a short trace of a usual rate can be."""
         stamps_ms = [row.timestamp_ms for row in self._ahead.rows if row.timestamp_ms is not None]
         span_s = (max(stamps_ms, default=0.0) - min(stamps_ms, default=0.0)) / 1000
-        if FORMATS[self._read.format].time_field is None or not span_s or not (self._ahead.whole or span_s > 1):
+        format = FORMATS[self._read.format]
+        is_usual = span_s and span_s < 1 and len(stamps_ms) / span_s < _TOO_FAST_PER_S
+        if format.time_field is None or not span_s or is_usual:
             return None
-        unit = self._read.time_unit or FORMATS[self._read.format].time_unit
-        return unit_note(span_s, len(stamps_ms), unit)
+        return unit_note(span_s, len(stamps_ms), self._read.time_unit or format.time_unit)
 
     def rows(self) -> TraceRows:
         """A reading of its own, for one worker."""
