@@ -71,7 +71,7 @@ def test_zones_of_root_alone_are_said_with_the_remedy(tree: Path, monkeypatch: p
         monkeypatch.setattr(Path, "read_text", refuse)
     else:
         (tree / "intel-rapl:0" / "energy_uj").chmod(0)
-    with pytest.raises(SourceError, match=r"may not be read: it is root's.* chmod a\+r"):
+    with pytest.raises(SourceError, match=r"may not be read: it is root's.*chmod a\+r"):
         RaplSource(tree)
 
 
