@@ -149,7 +149,10 @@ class _Reader:
     def _check_limits(self, called: dict[str, str], engine: dict[str, Any], name: str) -> None:
         limits = self._document.get("limits", {})
         prefill = self._document.get("disaggregated", {}).get("prefill_limits", {})
-        for keys in (*(("limits", limit) for limit in limits), *(("disaggregated", "prefill_limits", p) for p in prefill)):
+        for keys in (
+            *(("limits", limit) for limit in limits),
+            *(("disaggregated", "prefill_limits", p) for p in prefill),
+        ):
             if keys[-1] not in called:
                 raise self._error(keys, f"{'.'.join(keys)}: {name} has none; it has {', '.join(called)}")
         for limit in limits:

@@ -132,7 +132,9 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
 
 
 def test_an_unknown_name_says_what_is_near_it_and_where_all_are() -> None:
-    with pytest.raises(UsageError, match=r"unknown recipe 'gpt-oss-b200'; near it: gpt-oss-120b-.*`imaxproxy engine list`"):
+    with pytest.raises(
+        UsageError, match=r"unknown recipe 'gpt-oss-b200'; near it: gpt-oss-120b-.*`imaxproxy engine list`"
+    ):
         load_recipe("gpt-oss-b200")
 
 
