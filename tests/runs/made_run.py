@@ -14,7 +14,8 @@ UNIX_S = 1_795_000_000.0
 """The wall clock at ZERO_NS."""
 ENGINE: dict[str, Any] = {
     "simulated": False, "model": "openai/gpt-oss-120b", "gpu": "b200", "gpus": 2, "engine": "vllm", "precision": "fp4",
-    "tp": 2, "ep": 1, "dp_attention": False, "draft_tokens": None, "disaggregated": None, "image": "vllm/vllm-openai:v1",
+    "tp": 2, "ep": 1, "dp_attention": False, "draft_tokens": None, "disaggregated": None,
+    "image": "vllm/vllm-openai:v1",
 }  # fmt: skip
 
 

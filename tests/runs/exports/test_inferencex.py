@@ -1,6 +1,7 @@
 """InferenceX's artifacts, key for key, and through its own scripts where they are at hand.
 
-`IMAX_INFERENCEX=/path/to/InferenceX/utils pytest tests/runs/exports` runs `process_result.py` unchanged: it is not ours to ship.
+`IMAX_INFERENCEX=/path/to/InferenceX/utils pytest tests/runs/exports` runs `process_result.py` unchanged; not ours to
+ship.
 """
 
 import os
@@ -21,8 +22,8 @@ from runs.made_run import ENGINE, UNIX_S, answered, make_run, steady_power
 
 SAID = ("model_prefix=gptoss",)
 RAW = {
-    "date", "backend", "model_id", "tokenizer_id", "best_of", "num_prompts", "max_concurrency", "request_rate", "burstiness",
-    "duration", "benchmark_start_time_unix", "benchmark_end_time_unix", "completed", "total_input_tokens",
+    "date", "backend", "model_id", "tokenizer_id", "best_of", "num_prompts", "max_concurrency", "request_rate",
+    "burstiness", "duration", "benchmark_start_time_unix", "benchmark_end_time_unix", "completed", "total_input_tokens",
     "total_output_tokens", "request_throughput", "request_goodput:", "output_throughput", "total_token_throughput",
     "input_lens", "output_lens",
     *(
@@ -42,8 +43,8 @@ AGGREGATE = {
     ),
 }  # fmt: skip
 POWER = {
-    "avg_power_w", "avg_total_gpu_power_w", "total_gpu_energy_j", "joules_per_successful_query", "joules_per_input_token",
-    "joules_per_output_token", "joules_per_total_token",
+    "avg_power_w", "avg_total_gpu_power_w", "total_gpu_energy_j", "joules_per_successful_query",
+    "joules_per_input_token", "joules_per_output_token", "joules_per_total_token",
 }  # fmt: skip
 SIDECAR = {
     "schema_version", "power_valid", "reasons", "telemetry_source", "benchmark_result", "benchmark_window",
