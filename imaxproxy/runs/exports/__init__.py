@@ -1,6 +1,5 @@
 """Runs as other tools write theirs: one module a format, all told of in `FORMATS`."""
 
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,6 +78,12 @@ def _write(record: RunRecord, format_: str, facts: Facts, path: Path, *, detaile
         case "parquet":
             return write_parquet(record, facts, path)
         case "hlog":
-            shutil.copyfile(record.directory.histograms, path)
-            return [path], []
+            return _write_hlog(record, path), []
     raise ValueError(f"no format {format_!r}")
+
+
+def _write_hlog(record: RunRecord, path: Path) -> list[Path]:
+    """The run's own, with a comment on top where it was simulated: the format has no other room for that."""
+    mark = "#[Simulated: no GPU was measured, the engine is a model of one]\n" if record.simulated else ""
+    path.write_text(mark + record.directory.histograms.read_text())
+    return [path]

@@ -29,7 +29,8 @@ def write_inferencex(record: RunRecord, facts: Facts, into: Path) -> tuple[list[
     whole = aggregate(record, facts, raw, metrics)
     into.mkdir(parents=True, exist_ok=True)
     names = [f"{RESULT}.json", f"agg_{RESULT}.json", f"power_validation_{RESULT}.json"]
-    for name, content in zip(names, (raw, whole, sidecar(made, raw, metrics, (CSV, names[0]))), strict=True):
+    audit = sidecar(made, raw, metrics, (CSV, names[0])) | ({"simulated": True} if record.simulated else {})
+    for name, content in zip(names, (raw, whole, audit), strict=True):
         write_json(into / name, content)
     if rows:
         write_gpu_metrics(rows, into / CSV)
