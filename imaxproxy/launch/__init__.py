@@ -1,5 +1,8 @@
 """Recipes, and engines started from them."""
 
+from imaxproxy.launch.argv import shell_form
+from imaxproxy.launch.check import Finding, check
+from imaxproxy.launch.checkpoint import CheckpointFound
 from imaxproxy.launch.engine import (
     Engine,
     Failure,
@@ -13,10 +16,16 @@ from imaxproxy.launch.engine import (
     Stopping,
 )
 from imaxproxy.launch.engines import ENGINES, engine_of
+from imaxproxy.launch.environment import engine_bin
+from imaxproxy.launch.facts import Facts, Needs, gather
+from imaxproxy.launch.gpus import GpuFound, GpusFound, find_gpus
+from imaxproxy.launch.installed import Installed
 from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.port import check_port, free_port
 from imaxproxy.launch.recipe import (
     CPU,
     NO_GPU,
+    NO_HARDWARE,
     DisaggregatedChoice,
     EngineChoice,
     GpuChoice,
@@ -25,6 +34,7 @@ from imaxproxy.launch.recipe import (
     Recipe,
     SimulateChoice,
     SpeculationChoice,
+    with_model_path,
 )
 from imaxproxy.launch.recipe_reader import load_recipe, recipe_names
 from imaxproxy.launch.simulated import EngineError, SimulatedEngine, simulated_argv
@@ -33,16 +43,24 @@ __all__ = [
     "CPU",
     "ENGINES",
     "NO_GPU",
+    "NO_HARDWARE",
+    "CheckpointFound",
     "DisaggregatedChoice",
     "Engine",
     "EngineChoice",
     "EngineError",
+    "Facts",
     "Failure",
+    "Finding",
     "GpuChoice",
+    "GpuFound",
+    "GpusFound",
+    "Installed",
     "Limits",
     "MemoryFraction",
     "MetricsPage",
     "Milestone",
+    "Needs",
     "Parallel",
     "Place",
     "Plan",
@@ -53,9 +71,17 @@ __all__ = [
     "SimulatedEngine",
     "SpeculationChoice",
     "Stopping",
+    "check",
+    "check_port",
+    "engine_bin",
     "engine_of",
+    "find_gpus",
+    "free_port",
+    "gather",
     "load_recipe",
     "recipe_names",
+    "shell_form",
     "simulated_argv",
     "stated_limits",
+    "with_model_path",
 ]
