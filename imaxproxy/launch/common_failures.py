@@ -23,7 +23,8 @@ COMMON_FAILURES = failures(
         "folder as model_path",
     ),
     (
-        r"LocalEntryNotFoundError|OfflineModeIsEnabled|couldn't connect to '?https://huggingface|offline mode is enabled",
+        r"LocalEntryNotFoundError|OfflineModeIsEnabled|couldn't connect to '?https://huggingface"
+        r"|offline mode is enabled",
         "the model is not on this machine and cannot be fetched: give a local folder as the recipe's model_path, or "
         "fetch it first (`hf download MODEL`)",
     ),

@@ -37,7 +37,7 @@ class LogReader:
         self._rest = b""
 
     def lines(self) -> list[str]:
-        """What came since the last call; a line that is not ended yet waits. A \\r ends a line: progress bars use it."""
+        """What came since the last call, in whole lines. A \\r ends one too: progress bars use it."""
         try:
             with self._path.open("rb") as file:
                 file.seek(self._at)

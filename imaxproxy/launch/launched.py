@@ -21,6 +21,7 @@ from imaxproxy.launch.process import EngineError, EngineProcess
 WARMUP_REQUESTS = 8
 WARMUP_TIMEOUT_S = 600.0  # of one request: the first ones compile
 _LOG_EVERY_S = 0.1
+_LOADED_SHARE = 0.9  # of a start; then come the first token and the warm-up
 MARK = "IMAXPROXY_ENGINE"
 """Environment variable of every process of a launched engine: which one it belongs to."""
 
@@ -36,18 +37,13 @@ class Launch:
     door: Door
     log_dir: Path
     ready_timeout_s: float
-    gpus: tuple[str, ...] = ()
-    """The ones to pin; empty for a CPU."""
     stop_s: float | None = None
     """From SIGTERM to SIGKILL, if not the engine's own."""
     warmup_requests: int = WARMUP_REQUESTS
 
     def environment(self, ours: Mapping[str, str], process_env: Mapping[str, str]) -> dict[str, str]:
-        """Ours, with the GPUs pinned, with what the engine and the recipe want."""
-        pinned = {"CUDA_DEVICE_ORDER": "PCI_BUS_ID"}  # else the order is a guess at speed, and indices mean nothing
-        if self.gpus:
-            pinned["CUDA_VISIBLE_DEVICES"] = ",".join(self.gpus)
-        return {**ours, "PYTHONUNBUFFERED": "1", MARK: self.name, **pinned, **process_env}
+        """Ours, with the name of the engine that a process belongs to, and what the engine and the recipe want."""
+        return {**ours, MARK: self.name, **process_env}
 
     def log_of(self, process_name: str) -> Path:
         return self.log_dir / f"{process_name}.log"
@@ -178,10 +174,10 @@ class LaunchedEngine:
         self._start_processes()
         self._wait_ready(started_s + launch.ready_timeout_s)
         ready_s = time.monotonic() - started_s
-        self.show(0.97, "serves; first token")
+        self.show(_LOADED_SHARE, "serves; first token")
         left_s = started_s + launch.ready_timeout_s - time.monotonic()
         first_s = self._first_token(left_s)
-        self.show(0.99, "warming up")
+        self.show(0.95, "warming up")
         warming_s = time.monotonic()
         self._warm_up()
         self.show(1.0, "ready")
@@ -219,8 +215,8 @@ class LaunchedEngine:
                 answering = True
                 self._in_thread(lambda: page(self.launch.door, readiness.path, readiness.timeout_s))
             news = self._next_news(_LOG_EVERY_S)
-            if any([progress.read(log.lines()) for log in logs]):
-                self.show(progress.share, progress.says)
+            if progress.read([line for log in logs for line in log.lines()]):
+                self.show(_LOADED_SHARE * progress.share, progress.says)
             if news is not None:
                 answering, ask_at_s = False, time.monotonic() + readiness.every_s
                 if news.answer is not None and (not readiness.lists_model or names_model(news.answer)):

@@ -15,7 +15,7 @@ def free_port(host: str) -> int:
 
 
 def check_port(host: str, port: int) -> None:
-    """Raises UsageError when an engine could not listen there: it would find out only after its imports, or its load."""
+    """Raises UsageError when an engine could not listen there: it would find out after its imports, or its load."""
     with socket.socket(_family(host)) as door:
         door.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # as the engines do: a port in TIME_WAIT is free
         try:

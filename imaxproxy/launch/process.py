@@ -46,6 +46,7 @@ class EngineProcess:
         self._on_exit = on_exit
         self._asked = False
         self._warden: subprocess.Popen[bytes] | None = None
+        self._listener: threading.Thread | None = None
         self._started = threading.Event()
         self._exited = threading.Event()
         self._failed_errno: int | None = None
@@ -68,7 +69,8 @@ class EngineProcess:
             env=self._env,
             start_new_session=True,  # Ctrl-C in a terminal is for us: streams in flight may still end
         )
-        threading.Thread(target=self._listen, args=(self._warden,), daemon=True).start()
+        self._listener = threading.Thread(target=self._listen, args=(self._warden,), daemon=True)
+        self._listener.start()
         if not self._started.wait(_START_TIMEOUT_S):
             self.stop(0.0)
             raise EngineError(f"{self.argv[0]} could not be started within {_START_TIMEOUT_S:g} s")
@@ -108,6 +110,8 @@ class EngineProcess:
         with contextlib.suppress(BrokenPipeError):
             cast(IO[bytes], warden.stdin).close()
         warden.wait()
+        if self._listener is not None:  # what the warden said last is heard
+            self._listener.join()
 
     def _listen(self, warden: "subprocess.Popen[bytes]") -> None:
         """In a thread: what the warden says, to its end."""

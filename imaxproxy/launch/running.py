@@ -1,4 +1,4 @@
-"""Which engines `imaxproxy engine launch` keeps running: a small file each, in a folder that lives as long as the login."""
+"""Which engines `imaxproxy engine launch` keeps running: a file each, in a folder that goes when the user logs out."""
 
 import contextlib
 import json

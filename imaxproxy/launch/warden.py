@@ -1,12 +1,12 @@
-"""Stands between us and one engine process, so that nothing of the engine outlives us. Run as a script; imports nothing of ours.
+"""Stands between us and one engine process, so that nothing of the engine outlives us. Run as a script, alone.
 
     python -I -S warden.py LOG PROGRAM [ARGUMENT ...]
 
 The engine gets a session of its own, its output goes to LOG. On stdin: `stop SECONDS` asks the engine to end (SIGTERM)
 and kills it when the seconds are over; the end of stdin means that whoever started us is gone, and does the same with
-5 seconds. On stdout, a line each: `started PID` or `failed ERRNO`, then `exited CODE` (below 0: a signal) the moment the
-engine's first process ends, then `gone` when none of its descendants is left. As a subreaper this process inherits the
-ones whose parents died, so it finds them all, also those that left the engine's process group.
+5 seconds. On stdout, a line each: `started PID` or `failed ERRNO`, then `exited CODE` (below 0: a signal) the moment
+the engine's first process ends, then `gone` when none of its descendants is left. As a subreaper this process inherits
+those whose parents died, so it finds them all, also the ones that left the engine's process group.
 """
 
 import contextlib

@@ -1,8 +1,8 @@
-"""A small engine program of ours that behaves, or misbehaves, as real ones were seen to. Needs the standard library only.
+"""A small engine program of ours that behaves, or misbehaves, as real ones were seen to.
 
-    python fake_engine.py --port 8000 --log recorded.log --metrics recorded.txt
-    python fake_engine.py --port 8000 --log recorded.log --exit 1      # says that and dies
-    GET /die?code=0 ends it at once; with --stubborn SIGTERM does nothing; with --child it leaves a grandchild behind.
+python fake_engine.py --port 8000 --log recorded.log --metrics recorded.txt
+python fake_engine.py --port 8000 --log recorded.log --exit 1      # says that and dies
+GET /die?code=0 ends it at once; with --stubborn SIGTERM does nothing; with --child it leaves a grandchild behind.
 """
 
 import argparse
