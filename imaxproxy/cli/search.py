@@ -9,6 +9,7 @@ import click
 
 from imaxproxy.cli.judge_flags import check_judgement, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
+from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.upstream import EngineChoice, engine_options
@@ -37,6 +38,7 @@ _UNITS = {"rate": "requests/s", "concurrency": "requests in flight"}
 @click.option("--probes", type=click.IntRange(min=1), default=MOST_PROBES, show_default=True, help="So many at most.")
 @load_options
 @judge_options
+@money_options
 @click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token.  [env: OPENAI_API_KEY]")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of all probes.")
@@ -53,6 +55,7 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     """
     choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
+    check_money(flags, choice.gpu_kind())
     load = _checked(flags)
     with contextlib.ExitStack() as stack:
         file = TraceFile(trace, flags)

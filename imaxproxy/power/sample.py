@@ -31,8 +31,6 @@ class SampleFlag(StrEnum):
     NO_POWER = "no_power"
     NO_AVERAGE = "no_average"
     NO_ENERGY = "no_energy"
-    STALE = "stale"
-    """The source answered with what it had answered before its own period was over twice."""
 
 
 class EventKind(StrEnum):
