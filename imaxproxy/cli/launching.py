@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from imaxproxy.launch import Death, Recipe
 
 
+ENGINE_DIED = "engine died"
+"""How a run has `ended` whose engine, launched by the command, ended before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class LaunchFlags:
     """Where and how a recipe's engine is to run."""
@@ -80,8 +84,8 @@ class LaunchedRecipe:
         times = self.engine.times
         assert times is not None
         say(
-            f"imaxproxy: {self.recipe.engine.name} is ready: {times.ready_s:.1f} s to serve, {times.first_token_s:.2f} s "
-            f"to its first token, {times.warmup_s:.1f} s of warm-up"
+            f"imaxproxy: {self.recipe.engine.name} is ready: {times.ready_s:.1f} s to serve, "
+            f"{times.first_token_s:.2f} s to its first token, {times.warmup_s:.1f} s of warm-up"
         )
         return self
 

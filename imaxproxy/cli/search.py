@@ -53,8 +53,7 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     plays the trace from its start, until --duration. Exit 1 when no load met the SLO, when the meter was the limit, or
     when probes ran out.
     """
-    choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--url", flags["url"])
     check_money(flags, choice.gpu_kind())
     load = _checked(flags)
     with contextlib.ExitStack() as stack:
@@ -121,6 +120,7 @@ class _Prober:
             summary = self._session.play(_at(self._load, self.by, amount), run, crew)
         finally:
             crew.abandon()
+        self._session.engine.check()
         if summary["ended"] == Ended.INTERRUPTED:
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:

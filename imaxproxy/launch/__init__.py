@@ -19,7 +19,7 @@ from imaxproxy.launch.first_token import Door
 from imaxproxy.launch.launched import Death, Launch, LaunchedEngine, StartTimes
 from imaxproxy.launch.limits import stated_limits
 from imaxproxy.launch.port import check_port, free_port
-from imaxproxy.launch.prepare import describe, pinned_gpus, prepare
+from imaxproxy.launch.prepare import check_launchable, describe, pinned_gpus, prepare
 from imaxproxy.launch.process import EngineError
 from imaxproxy.launch.recipe import (
     CPU,
@@ -70,6 +70,7 @@ __all__ = [
     "SpeculationChoice",
     "StartTimes",
     "Stopping",
+    "check_launchable",
     "check_port",
     "describe",
     "engine_bin",

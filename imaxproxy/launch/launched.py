@@ -21,6 +21,7 @@ from imaxproxy.launch.process import EngineError, EngineProcess
 WARMUP_REQUESTS = 8
 WARMUP_TIMEOUT_S = 600.0  # of one request: the first ones compile
 _LOG_EVERY_S = 0.1
+_ORPHANS_S = 2.0
 _LOADED_SHARE = 0.9  # of a start; then come the first token and the warm-up
 MARK = "IMAXPROXY_ENGINE"
 """Environment variable of every process of a launched engine: which one it belongs to."""
@@ -197,6 +198,9 @@ class LaunchedEngine:
             if self._stopping or self.death is not None or process.code is None:
                 return
             self.death = Death(process.role, process.code, time.monotonic())
+        for other in self.processes:  # a frontend whose workers died holds its streams open for ever
+            if other is not process:
+                other.ask_stop(_ORPHANS_S)
         self._news.put(_News(death=self.death))
         self.on_death(self.death)
 

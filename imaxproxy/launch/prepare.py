@@ -26,8 +26,7 @@ def prepare(
     warmup_requests: int = WARMUP_REQUESTS,
 ) -> Launch:
     """Nothing is started yet. Raises UsageError for what the recipe's engine cannot do, or not here."""
-    if recipe.gpu.kind == NO_GPU:
-        raise UsageError(f"recipe {recipe.name} models no hardware, so there is nothing to launch: add --simulate")
+    check_launchable(recipe)
     engine = engine_of(recipe)
     place = Place(
         run_dir=log_dir.absolute(),
@@ -46,6 +45,12 @@ def prepare(
         ready_timeout_s=recipe.readiness.timeout_s,
         warmup_requests=warmup_requests,
     )
+
+
+def check_launchable(recipe: Recipe) -> None:
+    """Raises UsageError for a recipe of no engine."""
+    if recipe.gpu.kind == NO_GPU:
+        raise UsageError(f"recipe {recipe.name} models no hardware, so there is nothing to launch: add --simulate")
 
 
 def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...]:
