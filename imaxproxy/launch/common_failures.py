@@ -4,7 +4,8 @@ from imaxproxy.launch.engine import failures
 
 COMMON_FAILURES = failures(
     (
-        r"(?:unrecognized arguments?|no such option|unexpected argument|unknown argument|invalid argument)s?:? *(.*)",
+        r"(?i:unrecognized arguments?|no such option|unknown arguments? specified|(?:unknown|invalid) argument)"
+        r":? *(.*)",
         "the engine does not know {1}: take it out of the recipe's [engine.flags], or correct it (`imaxproxy engine "
         "check` looks it up)",
     ),
@@ -31,6 +32,7 @@ COMMON_FAILURES = failures(
     (
         r"Repo id must|HFValidationError|Incorrect path_or_model_id|not a (?:valid model identifier|local folder)"
         r"|does not appear to have a file named|No such file or directory: '([^']*config\.json)|failed to load model"
+        r"|Model snapshots for '.*' not found in cache"
         r"|Can't load (?:the configuration|tokenizer|config)|(?:failed to open|invalid magic).*gguf",
         "there is no model where the recipe says: correct its model or model_path",
     ),
