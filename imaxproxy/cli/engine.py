@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli import engine_launch
 from imaxproxy.cli.engine_check import check
 from imaxproxy.cli.engine_list import list_recipes
 from imaxproxy.cli.engine_show import show
@@ -15,12 +16,12 @@ from imaxproxy.launch import load_recipe, simulated_argv
 _CONCURRENCIES = "1,2,4,8,16,32,64,128,256"
 
 
-@click.group(short_help="Engines as recipes: list, show, check, predict.")
+@click.group(short_help="Engines as recipes: list, show, check, launch, stop, predict.")
 def engine() -> None:
-    """Engines as recipes: which there are, what they start, what this machine lacks, what a model of them predicts."""
+    """Engines as recipes: which there are, what this machine lacks for one, start it, predict it without a GPU."""
 
 
-for _command in (list_recipes, show, check):
+for _command in (list_recipes, show, check, engine_launch.launch, engine_launch.logs, engine_launch.stop):
     engine.add_command(_command)
 
 

@@ -15,13 +15,18 @@ from imaxproxy.launch.engine import (
     Readiness,
     Stopping,
 )
+from imaxproxy.launch.engine_log import LogReader
 from imaxproxy.launch.engines import ENGINES, engine_of
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.facts import Facts, Needs, gather
+from imaxproxy.launch.first_token import Door
 from imaxproxy.launch.gpus import GpuFound, GpusFound, find_gpus
 from imaxproxy.launch.installed import Installed
+from imaxproxy.launch.launched import Death, Launch, LaunchedEngine, StartTimes
 from imaxproxy.launch.limits import stated_limits
 from imaxproxy.launch.port import check_port, free_port
+from imaxproxy.launch.prepare import check_launchable, describe, pinned_gpus, prepare
+from imaxproxy.launch.process import EngineError
 from imaxproxy.launch.recipe import (
     CPU,
     NO_GPU,
@@ -37,15 +42,19 @@ from imaxproxy.launch.recipe import (
     with_model_path,
 )
 from imaxproxy.launch.recipe_reader import load_recipe, recipe_names
-from imaxproxy.launch.simulated import EngineError, SimulatedEngine, simulated_argv
+from imaxproxy.launch.running import READY, Register, RunningEngine
+from imaxproxy.launch.simulated import SimulatedEngine, simulated_argv
 
 __all__ = [
     "CPU",
     "ENGINES",
     "NO_GPU",
     "NO_HARDWARE",
+    "READY",
     "CheckpointFound",
+    "Death",
     "DisaggregatedChoice",
+    "Door",
     "Engine",
     "EngineChoice",
     "EngineError",
@@ -56,7 +65,10 @@ __all__ = [
     "GpuFound",
     "GpusFound",
     "Installed",
+    "Launch",
+    "LaunchedEngine",
     "Limits",
+    "LogReader",
     "MemoryFraction",
     "MetricsPage",
     "Milestone",
@@ -67,18 +79,25 @@ __all__ = [
     "Process",
     "Readiness",
     "Recipe",
+    "Register",
+    "RunningEngine",
     "SimulateChoice",
     "SimulatedEngine",
     "SpeculationChoice",
+    "StartTimes",
     "Stopping",
     "check",
+    "check_launchable",
     "check_port",
+    "describe",
     "engine_bin",
     "engine_of",
     "find_gpus",
     "free_port",
     "gather",
     "load_recipe",
+    "pinned_gpus",
+    "prepare",
     "recipe_names",
     "shell_form",
     "simulated_argv",
