@@ -145,8 +145,8 @@ def _played(parts: list[_Part]) -> dict[str, Any]:
     cut_ns = max((cap.schedule_cut_ns for cap in caps), default=0) + sum(cap.wait_cut_ns for cap in caps)
     return {
         "idle_cut_s": cut_ns / 1e9 if caps else None,
-        "live_turns": sum(part.maker.live_turns for part in parts),
-        "answers_missing": sum(part.maker.answers_missing for part in parts),
+        "live_turns": sum(part.maker.live.turns for part in parts),
+        "answers_missing": sum(part.maker.live.answers_missing for part in parts),
     }
 
 

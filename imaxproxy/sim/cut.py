@@ -1,5 +1,7 @@
 """Which tokens make an event: how an engine cuts its stream."""
 
+import copy
+
 
 class Cutter:
     """Cuts one answer as vLLM's --stream-interval does: the first token alone, then so many at a time.
@@ -30,6 +32,11 @@ class Cutter:
         """All tokens are sent."""
         return self.sent_tokens >= self.output_tokens
 
+    @property
+    def cuts_each_step(self) -> bool:
+        """The tokens of a step are an event, whatever they are."""
+        return self._interval == 1 and not self.reasoning_tokens
+
     def cut(self, emitted_tokens: int) -> int:
         """Tokens of the event that is due, of those that exist; afterwards they are sent."""
         end = min(emitted_tokens, self.part_end)
@@ -44,3 +51,7 @@ class Cutter:
         """So many are sent, one event each, without this cutter; all before the end of the part."""
         self.sent_tokens = sent_tokens
         self.due_tokens = min(sent_tokens + self._interval, self.part_end)
+
+    def copy(self) -> "Cutter":
+        """One more in the same place."""
+        return copy.copy(self)
