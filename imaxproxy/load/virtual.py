@@ -16,7 +16,7 @@ from imaxproxy.load.cancel import Cancel, leaves_after
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.player import REMEMBERED, Sink
 from imaxproxy.load.rules import Ended, Rules
-from imaxproxy.load.schedule import IdleCap, Scheduled
+from imaxproxy.load.schedule import Scheduled
 from imaxproxy.load.virtual_exchange import LEFT, TIMEOUT, Recorder
 from imaxproxy.load.virtual_request import RequestMaker, VirtualRequest
 from imaxproxy.metrics import Ask, Exchange, Outcome
@@ -49,7 +49,6 @@ class Users:
     """What the people behind the requests do: the same flags as of the live player."""
 
     cancel: Cancel | None = None
-    idle_cap: IdleCap | None = None
     live: LiveHistory | None = None
     """Conversations go on with the engine's answers."""
 
@@ -238,8 +237,7 @@ class VirtualPlayer:
             self._ready.append(item)
 
     def _wait_ns(self, row: TraceRow) -> int:
-        wait_ns = round(row.wait_ms * NS_PER_MS / self._speed)
-        return wait_ns if self._users.idle_cap is None else self._users.idle_cap.wait_ns(wait_ns)
+        return round(row.wait_ms * NS_PER_MS / self._speed)
 
     def _send(self, item: _Item, now_ns: int) -> None:
         self._now_ns = item.due_ns = max(now_ns, self._now_ns)

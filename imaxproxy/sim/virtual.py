@@ -10,6 +10,9 @@ from imaxproxy.sim.power import SAMPLE_NS, EnergyCounter, PowerSample
 from imaxproxy.sim.virtual_stream import VirtualStream
 from imaxproxy.sim.virtual_worker import VirtualWorker
 
+_ADMISSION, _STEP_END = 0, 1
+"""What happens at one time, in this order: who comes as a step ends is in the next one."""
+
 OnDone = Callable[[VirtualStream, int], None]
 
 
@@ -30,7 +33,7 @@ class VirtualCluster:
         """`on_done`: a stream has ended; `on_seen`: its reader's patience has, and it is to be cancelled."""
         self._on_done, self._on_seen = on_done, on_seen
         self._sample_ns = SAMPLE_NS if samples_power else None
-        self._heap: list[tuple[int, int, VirtualWorker, VirtualStream | None]] = []
+        self._heap: list[tuple[int, int, int, VirtualWorker, VirtualStream | None]] = []
         self._numbers = itertools.count()
         devices = itertools.count()
         self.workers = [self._worker(worker, devices) for worker in assembly.workers]
@@ -88,10 +91,9 @@ class VirtualCluster:
 
     def advance(self) -> int:
         """Take the next event; its time."""
-        now_ns, _, worker, stream = heapq.heappop(self._heap)
-        if stream is not None:
-            if not stream.has_left:
-                worker.admit(stream, now_ns)
+        now_ns, kind, _, worker, stream = heapq.heappop(self._heap)
+        if kind == _ADMISSION:
+            self._admit(worker, stream, now_ns)
         elif worker.run is not None and worker.run.end_ns == now_ns:  # else the run was cut, and this is its old end
             done, leaving = worker.end_run(now_ns)
             for ended in done:
@@ -100,6 +102,19 @@ class VirtualCluster:
             for reader in leaving:
                 self._on_seen(reader, now_ns)
         return now_ns
+
+    def _admit(self, worker: VirtualWorker, stream: VirtualStream | None, now_ns: int) -> None:
+        """This one, and all others that come at the same time: an idle engine takes them into one step."""
+        admitting = [worker]
+        while True:
+            if stream is not None and not stream.has_left:
+                worker.admit(stream, now_ns)
+            if not self._heap or self._heap[0][:2] != (now_ns, _ADMISSION):
+                break
+            _, _, _, worker, stream = heapq.heappop(self._heap)
+            admitting.append(worker)
+        for one in admitting:
+            one.start_if_idle(now_ns)
 
     def _worker(self, worker: Worker, devices: "itertools.count[int]") -> VirtualWorker:
         gpus = worker.pace.gpus
@@ -110,7 +125,7 @@ class VirtualCluster:
         return VirtualWorker(worker, energy, self._wake)
 
     def _wake(self, time_ns: int, worker: VirtualWorker) -> None:
-        heapq.heappush(self._heap, (time_ns, next(self._numbers), worker, None))
+        heapq.heappush(self._heap, (time_ns, _STEP_END, next(self._numbers), worker, None))
 
     def _send(
         self,
@@ -124,8 +139,8 @@ class VirtualCluster:
         worker = workers[0] if len(workers) == 1 else min(workers, key=attrgetter("load"))
         worker.load += 1
         self._places[stream] = worker, part
-        hold_ns = worker.pace.hold_ns + round(worker.pace.hold_steps * worker.last_step_ns) if held else 0
-        heapq.heappush(self._heap, (now_ns + hold_ns, next(self._numbers), worker, part))
+        worker.due_ns = due_ns = max(worker.due_ns, now_ns + (worker.hold_ns(now_ns) if held else 0))
+        heapq.heappush(self._heap, (due_ns, _ADMISSION, next(self._numbers), worker, part))
 
     def _end(self, done: VirtualStream, now_ns: int) -> None:
         stream = self._beyond.pop(id(done), None)

@@ -45,6 +45,10 @@ class Run:
             steps = (math.sqrt(linear * linear + 4 * half * passed_ns) - linear) / (2 * half)
         return min(self.steps, max(1, math.ceil(steps - 1e-6)))
 
+    def step_ns_at(self, time_ns: int) -> float:
+        """How long the step takes that is under way, or ends, then."""
+        return self.first_ns + self.slope_ns * (self.steps_until(time_ns) - 1)
+
     def until(self, time_ns: int) -> "Run | None":
         """The part whose steps have ended by then; None when none has."""
         steps = self.steps_until(time_ns)

@@ -24,18 +24,28 @@ class VirtualWorker:
         self.energy = energy
         self.load = 0
         """Streams it has, those on their way to it too."""
-        self.last_step_ns = 0.0
+        self.due_ns = 0
+        """When the last one of those on their way enters the queue: nobody overtakes."""
+        self._last_step_ns = 0.0
         self.steps = 0
         self.run: Run | None = None
         self._wake = wake
 
+    def hold_ns(self, now_ns: int) -> int:
+        """How long a request is under way that comes now: see `Pace.hold_ns`, `Pace.hold_steps`."""
+        step_ns = self.run.step_ns_at(now_ns) if self.run is not None else self._last_step_ns
+        return self.pace.hold_ns + round(self.pace.hold_steps * step_ns)
+
     def admit(self, stream: VirtualStream, now_ns: int) -> None:
-        """A stream enters the queue; the step under way ends first."""
+        """A stream enters the queue; the step under way ends first. An idle engine is to be started afterwards."""
         self.scheduler.submit(stream)
+        if self.run is not None:
+            self._cut(self.run, now_ns)
+
+    def start_if_idle(self, now_ns: int) -> None:
+        """All that come at this time are in the queue: they share the step that begins now."""
         if self.run is None:
             self._start(now_ns)
-        else:
-            self._cut(self.run, now_ns)
 
     def cancel(self, stream: VirtualStream, now_ns: int) -> None:
         """Its reader leaves: what it holds is free at once, and the step under way ends as it was planned."""
@@ -59,7 +69,7 @@ class VirtualWorker:
         done = self.scheduler.complete(step, run.steps)
         self.load -= len(done)
         self.steps += run.steps
-        self.last_step_ns = run.first_ns + run.slope_ns * (run.steps - 1)
+        self._last_step_ns = run.step_ns_at(now_ns)
         if self.energy is not None:
             power_w = self.pace.step_w(step, run.first_ns, run.steps // 2)
             self.energy.step(run.start_ns, now_ns, power_w)
