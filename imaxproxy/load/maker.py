@@ -8,7 +8,7 @@ from imaxproxy.load.cancel import Cancel, leaves_after
 from imaxproxy.load.feeding import Turn
 from imaxproxy.load.item import Item
 from imaxproxy.load.live_history import LiveHistory
-from imaxproxy.traces import Endpoint, History, Prompts, TraceRow, build_request
+from imaxproxy.traces import Endpoint, History, Prompts, build_request
 from imaxproxy.wire import BaseUrl
 
 

@@ -61,7 +61,9 @@ class RequestMaker:
         except BadRequest as error:
             return VirtualRequest(built.path, 0, 0, "", (), error)
         names = block_hashes(asked.prompt, self._block_tokens) if self._block_tokens else ()
-        return VirtualRequest(built.path, asked.prompt_tokens, asked.output_tokens, asked.finish_reason, names, None, asked)
+        return VirtualRequest(
+            built.path, asked.prompt_tokens, asked.output_tokens, asked.finish_reason, names, None, asked
+        )
 
     def _names(self, row: TraceRow, tokens: int) -> Sequence[int]:
         """One a full block of the engine's, but for the last token, which is always computed."""

@@ -1,4 +1,4 @@
-"""Writes a stream's events straight to its socket, past the event loop's transport, as long as the socket takes them."""
+"""Writes a stream's events straight to its socket, past the event loop's transport while the socket takes them."""
 
 import os
 from asyncio import WriteTransport

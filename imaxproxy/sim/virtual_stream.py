@@ -28,7 +28,7 @@ class Run:
     def times_ns(self) -> list[int]:
         """The end of each step; made once, for all streams of the run ask."""
         if self._times_ns is None:
-            start_ns, first_ns, half = self.start_ns, self.first_ns, self.slope_ns / 2  # in line: a call costs the double
+            start_ns, first_ns, half = self.start_ns, self.first_ns, self.slope_ns / 2  # in line: calls cost the double
             self._times_ns = [
                 start_ns + round(steps * (first_ns + half * (steps - 1))) for steps in range(1, self.steps + 1)
             ]

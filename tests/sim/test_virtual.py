@@ -123,9 +123,7 @@ def figures(asked: list[Asked], times: list[list[int]]) -> tuple[float, float, f
 
 @pytest.mark.parametrize("layout", LAYOUTS)
 @given(
-    requests=st.lists(
-        st.tuples(st.floats(0, 40), st.integers(1, 12_000), st.integers(1, 300)), min_size=1, max_size=25
-    )
+    requests=st.lists(st.tuples(st.floats(0, 40), st.integers(1, 12_000), st.integers(1, 300)), min_size=1, max_size=25)
 )
 @settings(max_examples=12, deadline=None)
 def test_live_and_virtual_time_agree(layout: tuple[str, ...], requests: list[tuple[float, int, int]]) -> None:
