@@ -5,6 +5,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli import engine_launch
 from imaxproxy.cli.output import print_json
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe, simulated_argv
@@ -15,6 +16,10 @@ _CONCURRENCIES = "1,2,4,8,16,32,64,128,256"
 @click.group(short_help="What an engine would do: predict it without a GPU.")
 def engine() -> None:
     """Engines as recipes: what a model of the hardware says about them. Predictions, not measurements."""
+
+
+for _command in (engine_launch.launch, engine_launch.logs, engine_launch.stop):
+    engine.add_command(_command)
 
 
 @engine.command()

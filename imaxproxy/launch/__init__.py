@@ -12,8 +12,15 @@ from imaxproxy.launch.engine import (
     Readiness,
     Stopping,
 )
+from imaxproxy.launch.engine_log import LogReader
 from imaxproxy.launch.engines import ENGINES, engine_of
+from imaxproxy.launch.environment import engine_bin
+from imaxproxy.launch.first_token import Door
+from imaxproxy.launch.launched import Death, Launch, LaunchedEngine, StartTimes
 from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.port import check_port, free_port
+from imaxproxy.launch.prepare import check_launchable, describe, pinned_gpus, prepare
+from imaxproxy.launch.process import EngineError
 from imaxproxy.launch.recipe import (
     CPU,
     NO_GPU,
@@ -27,19 +34,26 @@ from imaxproxy.launch.recipe import (
     SpeculationChoice,
 )
 from imaxproxy.launch.recipe_reader import load_recipe, recipe_names
-from imaxproxy.launch.simulated import EngineError, SimulatedEngine, simulated_argv
+from imaxproxy.launch.running import READY, Register, RunningEngine
+from imaxproxy.launch.simulated import SimulatedEngine, simulated_argv
 
 __all__ = [
     "CPU",
     "ENGINES",
     "NO_GPU",
+    "READY",
+    "Death",
     "DisaggregatedChoice",
+    "Door",
     "Engine",
     "EngineChoice",
     "EngineError",
     "Failure",
     "GpuChoice",
+    "Launch",
+    "LaunchedEngine",
     "Limits",
+    "LogReader",
     "MemoryFraction",
     "MetricsPage",
     "Milestone",
@@ -49,12 +63,22 @@ __all__ = [
     "Process",
     "Readiness",
     "Recipe",
+    "Register",
+    "RunningEngine",
     "SimulateChoice",
     "SimulatedEngine",
     "SpeculationChoice",
+    "StartTimes",
     "Stopping",
+    "check_launchable",
+    "check_port",
+    "describe",
+    "engine_bin",
     "engine_of",
+    "free_port",
     "load_recipe",
+    "pinned_gpus",
+    "prepare",
     "recipe_names",
     "simulated_argv",
     "stated_limits",
