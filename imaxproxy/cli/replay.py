@@ -72,7 +72,9 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
     if simulation.virtual:
-        return _virtually(trace, load, flags)
+        from imaxproxy.cli.virtual_replay import replay_virtually
+
+        return replay_virtually(trace, load, flags)
     with contextlib.ExitStack() as stack:
         file = TraceFile(trace, flags)
         crew = Crew(WORKER_MODULE, flags["workers"])  # comes up while the trace is checked
@@ -86,17 +88,6 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         summary = session.play(load, run, crew)
     print_result(summary, run, as_json=flags["as_json"])
     engine.check()
-    return exit_code(summary, strict=flags["strict"])
-
-
-def _virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
-    from imaxproxy.cli.virtual_replay import replay_virtually
-
-    file = TraceFile(path, flags)
-    file.check(load)
-    run = RunDirectory.create(flags["out"], "replay")
-    summary = replay_virtually(file, load, run, flags)
-    print_result(summary, run, as_json=flags["as_json"])
     return exit_code(summary, strict=flags["strict"])
 
 

@@ -194,8 +194,8 @@ def _played(parts: list[_Part]) -> dict[str, Any]:
     """What the load did to the trace, for the manifest."""
     return {
         "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
-        "live_turns": sum(part.maker.live_turns for part in parts),
-        "answers_missing": sum(part.maker.answers_missing for part in parts),
+        "live_turns": sum(part.maker.live.turns for part in parts),
+        "answers_missing": sum(part.maker.live.answers_missing for part in parts),
     }
 
 

@@ -16,11 +16,13 @@ from imaxproxy.sim.pace import FixedPace, ModelPace, Pace
 from imaxproxy.sim.points import Point, PredictedPoint, errors_by_group, predict_point, read_points
 from imaxproxy.sim.power import EnergyCounter, PowerLog, PowerModel, PowerSample
 from imaxproxy.sim.reply import ReplyShape
-from imaxproxy.sim.request import Api, BadRequest, Limits, parse_request
+from imaxproxy.sim.request import Api, BadRequest, CompletionRequest, Limits, parse_request
 from imaxproxy.sim.scheduler import Scheduler, Step, Stream
 from imaxproxy.sim.steady import SteadyState, steady_state
 from imaxproxy.sim.step import StepLoad, StepModel
-from imaxproxy.sim.virtual import VirtualCluster, VirtualStream
+from imaxproxy.sim.virtual import VirtualCluster
+from imaxproxy.sim.virtual_stream import Patience, VirtualStream
+from imaxproxy.sim.whole_reply import said_message
 
 __all__ = [
     "Api",
@@ -28,6 +30,7 @@ __all__ = [
     "Assembly",
     "BadRequest",
     "BlockPool",
+    "CompletionRequest",
     "CurvePoint",
     "Cutter",
     "Deployment",
@@ -38,6 +41,7 @@ __all__ = [
     "ModelPace",
     "Models",
     "Pace",
+    "Patience",
     "Point",
     "PowerLog",
     "PowerModel",
@@ -68,5 +72,6 @@ __all__ = [
     "predict_curve",
     "predict_point",
     "read_points",
+    "said_message",
     "steady_state",
 ]
