@@ -116,6 +116,8 @@ class DisaggregatedChoice:
     prefill_tp: int = 1
     prefill_ep: int = 1
     prefill_dp_attention: bool = False
+    prefill_limits: Limits = Limits()
+    """What differs from the recipe's limits on prefill workers."""
     prefill_flags: dict[str, Any] = field(default_factory=dict)
     """The engine's flags that differ on prefill workers."""
     prefill_options: dict[str, Any] = field(default_factory=dict)
@@ -153,7 +155,7 @@ class Recipe:
     @property
     def load_from(self) -> str:
         """What an engine is told to load: the path, else the id."""
-        return str(Path(self.model_path).expanduser()) if self.model_path else self.model
+        return str(Path(self.model_path).expanduser().absolute()) if self.model_path else self.model
 
     @property
     def client_name(self) -> str:

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.prefill import prefill_recipe
 from imaxproxy.launch.recipe import NO_HARDWARE, Recipe
 
 READY_TIMEOUT_S = 30.0
@@ -107,12 +108,24 @@ def _limit_argv(recipe: Recipe) -> list[str]:
     limits, argv = stated_limits(recipe), []
     for limit, ours in _LIMITS.items():
         value = getattr(limits, limit)
+        if limit == "max_num_batched_tokens" and recipe.disaggregated:  # the workers that read prompts have the chunks
+            value = _of_all_ranks(prefill_recipe(recipe), limit)
+        elif limit in ("max_num_seqs", "max_num_batched_tokens"):
+            value = _of_all_ranks(recipe, limit)
         if value is not None:
             argv += [ours, str(value)]
     cache = str(limits.kv_cache_dtype or "auto")
     if cache != "auto":  # fp8, fp8_e4m3, fp8_e5m2; bf16, bfloat16, float16
         argv += ["--kv-precision", "fp8" if cache.startswith("fp8") else "bf16"]
     return [*argv, "--no-prefix-caching" if limits.prefix_caching is False else "--prefix-caching"]
+
+
+def _of_all_ranks(recipe: Recipe, limit: str) -> int | None:
+    """vLLM and TensorRT-LLM bound each rank of DP attention, SGLang and the simulator the whole engine."""
+    value: int | None = getattr(stated_limits(recipe), limit)
+    if value is None or not recipe.parallel.dp_attention or "sglang" in (recipe.engine.name, recipe.engine.backend):
+        return value
+    return value * recipe.parallel.tp
 
 
 class SimulatedEngine:

@@ -62,7 +62,11 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     summary["cost"] = _cost(manifest, summary, terms)
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
-        "window_method": {"warmup": _warmup_method(asked.trim), "settled": finder.settled},
+        "window_method": {
+            "warmup": _warmup_method(asked.trim),
+            "settled": finder.settled,
+            "backlog_growth_share": finder.backlog_growth_share,
+        },
         "timeslices": None if slices is None else slices.stats(),
     }
     write_json(run.summary, summary)
