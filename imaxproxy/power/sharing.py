@@ -57,6 +57,8 @@ class TokenTicks:
         count = -(-length_ns // self.tick_ns)
         self.prefill = array("d", bytes(8 * count))
         self.output = array("d", bytes(8 * count))
+        self.reasoning = array("d", bytes(8 * count))
+        """The part of the output that is reasoning."""
         self.present = array("d", bytes(8 * count))
         """Requests in flight, mean of the tick."""
         self.uncertain = 0
@@ -79,6 +81,8 @@ class TokenTicks:
         for part in (work.reasoning, work.answer):
             for tick, tokens in part.items():
                 self.output[tick] += tokens
+        for tick, tokens in work.reasoning.items():
+            self.reasoning[tick] += tokens
         for tick, share in work.present.items():
             self.present[tick] += share
 
@@ -163,6 +167,19 @@ class Sharer:
                 self._j_per_presence[tick] = tick_j / ticks.present[tick]
             else:
                 self.unattributed_j += tick_j
+
+    def decoding(self, begin_ns: int, end_ns: int) -> tuple[float, float, float, float]:
+        """Reasoning joules and tokens, answer joules and tokens, of the ticks whose middle lies in a stretch."""
+        ticks = self._ticks
+        first = max(round((begin_ns - ticks.begin_ns) / ticks.tick_ns), 0)
+        last = min(round((end_ns - ticks.begin_ns) / ticks.tick_ns), len(ticks.output))
+        reasoning_j = reasoning = answer_j = answer = 0.0
+        for tick in range(first, last):
+            thought, said = ticks.reasoning[tick], ticks.output[tick] - ticks.reasoning[tick]
+            reasoning, answer = reasoning + thought, answer + said
+            reasoning_j += thought * self._j_per_token[tick]
+            answer_j += said * self._j_per_token[tick]
+        return reasoning_j, reasoning, answer_j, answer
 
     def share_of(self, exchange: Exchange) -> RequestEnergy | None:
         """One request's; None for what never reached an engine."""

