@@ -13,6 +13,10 @@ _NEIGHBOURS = 24
 _PERIODIC = 0.15
 """A counter moves periodically when half of its gaps lie within this share of their median."""
 _STUCK_PERIODS, _STUCK_LEAST_NS = 8, NS_PER_S
+_STEP = 0.25
+"""Power steps, rather than wavers, when it changes by more than this share from one segment to the next but one."""
+_STEP_DOUBT = 1 / 3
+"""What is left of a step's error when it is placed: a load's real beginning has a shape."""
 _CLEARLY = 0.8
 """A fall of more than this share of the range is a wrap, of less a reset."""
 
@@ -41,6 +45,7 @@ class Counter:
         self._energy_j = array("d")
         self._period_ns: float | None = None
         self._rhythm: float | None = None
+        self._numbers: list[int] = []
         self._refined: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -91,13 +96,23 @@ class Counter:
         return self._refined[at]
 
     def energy_at_j(self, time_ns: int) -> float | None:
-        """Joules since the first knot, in between by mean power; None outside of what was seen."""
+        """Joules since the first knot; None outside of what was seen.
+
+        Between knots by mean power; where power steps from one level to another there (a load begins or ends), at the
+        one time within the segment at which that step leaves the segment's energy as it was read.
+        """
         part = self._segment(time_ns)
         if part is None:
             return None
         left, (begin_ns, end_ns) = part
-        share = (time_ns - begin_ns) / (end_ns - begin_ns) if end_ns > begin_ns else 1.0
-        return self._energy_j[left] + share * (self._energy_j[left + 1] - self._energy_j[left])
+        length_ns = end_ns - begin_ns
+        share = (time_ns - begin_ns) / length_ns if length_ns > 0 else 1.0
+        spent_j = self._energy_j[left + 1] - self._energy_j[left]
+        if (step := self._step(left)) is not None:
+            before_w, after_w, at_share = step
+            early, late = min(share, at_share), max(share - at_share, 0.0)
+            return self._energy_j[left] + (before_w * early + after_w * late) * length_ns / NS_PER_S
+        return self._energy_j[left] + share * spent_j
 
     def between_j(self, begin_ns: int, end_ns: int) -> float | None:
         """Energy of a stretch; None when it is not bracketed or the counter began again within it."""
@@ -136,6 +151,8 @@ class Counter:
         left, (begin_ns, end_ns) = part
         powers = [self._mean_w(at) for at in range(max(left - 1, 0), min(left + 2, len(self) - 1))]
         step_w = max(powers) - min(powers) if powers else 0.0
+        if self._step(left) is not None:
+            step_w *= _STEP_DOUBT
         doubt_ns = self._doubt_ns(left)
         spent = step_w * (end_ns - begin_ns) + self._mean_w(left) * doubt_ns
         return abs(spent) / NS_PER_S / math.sqrt(12)
@@ -159,6 +176,16 @@ class Counter:
             at -= 1
         begin_ns, end_ns = self.knot_ns(at), self.knot_ns(at + 1)
         return (at, (begin_ns, end_ns)) if begin_ns <= time_ns <= end_ns else None
+
+    def _step(self, left: int) -> tuple[float, float, float] | None:
+        """Power before and after, and at what share of the segment it changed; None where there is no such step."""
+        if not 0 < left < len(self) - 2:
+            return None
+        before_w, within_w, after_w = (self._mean_w(at) for at in (left - 1, left, left + 1))
+        if abs(after_w - before_w) < _STEP * max(before_w, after_w):
+            return None
+        at_share = (within_w - after_w) / (before_w - after_w)
+        return (before_w, after_w, at_share) if 0 <= at_share <= 1 else None
 
     def _mean_w(self, left: int) -> float:
         length_ns = self.knot_ns(left + 1) - self.knot_ns(left)
@@ -185,13 +212,13 @@ class Counter:
         period_ns = self._rhythm_ns()
         if not period_ns:
             return low_ns, high_ns
-        middle_ns = (low_ns + high_ns) / 2
+        numbers = self._numbers
         for step in (-1, 1):
             for other in range(at + step, at + step * (_NEIGHBOURS + 1), step):
                 if not 0 <= other < len(self):
                     break
                 other_low_ns, other_high_ns = self._bounds_ns(other)
-                periods = round(((other_low_ns + other_high_ns) / 2 - middle_ns) / period_ns)
+                periods = numbers[other] - numbers[at]
                 cut_low = max(low_ns, other_low_ns - periods * period_ns)
                 cut_high = min(high_ns, other_high_ns - periods * period_ns)
                 if cut_low > cut_high:
@@ -214,12 +241,19 @@ class Counter:
         near = [gap for gap in gaps if abs(gap - median_ns) <= max(_PERIODIC * median_ns, 1.1 * reads_ns)]
         if len(near) < len(gaps) / 2 or reads_ns >= median_ns:
             return 0.0
-        numbers, at = [0], 0
-        guess_ns = statistics.fmean(near)
-        for gap in gaps:
-            at += max(round(gap / guess_ns), 1)
-            numbers.append(at)
-        return _slope(numbers, self._after_ns)
+        self._numbers = self._numbered(statistics.fmean(near))
+        return _slope(self._numbers, self._after_ns)
+
+    def _numbered(self, period_ns: float) -> list[int]:
+        """Which of the rhythm's beats each move was. One that is seen is the next one, however late it was seen, unless
+        nobody looked for longer than a period."""
+        numbers = [0]
+        for at in range(1, len(self)):
+            beats = 1
+            if self._after_ns[at] - self._before_ns[at] >= period_ns:
+                beats = max(round((self._after_ns[at] - self._after_ns[at - 1]) / period_ns), 1)
+            numbers.append(numbers[-1] + beats)
+        return numbers
 
 
 def _slope(numbers: list[int], times_ns: "array[int]") -> float:

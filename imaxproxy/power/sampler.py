@@ -49,9 +49,10 @@ class _Moves:
 def calibrated_tick_ms(periods_ms: Iterable[float | None]) -> float:
     """A little under half of the quickest period that was seen, 20 to 100 ms; 50 where none was.
 
-    A little under: reads in step with the sensor see every move equally late, for ever. Out of step their doubts
-    differ, and what is left of them all is small: with 50 ms reads of a 100 ms counter a window of 1 s was off by up to
-    6.2 %, with 48 ms by up to 1.0 % (95 % within 0.7 and 0.4; 200 simulated windows, tests/power/sensor.py).
+    A little under: reads in step with the sensor see every move equally late, for ever, and nobody can say how late.
+    Out of step their doubts differ, and what is left of them all is small: with 50 ms reads of a 100 ms counter 95 % of
+    10 s windows with both of the load's edges were within 0.17 %, with 48 ms within 0.07 %, and the error that has to be
+    printed for a steady second falls from 2.0 to 0.4 % (200 simulated windows each, tests/power/sensor.py).
     """
     known = [period for period in periods_ms if period is not None]
     return min(max(min(known) * _OUT_OF_STEP, LEAST_TICK_MS), MOST_TICK_MS) if known else DEFAULT_TICK_MS
