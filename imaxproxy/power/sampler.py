@@ -51,7 +51,7 @@ def calibrated_tick_ms(periods_ms: Iterable[float | None]) -> float:
 
     A little under: reads in step with the sensor see every move equally late, for ever, and nobody can say how late.
     Out of step their doubts differ, and what is left of them all is small: with 50 ms reads of a 100 ms counter 95 % of
-    10 s windows with both of the load's edges were within 0.17 %, with 48 ms within 0.07 %, and the error that has to be
+    10 s windows with both of the load's edges were within 0.17 %, with 48 ms within 0.07 %, and the error to be
     printed for a steady second falls from 2.0 to 0.4 % (200 simulated windows each, tests/power/sensor.py).
     """
     known = [period for period in periods_ms if period is not None]
