@@ -182,7 +182,7 @@ class Counter:
         if not 0 < left < len(self) - 2:
             return None
         before_w, within_w, after_w = (self._mean_w(at) for at in (left - 1, left, left + 1))
-        if abs(after_w - before_w) < _STEP * max(before_w, after_w):
+        if abs(after_w - before_w) <= _STEP * max(before_w, after_w):
             return None
         at_share = (within_w - after_w) / (before_w - after_w)
         return (before_w, after_w, at_share) if 0 <= at_share <= 1 else None
