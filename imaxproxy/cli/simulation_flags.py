@@ -13,7 +13,8 @@ _NOT_VIRTUAL: dict[str, Any] = {
     "retries": 0,
     "repeat": 1,
     "history": "recorded",
-    **dict.fromkeys(("cancel", "ramp", "max_idle_gap")),
+    "calibrate": "auto",
+    **dict.fromkeys(("cancel", "ramp", "max_idle_gap", "tokenizer")),
 }
 """What the live player does and the virtual one does not, with what it is when nobody asks for it."""
 
