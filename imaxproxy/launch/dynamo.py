@@ -17,10 +17,11 @@ from imaxproxy.launch.engine import (
     failures,
     milestones,
 )
-from imaxproxy.launch.limits import limit_flags
-from imaxproxy.launch.recipe import Parallel, Recipe
+from imaxproxy.launch.options import options_text
+from imaxproxy.launch.prefill import prefill_recipe
+from imaxproxy.launch.recipe import Recipe
 from imaxproxy.launch.sglang import sglang_env, sglang_flags
-from imaxproxy.launch.trtllm import merged, options_text, trtllm_env, trtllm_options
+from imaxproxy.launch.trtllm import trtllm_env, trtllm_options
 from imaxproxy.launch.vllm import vllm_flags
 
 _TOGETHER = ("--discovery-backend", "file", "--request-plane", "tcp")
@@ -64,7 +65,7 @@ class _Workers:
                 alone = replace(self._recipe, parallel=replace(split, dp=1))
                 return [self._worker(f"worker-{i}", alone, None) for i in range(split.dp)]
             return [self._worker("worker", self._recipe, None)]
-        prefill = _prefill_recipe(self._recipe)
+        prefill = prefill_recipe(self._recipe)
         return [
             *(self._worker(f"prefill-{i}", prefill, "prefill") for i in range(apart.prefill_workers)),
             *(self._worker(f"decode-{i}", self._recipe, "decode") for i in range(apart.decode_workers)),
@@ -74,6 +75,9 @@ class _Workers:
         wanted = recipe.parallel.tp * recipe.parallel.pp
         gpus, self._gpus = self._gpus[:wanted], self._gpus[wanted:]
         flags = self._flags(name, recipe)
+        parser = flags.pop("reasoning-parser", None)
+        if parser is not None:  # the frontend parses, by what the worker registers
+            flags["dyn-reasoning-parser"] = parser
         if role is not None:
             flags["disaggregation-mode"] = role
         backend = recipe.engine.backend
@@ -106,24 +110,9 @@ class _Workers:
         if split.ep > 1:
             flags["expert-parallel-size"] = split.ep
         flags |= {name.replace("_", "-"): value for name, value in limits_as_flags(recipe).items()}
+        if recipe.engine.reasoning_parser:
+            flags["reasoning-parser"] = recipe.engine.reasoning_parser
         return {**flags, **recipe.engine.flags, "extra-engine-args": str(path)}
-
-
-def _prefill_recipe(recipe: Recipe) -> Recipe:
-    """The recipe of a prefill worker: its own split, and what its flags and options say differently."""
-    apart, engine = recipe.disaggregated, recipe.engine
-    assert apart is not None
-    split = Parallel(tp=apart.prefill_tp, ep=apart.prefill_ep, dp_attention=apart.prefill_dp_attention)
-    said = set(apart.prefill_flags)
-    limits = {limit: None for limit, flag in limit_flags(engine.name, engine.backend).items() if flag in said}
-    return replace(
-        recipe,
-        parallel=split,
-        limits=replace(recipe.limits, **limits),
-        engine=replace(
-            engine, flags=engine.flags | apart.prefill_flags, options=merged(engine.options, apart.prefill_options)
-        ),
-    )
 
 
 DYNAMO = Engine(

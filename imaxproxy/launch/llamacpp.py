@@ -22,7 +22,9 @@ def _plan(recipe: Recipe, place: Place) -> Plan:
     if recipe.parallel.tp * recipe.parallel.dp * recipe.parallel.pp > 1 or recipe.disaggregated:
         raise refuse(recipe, "parallel", "llama-server splits by its own flags: engine.flags split-mode, tensor-split")
     if recipe.speculation:
-        raise refuse(recipe, "speculation", "say it by llama-server's own flags: engine.flags model-draft, draft-max")
+        raise refuse(
+            recipe, "speculation", "say it by llama-server's own flags: engine.flags spec-draft-model, spec-draft-n-max"
+        )
     flags = limits_as_flags(recipe)
     if recipe.limits.max_model_len:  # its context is shared by all slots
         flags["ctx-size"] = recipe.limits.max_model_len * (recipe.limits.max_num_seqs or 1)

@@ -1,6 +1,6 @@
 """A recipe: which model on which GPUs with which engine and flags. TOML files in engines/, or a user's own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -116,6 +116,8 @@ class DisaggregatedChoice:
     prefill_tp: int = 1
     prefill_ep: int = 1
     prefill_dp_attention: bool = False
+    prefill_limits: Limits = Limits()
+    """What differs from the recipe's limits on prefill workers."""
     prefill_flags: dict[str, Any] = field(default_factory=dict)
     """The engine's flags that differ on prefill workers."""
     prefill_options: dict[str, Any] = field(default_factory=dict)
@@ -153,7 +155,7 @@ class Recipe:
     @property
     def load_from(self) -> str:
         """What an engine is told to load: the path, else the id."""
-        return str(Path(self.model_path).expanduser()) if self.model_path else self.model
+        return str(Path(self.model_path).expanduser().absolute()) if self.model_path else self.model
 
     @property
     def client_name(self) -> str:
@@ -169,3 +171,8 @@ class Recipe:
         if apart is None:
             return split.tp * split.pp * split.dp
         return apart.prefill_workers * apart.prefill_tp + apart.decode_workers * split.tp * split.pp
+
+
+def with_model_path(recipe: Recipe, path: str | None) -> Recipe:
+    """The same recipe with a model that lies elsewhere; unchanged for None."""
+    return recipe if path is None else replace(recipe, model_path=path)

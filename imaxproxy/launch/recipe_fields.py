@@ -142,6 +142,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         **dict.fromkeys(("prefill_workers", "decode_workers"), _NEEDED_COUNT),
         **dict.fromkeys(("prefill_tp", "prefill_ep"), _COUNT),
         "prefill_dp_attention": _SWITCH,
+        "prefill_limits": Field("a table of limits", _TABLE.accepts),
         "prefill_flags": Field("a table of the engine's flags", _TABLE.accepts),
         "prefill_options": Field("a table of TensorRT-LLM's options", _TABLE.accepts),
         "kv_transfer_gb_per_s": _ABOVE_ZERO,

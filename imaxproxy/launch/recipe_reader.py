@@ -7,6 +7,7 @@ from typing import Any
 
 from imaxproxy.errors import UsageError
 from imaxproxy.launch.limits import limit_flags
+from imaxproxy.launch.options import merged
 from imaxproxy.launch.recipe import (
     NO_GPU,
     NO_HARDWARE,
@@ -66,8 +67,10 @@ def _find(name_or_path: str | Path, beside: Path | None = None) -> Path:
         return path if beside is None else beside / path
     path = shipped("engines") / f"{text}.toml"
     if not path.is_file():
+        near = difflib.get_close_matches(text, recipe_names(), n=3, cutoff=0.4) or recipe_names()[:3]
         raise UsageError(
-            f"unknown recipe {text!r}; shipped: {', '.join(recipe_names())}; or give a path to a .toml file"
+            f"unknown recipe {text!r}; near it: {', '.join(near)}; `imaxproxy engine list` has all; "
+            "or give a path to a .toml file"
         )
     return path
 
@@ -94,7 +97,7 @@ class _Reader:
         self._files = [own] if base is None else [own, base]
         for file in self._files:
             _FileCheck(file).check()
-        self._document = own.document if base is None else _merged(base.document, own.document)
+        self._document = own.document if base is None else merged(base.document, own.document)
 
     def recipe(self) -> Recipe:
         """The checked recipe. Raises UsageError."""
@@ -111,7 +114,7 @@ class _Reader:
             readiness=ReadinessChoice(**top.get("readiness", {})),
             simulate=SimulateChoice(**top.get("simulate", {})),
             speculation=_speculation(top.get("speculation")),
-            disaggregated=DisaggregatedChoice(**top["disaggregated"]) if "disaggregated" in top else None,
+            disaggregated=_disaggregated(top.get("disaggregated")),
             **{key: value for key, value in top.items() if key != "schema" and key not in TABLES},
         )
         self._check_gpus(recipe)
@@ -144,9 +147,15 @@ class _Reader:
         self._check_limits(limit_flags(name, backend), engine, backend or name)
 
     def _check_limits(self, called: dict[str, str], engine: dict[str, Any], name: str) -> None:
-        for limit in self._document.get("limits", {}):
-            if limit not in called:
-                raise self._error(("limits", limit), f"limits.{limit}: {name} has none; it has {', '.join(called)}")
+        limits = self._document.get("limits", {})
+        prefill = self._document.get("disaggregated", {}).get("prefill_limits", {})
+        for keys in (
+            *(("limits", limit) for limit in limits),
+            *(("disaggregated", "prefill_limits", p) for p in prefill),
+        ):
+            if keys[-1] not in called:
+                raise self._error(keys, f"{'.'.join(keys)}: {name} has none; it has {', '.join(called)}")
+        for limit in limits:
             flag = called[limit].strip("!")
             if flag in engine.get("flags", {}):
                 says = f"engine.flags.{flag} is said already by limits.{limit}: leave one out"
@@ -206,6 +215,8 @@ class _FileCheck:
         for table in TABLES:
             if table in document:
                 self._check_keys((table,), document[table], FIELDS[table])
+        prefill_limits = document.get("disaggregated", {}).get("prefill_limits", {})
+        self._check_keys(("disaggregated", "prefill_limits"), prefill_limits, FIELDS["limits"])
         for dotted, field in FREE_TABLES.items():
             table, name = dotted.split(".")
             self._check_values((table, name), document.get(table, {}).get(name, {}), field)
@@ -234,19 +245,16 @@ class _FileCheck:
         return UsageError(f"{self._file.path}:{self._file.line_of(keys)}: {message}")
 
 
-def _merged(base: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
-    """Key by key through all tables; what `own` says goes before."""
-    both = {**base, **own}
-    for key in base.keys() & own.keys():
-        if isinstance(base[key], dict) and isinstance(own[key], dict):
-            both[key] = _merged(base[key], own[key])
-    return both
-
-
 def _speculation(table: dict[str, Any] | None) -> SpeculationChoice | None:
     if table is None:
         return None
     return SpeculationChoice(**{**table, "acceptance": tuple(table.get("acceptance", ()))})
+
+
+def _disaggregated(table: dict[str, Any] | None) -> DisaggregatedChoice | None:
+    if table is None:
+        return None
+    return DisaggregatedChoice(**{**table, "prefill_limits": Limits(**table.get("prefill_limits", {}))})
 
 
 def _nearest(key: str, known: Iterable[str]) -> str:

@@ -10,8 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.errors import UsageError
 from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.prefill import prefill_recipe
+from imaxproxy.launch.process import EngineError
 from imaxproxy.launch.recipe import NO_HARDWARE, Recipe
 
 READY_TIMEOUT_S = 30.0
@@ -28,10 +30,6 @@ _LIMITS = {
     "stream_interval": "--tokens-per-event",
 }
 """A recipe's limit and the simulator's flag for it. What else an engine is told does not change a prediction."""
-
-
-class EngineError(ImaxproxyError):
-    """An engine did not start or did not live; the end of its log is in the message."""
 
 
 def simulated_argv(recipe: Recipe, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None) -> list[str]:
@@ -107,12 +105,24 @@ def _limit_argv(recipe: Recipe) -> list[str]:
     limits, argv = stated_limits(recipe), []
     for limit, ours in _LIMITS.items():
         value = getattr(limits, limit)
+        if limit == "max_num_batched_tokens" and recipe.disaggregated:  # the workers that read prompts have the chunks
+            value = _of_all_ranks(prefill_recipe(recipe), limit)
+        elif limit in ("max_num_seqs", "max_num_batched_tokens"):
+            value = _of_all_ranks(recipe, limit)
         if value is not None:
             argv += [ours, str(value)]
     cache = str(limits.kv_cache_dtype or "auto")
     if cache != "auto":  # fp8, fp8_e4m3, fp8_e5m2; bf16, bfloat16, float16
         argv += ["--kv-precision", "fp8" if cache.startswith("fp8") else "bf16"]
     return [*argv, "--no-prefix-caching" if limits.prefix_caching is False else "--prefix-caching"]
+
+
+def _of_all_ranks(recipe: Recipe, limit: str) -> int | None:
+    """vLLM and TensorRT-LLM bound each rank of DP attention, SGLang and the simulator the whole engine."""
+    value: int | None = getattr(stated_limits(recipe), limit)
+    if value is None or not recipe.parallel.dp_attention or "sglang" in (recipe.engine.name, recipe.engine.backend):
+        return value
+    return value * recipe.parallel.tp
 
 
 class SimulatedEngine:

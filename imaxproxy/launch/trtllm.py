@@ -1,6 +1,5 @@
 """TensorRT-LLM: `trtllm-serve`, its flags with underscores and its options file. By its documentation: not run here."""
 
-import json
 from typing import Any
 
 from imaxproxy.launch.argv import common_env, flag_argv, left_out, limits_as_flags, refuse, wants_dummy
@@ -18,6 +17,7 @@ from imaxproxy.launch.engine import (
     milestones,
 )
 from imaxproxy.launch.limits import limit_flags
+from imaxproxy.launch.options import merged, options_text, put
 from imaxproxy.launch.recipe import Recipe
 
 
@@ -27,7 +27,7 @@ def trtllm_options(recipe: Recipe, *, dummy_weights: bool) -> dict[str, Any]:
     for limit, path in limit_flags("trtllm").items():
         value = getattr(recipe.limits, limit)
         if value is not None and "." in path:
-            _put(options, path, value)
+            put(options, path, value)
     if recipe.parallel.dp_attention:
         options["enable_attention_dp"] = True
     if wants_dummy(recipe, dummy_weights):
@@ -43,27 +43,6 @@ def trtllm_env(recipe: Recipe, *, dummy_weights: bool) -> dict[str, str]:
     if drafts and drafts.acceptance_length and wants_dummy(recipe, dummy_weights):
         return {"TLLM_SPEC_DECODE_FORCE_NUM_ACCEPTED_TOKENS": f"{drafts.acceptance_length - 1:g}"}
     return {}
-
-
-def options_text(options: dict[str, Any]) -> str:
-    """The options file. JSON is YAML too, and says without guesswork what is a number and what a text."""
-    return json.dumps(options, indent=2) + "\n"
-
-
-def _put(options: dict[str, Any], path: str, value: object) -> None:
-    *tables, key = path.strip(".").split(".")
-    for table in tables:
-        options = options.setdefault(table, {})
-    options[key] = value
-
-
-def merged(ours: dict[str, Any], theirs: dict[str, Any]) -> dict[str, Any]:
-    """Options over options, key by key through all tables; `theirs` goes before."""
-    both = {**ours, **theirs}
-    for key in ours.keys() & theirs.keys():
-        if isinstance(ours[key], dict) and isinstance(theirs[key], dict):
-            both[key] = merged(ours[key], theirs[key])
-    return both
 
 
 def _speculation(recipe: Recipe) -> dict[str, Any]:

@@ -72,11 +72,21 @@ def _options(name: str) -> dict[str, dict[str, Any]]:
 
 def flag_list_of(recipe: Recipe, process: Process) -> FlagList:
     """The list for one process of a recipe."""
-    name = recipe.engine.name
+    name, backend = recipe.engine.name, recipe.engine.backend
     if name == "vllm":
         return FlagList(_options("vllm-0.32.0"), head=4, positionals=1)
     if name == "sglang":
         return FlagList(_options("sglang-0.5.23"), head=3, positionals=0)
     if name == "trtllm":
         return FlagList(_options("trtllm-1.3"), head=4, positionals=1)
-    raise AssertionError(f"no flag list of {name}")
+    if name == "llamacpp":
+        return FlagList(_options("llama-server-0.3.36"), head=1, positionals=0)
+    if name == "transformers":
+        return FlagList(_options("transformers-5.19"), head=4, positionals=1)
+    assert name == "dynamo"
+    if process.name == "frontend":
+        return FlagList(_options("dynamo-frontend-1.6.1"), head=3, positionals=0)
+    # Its workers also take all that their engine does, but for TensorRT-LLM's.
+    own = _options(f"dynamo-{backend}-1.6.1")
+    theirs = {"vllm": "vllm-0.32.0", "sglang": "sglang-0.5.23"}.get(str(backend))
+    return FlagList({**(_options(theirs) if theirs else {}), **own}, head=3, positionals=0)

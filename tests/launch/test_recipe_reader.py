@@ -131,9 +131,11 @@ def test_a_missing_table_is_named(tmp_path: Path) -> None:
         load_recipe(write(tmp_path, GOOD[: GOOD.index("[engine]")]))
 
 
-def test_an_unknown_name_lists_what_ships() -> None:
-    with pytest.raises(UsageError, match="unknown recipe 'gpt-oss'; shipped: fixed-5ms, "):
-        load_recipe("gpt-oss")
+def test_an_unknown_name_says_what_is_near_it_and_where_all_are() -> None:
+    with pytest.raises(
+        UsageError, match=r"unknown recipe 'gpt-oss-b200'; near it: gpt-oss-120b-.*`imaxproxy engine list`"
+    ):
+        load_recipe("gpt-oss-b200")
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
