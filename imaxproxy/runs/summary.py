@@ -25,6 +25,7 @@ from imaxproxy.runs.energy import RunEnergy
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
+from imaxproxy.runs.prompt_lengths import PromptLengths
 from imaxproxy.runs.timeslices import Timeslices
 from imaxproxy.runs.window_tally import WindowTally
 
@@ -52,10 +53,11 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions = Dimensions()
+    dimensions, lengths = Dimensions(), PromptLengths()
     energy = _energy(run, manifest, tallies)
     for exchange in read_journal(run):
         dimensions.add(exchange)
+        lengths.add(exchange)
         if energy is not None:
             energy.add(exchange)
         for tally in tallies.values():
@@ -69,6 +71,7 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     summary["cost"] = _cost(manifest, summary, terms)
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
+        "prompt_lengths": lengths.stats(),
         "window_method": {
             "warmup": _warmup_method(asked.trim),
             "settled": finder.settled,
