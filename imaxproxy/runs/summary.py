@@ -21,6 +21,7 @@ from imaxproxy.metrics import (
     seconds,
 )
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
@@ -51,14 +52,18 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions = Dimensions()
+    dimensions, timing = Dimensions(), TimingView()
     for exchange in read_journal(run):
         dimensions.add(exchange)
+        timing.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
+    means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
+    if view := _engine_view(run, windows.steady, timing, means_ms):
+        summary["engine"] = (summary["engine"] or {}) | view
     summary["cost"] = _cost(manifest, summary, terms)
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
@@ -73,6 +78,17 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])
     return summary
+
+
+def _engine_view(
+    run: RunDirectory, steady: Window | None, timing: TimingView, means_ms: dict[str, float | None]
+) -> dict[str, Any]:
+    """What the engine said of itself: `metrics`, `timing`; neither where it said nothing."""
+    views = engine_metrics(run, steady)
+    if len(views) == 1:  # of several engines, nobody knows which ones our means are about
+        views[0] |= over_engines(views[0], means_ms)
+    parts = {"metrics": views or None, "timing": timing.stats()}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 @dataclass(frozen=True, slots=True)
