@@ -32,7 +32,7 @@ def export(run: Path, format_: str, **flags: Any) -> None:  # noqa: ANN401 (clic
     imaxproxy export imax-runs/20261126-replay --format vllm --detailed --out result.json
     imaxproxy export imax-runs/20261126-replay --format csv
 
-    Simulated runs carry "simulated": true in every format that has room for it.
+    What was simulated says so in every file that has room for it.
     """
     record = RunRecord.open(run)
     files, notes = write_export(record, format_, flags["said"], flags["out"], detailed=flags["detailed"])

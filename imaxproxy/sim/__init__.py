@@ -5,7 +5,7 @@ The door gives the model and the engine core; the server is a process, `python -
 
 from imaxproxy.sim.architecture import Architecture, architecture_names, load_architecture
 from imaxproxy.sim.args import SimArgs, parse_args
-from imaxproxy.sim.assembly import Assembly, assemble
+from imaxproxy.sim.assembly import Assembly, Models, assemble, load_models
 from imaxproxy.sim.constants import constants_sha256, expected_error, model_version
 from imaxproxy.sim.curve import CurvePoint, predict_curve
 from imaxproxy.sim.cut import Cutter
@@ -39,6 +39,7 @@ __all__ = [
     "FixedPace",
     "Limits",
     "ModelPace",
+    "Models",
     "Pace",
     "Patience",
     "Point",
@@ -64,6 +65,7 @@ __all__ = [
     "errors_by_group",
     "expected_error",
     "load_architecture",
+    "load_models",
     "model_version",
     "parse_args",
     "parse_request",
