@@ -32,7 +32,8 @@ def test_a_fixed_engine_models_no_hardware() -> None:
             ["--model", "deepseek-r1", "--precision", "fp8"],
             r"does not fit on 1 B200 SXM: weights of 672.9 GB a GPU .* of 0.9 x 180 GB, leave -514.9 GB",
         ),
-        (["--max-num-batched-tokens", "8"], "max-num-batched-tokens"),
+        (["--max-num-batched-tokens", "8", "--max-num-seqs", "16"], "max-num-batched-tokens"),
+        (["--gpu", "tpu"], "unknown GPU 'tpu'; known: h100"),
     ],
 )
 def test_what_cannot_run_is_refused(argv: list[str], says: str) -> None:
