@@ -17,8 +17,9 @@ from imaxproxy.load import IdleCap, cancel_of
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
+from imaxproxy.power import PowerLog
 from imaxproxy.runs import Journal, Manifest, RunDirectory, repeats, summarize, write_json
-from imaxproxy.sim import Assembly, PowerLog, assemble
+from imaxproxy.sim import Assembly, assemble
 from imaxproxy.traces import Prompts
 
 VIRTUAL_CLOCK = {"source": "virtual", "monotonic_ns": 0, "unix_s": None}
@@ -85,7 +86,7 @@ def _play(
             power_sink=power.add if power else None,
         )
         ended = player.play(load.scheduled(file.rows(), idle_cap))
-    engine = (manifest.engine or {}) | {"board_energy_j": player.cluster.energy_j, "steps": player.cluster.steps}
+    engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}
     facts = file.facts(wait=True) | {
         "idle_cut_s": idle_cap.cut_s if idle_cap is not None else None,
         "live_turns": users.live.turns if users.live is not None else 0,

@@ -95,9 +95,9 @@ def check_fits(model: StepModel, memory_share: float = 0.9) -> None:
         left = f"{memory_share:g} x ({memory} - {weights} - {fixed})"
     least = _least_tp(model, memory_share)
     raise UsageError(
-        f"{deployment.architecture.name} does not fit on {deployment.gpus} {deployment.gpu.name}: of each GPU's {memory} "
-        f"the weights take {weights} ({deployment.precision}, tp {deployment.tp}) and activations {fixed}, which leaves "
-        f"{left} = {model.kv_room_bytes(memory_share) / 1e9:.1f} GB for KV; "
+        f"{deployment.architecture.name} does not fit on {deployment.gpus} {deployment.gpu.name}: of each GPU's "
+        f"{memory} the weights take {weights} ({deployment.precision}, tp {deployment.tp}) and activations {fixed}, "
+        f"which leaves {left} = {model.kv_room_bytes(memory_share) / 1e9:.1f} GB for KV; "
         + (f"the least tp that fits is {least}" if least else "no tp of one NVLink domain fits: take a lower precision")
     )
 

@@ -1,4 +1,4 @@
-"""What cannot be simulated is said in one line, with its arithmetic, by every command alike, and leaves nothing behind."""
+"""What cannot be simulated is said in one line, with its arithmetic, by all commands alike; nothing is left behind."""
 
 from pathlib import Path
 
