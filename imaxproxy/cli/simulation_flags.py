@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
     "workers": (1, "one process draws the same schedule"),
     "retries": (0, "nothing fails there that a second attempt would mend"),
+    "calibrate": ("auto", "its engine counts words"),
+    "tokenizer": (None, "its engine counts words"),
 }
 """What the live player does and the virtual one need not: what it is when nobody asks for it, and why not."""
 
