@@ -95,6 +95,11 @@ def engine_options(url_flag: str, *, several: bool = False) -> Callable[["click.
         ),
         click.option("--simulate", is_flag=True, help="Simulate the recipe's engine: no GPU, all figures marked."),
         launch_options,
+        click.option(
+            "--engine-metrics/--no-engine-metrics",
+            default=None,
+            help="Sample the engine's own /metrics, once a second.  [default: of an engine launched here]",
+        ),
         click.option("--gpu", metavar="KIND", help="What the engine at the URL runs on (b200, h200, ...), for cost."),
         click.option("--gpus", type=click.IntRange(min=1), help="How many of them."),
     ]

@@ -23,6 +23,7 @@ from imaxproxy.metrics import (
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.drawn import drawn_of
 from imaxproxy.runs.energy import RunEnergy
+from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
@@ -54,11 +55,12 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions, lengths = Dimensions(), PromptLengths()
+    dimensions, lengths, timing = Dimensions(), PromptLengths(), TimingView()
     energy = _energy(run, manifest, tallies)
     for exchange in read_journal(run):
         dimensions.add(exchange)
         lengths.add(exchange)
+        timing.add(exchange)
         if energy is not None:
             energy.add(exchange)
         for tally in tallies.values():
@@ -66,6 +68,9 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
+    means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
+    if view := _engine_view(run, windows.steady, timing, means_ms):
+        summary["engine"] = (summary["engine"] or {}) | view
     if energy is not None:
         energy.share(read_journal(run), run)
         summary["energy"] = energy.block(tallies, _terms(manifest, terms), windows.whole.start_ns)
@@ -84,6 +89,17 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])
     return summary
+
+
+def _engine_view(
+    run: RunDirectory, steady: Window | None, timing: TimingView, means_ms: dict[str, float | None]
+) -> dict[str, Any]:
+    """What the engine said of itself: `metrics`, `timing`; neither where it said nothing."""
+    views = engine_metrics(run, steady)
+    if len(views) == 1:  # of several engines, nobody knows which ones our means are about
+        views[0] |= over_engines(views[0], means_ms)
+    parts = {"metrics": views or None, "timing": timing.stats()}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 @dataclass(frozen=True, slots=True)
