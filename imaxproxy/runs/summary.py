@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imaxproxy.economics import Drawn, Rates, Terms, run_cost
+from imaxproxy.economics import Rates, Terms, run_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
     Dimensions,
@@ -21,6 +21,7 @@ from imaxproxy.metrics import (
     seconds,
 )
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.drawn import drawn_of
 from imaxproxy.runs.energy import RunEnergy
 from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
@@ -207,20 +208,12 @@ def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | Non
             _made(summary["throughput"]),
             asked,
             steady=None if steady is None else _made(steady["throughput"]),
-            drawn=_drawn(summary["energy"]),
+            drawn=drawn_of(summary["energy"]),
         )
     except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
         if terms is not None:
             raise
         return None
-
-
-def _drawn(energy: dict[str, Any] | None) -> Drawn | None:
-    """Joules that were measured and may be believed, of the whole run as the rates are."""
-    if energy is None or not energy["valid"]:
-        return None
-    whole = energy["windows"]["whole"]
-    return Drawn(energy["boundary"], whole["j_per_total_token"], whole["j_per_output_token"])
 
 
 def _made(throughput: dict[str, float | None]) -> Rates:
