@@ -17,7 +17,8 @@ from runs.made_run import ENGINE, make_run, steady_power
 ROW: dict[str, Any] = {
     "hardware": "b200", "framework": "vllm", "model": "dsv4", "precision": "fp4", "spec_method": "none",
     "disagg": False, "decode_tp": 8, "decode_ep": 1, "decode_dp_attention": False,
-    "num_prefill_gpu": 8, "num_decode_gpu": 8, "isl": 8192, "osl": 1024, "conc": 64, "date": "2026-09-04T00:00:00Z", "run_url": "https://example.test/run/1",
+    "num_prefill_gpu": 8, "num_decode_gpu": 8,
+    "isl": 8192, "osl": 1024, "conc": 64, "date": "2026-09-04T00:00:00Z", "run_url": "https://example.test/run/1",
     "metrics": {
         "tput_per_gpu": 1449.62, "output_tput_per_gpu": 160.8, "median_intvty": 20.04, "p90_intvty": 18.0,
         "median_ttft": 3.3, "p99_ttft": 43.4, "median_tpot": 0.0499, "median_itl": 0.0278, "power_valid": 1,
