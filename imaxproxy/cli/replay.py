@@ -8,6 +8,7 @@ import click
 
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
+from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
@@ -29,6 +30,7 @@ from imaxproxy.wire import BaseUrl
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @load_options
 @judge_options
+@money_options
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -65,6 +67,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     if flags["cancel"] is not None:
         cancel_of(flags["cancel"], load.seed)
     check_judgement(flags)
+    check_money(flags, choice.gpu_kind())
     check_key(flags["api_key"])
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")

@@ -11,6 +11,7 @@ import click
 
 from imaxproxy.cli.capturing import capture_mode, capture_option, capture_settings, gather_trace
 from imaxproxy.cli.gate import Gate, gate_options
+from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
@@ -66,6 +67,7 @@ def worker_count(value: str | int) -> str | int:
     help="Ask engines for the token counts that a client did not ask for, and keep them from it.",
 )
 @gate_options
+@money_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
@@ -86,6 +88,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     first = urls[0] if urls else None
     choice = EngineChoice(first, "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
+    check_money(flags, choice.gpu_kind())
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
     gate.check(upstreams.urls)

@@ -21,10 +21,12 @@ from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel
 from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import LookAhead, Prompts, Trace, open_trace, trace_sha256
+from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, trace_sha256, unit_note
 from imaxproxy.wire import BaseUrl
 
 _HASHED_WITHIN_S = 0.3
+_TOO_FAST_PER_S = 200
+"""Requests/s: what a trace in seconds looks like when it is read as ms."""
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
@@ -35,7 +37,11 @@ class TraceFile:
     def __init__(self, path: Path, flags: dict[str, Any]) -> None:
         self.path = path
         self.open: Callable[[], Trace] = lambda: open_trace(
-            path, format=flags["format_"], skip_bad=flags["skip_bad"], limit=flags["limit"]
+            path,
+            format=flags["format_"],
+            skip_bad=flags["skip_bad"],
+            limit=flags["limit"],
+            time_unit=flags["time_unit"],
         )
         self._read = self.open()
         self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
@@ -55,6 +61,18 @@ class TraceFile:
         """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
         rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
         deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
+        if load.by_time and (odd := self._odd_unit()) is not None:
+            say(f"imaxproxy: {self.path}: {odd}")
+
+    def _odd_unit(self) -> str | None:
+        """A unit that cannot be right, as far as the rows in hand show it; a short trace of a usual rate can be."""
+        stamps_ms = [row.timestamp_ms for row in self._ahead.rows if row.timestamp_ms is not None]
+        span_s = (max(stamps_ms, default=0.0) - min(stamps_ms, default=0.0)) / 1000
+        format = FORMATS[self._read.format]
+        is_usual = span_s and span_s < 1 and len(stamps_ms) / span_s < _TOO_FAST_PER_S
+        if format.time_field is None or not span_s or is_usual:
+            return None
+        return unit_note(span_s, len(stamps_ms), self._read.time_unit or format.time_unit)
 
     def rows(self) -> TraceRows:
         """A reading of its own, for one worker."""
@@ -114,10 +132,10 @@ class Session:
     def _part(self, load: Load, salt: str, worker: int) -> "_Part":
         flags, engine = self._flags, self._engine
         live = flags["history"] == "live"
-        idle_cap = IdleCap(flags["max_idle_gap"]) if flags["max_idle_gap"] is not None else None
+        idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
         asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
-        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel, idle_cap)
+        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel)
         scheduled = load.scheduled(self._trace.rows(), idle_cap)
         part = Placement(flags["workers"]).part(scheduled, worker)
         return _Part(Feeder(part, maker.item, live=live), maker, idle_cap)
@@ -141,10 +159,8 @@ class _Part:
 
 def _played(parts: list[_Part]) -> dict[str, Any]:
     """What the load did to the trace, for the manifest."""
-    caps = [part.idle_cap for part in parts if part.idle_cap is not None]
-    cut_ns = max((cap.schedule_cut_ns for cap in caps), default=0) + sum(cap.wait_cut_ns for cap in caps)
     return {
-        "idle_cut_s": cut_ns / 1e9 if caps else None,
+        "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
         "live_turns": sum(part.maker.live_turns for part in parts),
         "answers_missing": sum(part.maker.answers_missing for part in parts),
     }

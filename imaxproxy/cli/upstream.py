@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from imaxproxy.cli.simulation_flags import Simulation
-from imaxproxy.economics import load_gpu
+from imaxproxy.economics import gpu_kinds, load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
 
@@ -52,6 +52,15 @@ class EngineChoice:
             load_gpu(self.gpu)
         if (self.gpu is None) != (self.gpus is None):
             raise UsageError("--gpu KIND and --gpus COUNT go together")
+
+    def gpu_kind(self) -> str | None:
+        """What it runs on, as far as the flags or the recipe say; None where they do not, or the table has it not."""
+        if self.recipe is None:
+            return self.gpu
+        from imaxproxy.launch import load_recipe
+
+        kind = load_recipe(self.recipe).gpu.kind
+        return kind if kind in gpu_kinds() else None
 
     def stated(self) -> dict[str, Any] | None:
         """What the user says of an engine that runs; None when nothing."""

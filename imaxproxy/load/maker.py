@@ -7,7 +7,6 @@ from imaxproxy.errors import UsageError
 from imaxproxy.load.cancel import Cancel
 from imaxproxy.load.feeding import Turn
 from imaxproxy.load.item import Item
-from imaxproxy.load.schedule import IdleCap
 from imaxproxy.traces import Endpoint, History, Prompts, TraceRow, build_request
 from imaxproxy.wire import BaseUrl
 
@@ -33,10 +32,9 @@ class ItemMaker:
         prompts: Prompts,
         speed: float = 1.0,
         cancel: Cancel | None = None,
-        idle_cap: IdleCap | None = None,
     ) -> None:
         self._asking, self._prompts, self._speed = asking, prompts, speed
-        self._cancel, self._idle_cap = cancel, idle_cap
+        self._cancel = cancel
         self._history = History()
         self.live_turns = 0
         """Turns that were built on a live answer."""
@@ -67,7 +65,7 @@ class ItemMaker:
             offset_ns=turn.offset_ns,
             session_id=row.session_id,
             wait_for=turn.follows,
-            wait_ns=self._wait_ns(row),
+            wait_ns=round(row.wait_ms * NS_PER_MS / self._speed),
             input_tokens=request.input_tokens,
             output_tokens=request.output_tokens,
             cancel_after_tokens=tokens,
@@ -75,10 +73,6 @@ class ItemMaker:
             tell_end=asking.live and row.session_id is not None,
             keep_answer=asking.live and row.session_id is not None and bool(row.messages),
         )
-
-    def _wait_ns(self, row: TraceRow) -> int:
-        wait_ns = round(row.wait_ms * NS_PER_MS / self._speed)
-        return wait_ns if self._idle_cap is None else self._idle_cap.wait_ns(wait_ns)
 
     def _leaves(self, row: TraceRow) -> tuple[int | None, int | None]:
         """After so many tokens, after so many ns; the row's own word goes before the load's."""

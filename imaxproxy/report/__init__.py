@@ -1,6 +1,7 @@
 """Summaries for people."""
 
+from imaxproxy.report.cost import print_cost, print_example, print_hardware
 from imaxproxy.report.repeats import print_repeats
 from imaxproxy.report.table import print_summary
 
-__all__ = ["print_repeats", "print_summary"]
+__all__ = ["print_cost", "print_example", "print_hardware", "print_repeats", "print_summary"]

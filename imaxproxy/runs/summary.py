@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imaxproxy.economics import provisioned_cost
+from imaxproxy.economics import Rates, Terms, run_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
     Dimensions,
@@ -31,8 +31,12 @@ SCHEMA = "imaxproxy.summary/1"
 _PARTS = ("warmup", "steady", "drain")
 
 
-def summarize(run: RunDirectory) -> dict[str, Any]:
-    """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`."""
+def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
+    """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`.
+
+    terms: what a GPU-hour costs, where that is not what the run was played with. Raises UsageError when the run's GPU
+    has no such price; without `terms` its cost is unknown then.
+    """
     manifest = Manifest.read(run)
     asked = _Asked.of(manifest)
     finder, rates = WindowFinder(asked.trim), _Rates()
@@ -55,9 +59,14 @@ def summarize(run: RunDirectory) -> dict[str, Any]:
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
+    summary["cost"] = _cost(manifest, summary, terms)
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
-        "window_method": {"warmup": _warmup_method(asked.trim), "settled": finder.settled},
+        "window_method": {
+            "warmup": _warmup_method(asked.trim),
+            "settled": finder.settled,
+            "backlog_growth_share": finder.backlog_growth_share,
+        },
         "timeslices": None if slices is None else slices.stats(),
     }
     write_json(run.summary, summary)
@@ -126,7 +135,7 @@ def _compose(
         "windows": {name: tallies[name].part(zero_ns, gpus) if name in tallies else None for name in _PARTS},
         "meter": _verdict(whole.tally, rates, health, manifest),
         "energy": None,
-        "cost": _cost(engine, throughput),
+        "cost": None,
         "slo": None,
         "window_method": None,
         "timeslices": None,
@@ -147,17 +156,30 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
     return verdict
 
 
-def _cost(engine: dict[str, Any], throughput: dict[str, float | None]) -> dict[str, Any] | None:
+def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | None) -> dict[str, Any] | None:
     """None where the GPUs or their price are not known: a price is never guessed."""
+    engine, settings = summary["engine"] or {}, manifest.settings if manifest else {}
     kind, gpus = engine.get("gpu"), engine.get("gpus")
     if not kind or not gpus:
         return None
-    total, output = throughput["total_tokens_per_s"], throughput["output_tokens_per_s"]
-    given = total - output if total is not None and output is not None else None
+    asked = Terms.of(settings) if terms is None else terms.or_else(settings)
+    steady = summary["windows"]["steady"]
     try:
-        return provisioned_cost(kind, gpus, total, output, given)
+        return run_cost(
+            kind,
+            gpus,
+            _made(summary["throughput"]),
+            asked,
+            steady=None if steady is None else _made(steady["throughput"]),
+        )
     except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
+        if terms is not None:
+            raise
         return None
+
+
+def _made(throughput: dict[str, float | None]) -> Rates:
+    return Rates(throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"])
 
 
 def _health(run: RunDirectory) -> MeterHealth:

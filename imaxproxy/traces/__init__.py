@@ -4,9 +4,10 @@ from imaxproxy.traces.arrivals import Arrivals, Constant, Gamma, OnOff, Poisson,
 from imaxproxy.traces.canonical import canonical_header, canonical_line
 from imaxproxy.traces.envelope import Envelope, diurnal, envelope_of
 from imaxproxy.traces.file import trace_sha256
-from imaxproxy.traces.formats import FORMATS
+from imaxproxy.traces.formats import FORMATS, TIME_UNITS_MS
 from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
+from imaxproxy.traces.idle import WaitCap
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
 from imaxproxy.traces.prompt import Prompts
@@ -15,6 +16,7 @@ from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, wit
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream
+from imaxproxy.traces.stamps import unit_note
 from imaxproxy.traces.steps import (
     CapIdle,
     Dedupe,
@@ -35,6 +37,7 @@ from imaxproxy.traces.write import rows_sha256, write_trace
 __all__ = [
     "FORMATS",
     "PATHS",
+    "TIME_UNITS_MS",
     "Arrivals",
     "CapIdle",
     "Constant",
@@ -62,6 +65,7 @@ __all__ = [
     "Steps",
     "Trace",
     "TraceRow",
+    "WaitCap",
     "Window",
     "Without",
     "arrivals_of",
@@ -81,6 +85,7 @@ __all__ = [
     "spread_ties",
     "stream",
     "trace_sha256",
+    "unit_note",
     "within",
     "write_trace",
 ]
