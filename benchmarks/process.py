@@ -24,6 +24,8 @@ class Ended:
     cpu_s: float
     system_s: float
     output: str
+    peak_rss_mb: float
+    """Of itself or of its largest child."""
 
 
 class Child:
@@ -59,7 +61,8 @@ class Child:
         if self._popen.returncode not in codes:
             raise Unavailable(f"exit code {self._popen.returncode}: {self.tail()}")
         wall_s = (time.monotonic_ns() - self.started_ns) / 1e9
-        return Ended(self.started_ns, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_stime, self.log.read_text())
+        cpu_s, output = usage.ru_utime + usage.ru_stime, self.log.read_text()
+        return Ended(self.started_ns, wall_s, cpu_s, usage.ru_stime, output, usage.ru_maxrss / 1024)
 
     def ready(self, url: str, limit_s: float = 20) -> None:
         """Wait until `url` answers 200. Raises Unavailable when it never does."""

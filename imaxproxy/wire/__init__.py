@@ -6,6 +6,7 @@ from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
+from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
@@ -34,6 +35,7 @@ __all__ = [
     "EngineConnection",
     "Forward",
     "HeadReader",
+    "KeptBudget",
     "Pool",
     "Question",
     "Reception",
