@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import click
-import orjson
 
 from imaxproxy.cli.money_flags import money_options
 from imaxproxy.cli.output import print_json
@@ -23,8 +22,8 @@ from imaxproxy.economics import (
     nvidia_15x,
     two_cents,
 )
-from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.runs import Manifest, RunDirectory
+from imaxproxy.errors import UsageError
+from imaxproxy.runs import RunRecord
 
 _above_0 = click.FloatRange(min=0, min_open=True)
 _from_0 = click.FloatRange(min=0)
@@ -150,8 +149,8 @@ def _point_of_run(path: Path, flags: dict[str, Any]) -> tuple[Point, Terms]:
     for name in _POINT[:3]:
         if flags[name] is not None:
             raise UsageError(f"--{name.replace('_', '-')} is for figures of your own: RUN has its own throughput")
-    summary = _summary(path)
-    manifest = Manifest.read(RunDirectory(path))
+    record = RunRecord.open(path)
+    summary = record.summary
     part = summary if flags["window"] == "whole" else summary["windows"]["steady"]
     if part is None:
         raise UsageError(f"{path} has no steady window: pass --window whole")
@@ -165,21 +164,8 @@ def _point_of_run(path: Path, flags: dict[str, Any]) -> tuple[Point, Terms]:
     if cached is None:
         cached = (tokens["cached"] or 0) / tokens["input"] if tokens["input"] else 0.0
     speed = flags["tps_per_user"] or part["tps_per_user"]["p50"]
-    terms = Terms.of(flags).or_else(manifest.settings if manifest else {})
+    terms = Terms.of(flags).or_else(record.settings)
     return Point(str(gpu), int(gpus), rates, cached, speed, bool(summary["simulated"])), terms
-
-
-def _summary(path: Path) -> dict[str, Any]:
-    run = RunDirectory.open(path)
-    if not run.summary.exists():
-        raise UsageError(f"{path} has no summary.json: `imaxproxy report {path}` makes it")
-    try:
-        summary = orjson.loads(run.summary.read_bytes())
-        if summary["schema"] != "imaxproxy.summary/1":
-            raise ImaxproxyError(f"{run.summary}: schema {summary['schema']!r}, this version reads imaxproxy.summary/1")
-    except (orjson.JSONDecodeError, KeyError, TypeError) as error:
-        raise ImaxproxyError(f"{run.summary} is not a summary; `imaxproxy report {path}` makes it anew") from error
-    return dict(summary)
 
 
 def _with_owner(terms: Terms, flags: dict[str, Any]) -> Terms:

@@ -1,10 +1,14 @@
-"""`imaxproxy engine predict`."""
+"""`imaxproxy engine`, and its `predict`."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
+from imaxproxy.cli import engine_launch
+from imaxproxy.cli.engine_check import check
+from imaxproxy.cli.engine_list import list_recipes
+from imaxproxy.cli.engine_show import show
 from imaxproxy.cli.output import print_json
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe, simulated_argv
@@ -12,9 +16,13 @@ from imaxproxy.launch import load_recipe, simulated_argv
 _CONCURRENCIES = "1,2,4,8,16,32,64,128,256"
 
 
-@click.group(short_help="What an engine would do: predict it without a GPU.")
+@click.group(short_help="Engines as recipes: list, show, check, launch, stop, predict.")
 def engine() -> None:
-    """Engines as recipes: what a model of the hardware says about them. Predictions, not measurements."""
+    """Engines as recipes: which there are, what this machine lacks for one, start it, predict it without a GPU."""
+
+
+for _command in (list_recipes, show, check, engine_launch.launch, engine_launch.logs, engine_launch.stop):
+    engine.add_command(_command)
 
 
 @engine.command()

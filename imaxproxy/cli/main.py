@@ -14,6 +14,8 @@ COMMANDS: dict[str, str] = {
     "search": "Find the highest rate or concurrency that still meets an SLO.",
     "report": "Print a run's table again; rebuild its summary after a crash.",
     "cost": "What tokens cost and bring in: from figures, or from a run.",
+    "frontier": "The Pareto frontier of runs, and machines at the same interactivity.",
+    "export": "Write a run as other tools write theirs.",
     "engine": "Predict what a recipe's engine would do, without a GPU.",
     "trace": "Look at a trace: what is in it, is it sound.",
 }

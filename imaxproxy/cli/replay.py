@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
+from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
@@ -59,8 +60,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     run and reports what was done. Exit 1 when more than 5 % of the requests failed, or none completed, when the --slo
     was not met, or with --strict when the meter is not valid. docs/replay.md has the whole.
     """
-    choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--url", flags["url"])
     simulation = Simulation.of(flags)
     load = Load.of(flags)
     load.rules().of_worker(0, flags["workers"])
@@ -72,7 +72,9 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
     if simulation.virtual:
-        return _virtually(trace, load, flags)
+        from imaxproxy.cli.virtual_replay import replay_virtually
+
+        return replay_virtually(trace, load, flags)
     with contextlib.ExitStack() as stack:
         file = TraceFile(trace, flags)
         crew = Crew(WORKER_MODULE, flags["workers"])  # comes up while the trace is checked
@@ -85,17 +87,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
             return _repeat(session, load, run, crew, flags)
         summary = session.play(load, run, crew)
     print_result(summary, run, as_json=flags["as_json"])
-    return exit_code(summary, strict=flags["strict"])
-
-
-def _virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
-    from imaxproxy.cli.virtual_replay import replay_virtually
-
-    file = TraceFile(path, flags)
-    file.check(load)
-    run = RunDirectory.create(flags["out"], "replay")
-    summary = replay_virtually(file, load, run, flags)
-    print_result(summary, run, as_json=flags["as_json"])
+    engine.check()
     return exit_code(summary, strict=flags["strict"])
 
 
@@ -111,9 +103,10 @@ def _repeat(session: Session, load: Load, whole: RunDirectory, crew: Crew, flags
             summaries.append(session.play(load, run, crew))
         names.append(run.path.name)
         code = max(code, exit_code(summaries[-1], strict=flags["strict"]))
-        if summaries[-1]["ended"] == Ended.INTERRUPTED:
+        if summaries[-1]["ended"] in (Ended.INTERRUPTED, ENGINE_DIED):
             break
     result = repeats(summaries, names)
     write_json(whole.path / "repeats.json", result)
     print_repeats(result, whole, as_json=flags["as_json"])
+    session.engine.check()
     return code

@@ -56,8 +56,7 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     missed, whatever its latencies were so far. Exit 1 when no load met the SLO, when the meter was the limit, when
     probes ran out, or (--strict) when the meter does not believe its figures at the answer.
     """
-    choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--url", flags["url"])
     check_money(flags, choice.gpu_kind())
     load = _checked(flags)
     with contextlib.ExitStack() as stack:
@@ -125,6 +124,7 @@ class _Prober:
             summary = self._session.play(_at(self._load, self.by, amount), run, crew)
         finally:
             crew.abandon()
+        self._session.engine.check()
         if summary["ended"] == Ended.INTERRUPTED:
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:

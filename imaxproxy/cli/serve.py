@@ -1,6 +1,8 @@
 """`imaxproxy serve`: its options, and from them the `Plan`."""
 
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +20,7 @@ from imaxproxy.cli.capturing import (
     max_capture_option,
 )
 from imaxproxy.cli.gate import Gate, gate_options
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
@@ -94,8 +97,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
 
     urls = flags["urls"]
     first = urls[0] if urls else None
-    choice = EngineChoice(first, "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--upstream", first)
     check_money(flags, choice.gpu_kind())
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
@@ -108,7 +110,11 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         for door in doors:
             stack.enter_context(door)
         run = RunDirectory.create(flags["out"], "serve")
-        if flags["recipe"] is not None:
+        launched: LaunchedRecipe | None = None
+        if flags["recipe"] is not None and not flags["simulate"]:
+            launched = stack.enter_context(LaunchedRecipe(flags["recipe"], run.path, choice.launch))
+            upstreams, described = FleetChoice.of((launched.base_url,), flags), launched.describe()
+        elif flags["recipe"] is not None:
             engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
             upstreams, described = FleetChoice.of((engine.base_url,), flags), engine.describe()
         else:
@@ -128,10 +134,20 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         )
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
-        ended, lost = relay(plan)
+        with launched.watched(_stop_ourselves) if launched else contextlib.nullcontext():
+            ended, lost = relay(plan)
+    if launched is not None and launched.died:
+        ended = ENGINE_DIED
     replace(manifest, ended=ended, lost_lines=lost, capture=gather_trace(run)).write(run)
     print_result(summarize(run), run, as_json=flags["as_json"])
+    if launched is not None:
+        launched.check()
     return 0 if ended == "finished" else 1
+
+
+def _stop_ourselves(_death: object) -> None:
+    """The engine that we launched is dead: streams end with what had come, and nobody new is let in."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ask_all(upstreams: Sequence[BaseUrl]) -> dict[str, Any] | None:

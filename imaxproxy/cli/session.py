@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
 from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
@@ -25,6 +27,8 @@ from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, tra
 from imaxproxy.wire import BaseUrl
 
 _HASHED_WITHIN_S = 0.3
+_LAST_READS_S = 0.2
+"""After an engine's death: the ends of its streams are on their way."""
 _TOO_FAST_PER_S = 200
 """Requests/s: what a trace in seconds looks like when it is read as ms."""
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
@@ -104,13 +108,41 @@ class Engine:
     url: BaseUrl
     model: str
     described: dict[str, Any] | None
+    launched: LaunchedRecipe | None = None
+    """Where the command started it itself."""
+
+    @contextlib.contextmanager
+    def watched(self, crew: Crew) -> Iterator[None]:
+        """Within, the engine's death stops the load; what its end does to streams is recorded first."""
+        if self.launched is None:
+            yield
+            return
+        later: list[threading.Timer] = []
+
+        def stop(_death: object) -> None:
+            later.append(threading.Timer(_LAST_READS_S, crew.interrupt))
+            later[-1].start()
+
+        with self.launched.watched(stop):
+            yield
+        for timer in later:
+            timer.cancel()
+
+    @property
+    def died(self) -> bool:
+        return self.launched is not None and self.launched.died
+
+    def check(self) -> None:
+        """Raises EngineError, with its last words, when it was launched here and has died."""
+        if self.launched is not None:
+            self.launched.check()
 
 
 class Session:
     """Plays loads of one trace against one engine, a run directory each."""
 
     def __init__(self, trace: TraceFile, engine: Engine, command: str, flags: dict[str, Any]) -> None:
-        self._trace, self._engine, self._command, self._flags = trace, engine, command, flags
+        self._trace, self.engine, self._command, self._flags = trace, engine, command, flags
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -119,9 +151,10 @@ class Session:
         manifest = self._manifest(load, salt)
         manifest.write(run)
         parts = [self._part(load, salt, worker) for worker in range(flags["workers"])]
-        crew.feed(WorkerSettings(self._engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
-        last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
-        ended = last.get("ended", "killed")
+        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
+        with self.engine.watched(crew):
+            last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+        ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts)
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
         manifest.write(run)
@@ -130,7 +163,7 @@ class Session:
         return summary
 
     def _part(self, load: Load, salt: str, worker: int) -> "_Part":
-        flags, engine = self._flags, self._engine
+        flags, engine = self._flags, self.engine
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
@@ -141,11 +174,11 @@ class Session:
         return _Part(Feeder(part, maker.item, live=live), maker, idle_cap)
 
     def _manifest(self, load: Load, salt: str) -> Manifest:
-        settings = {name: value for name, value in self._flags.items() if name not in _HIDDEN}
-        settings |= {"url": str(self._engine.url), "model": self._engine.model, "salt": salt}
+        settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
+        settings |= {"url": str(self.engine.url), "model": self.engine.model, "salt": salt}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
-        return Manifest(self._command, without_key(sys.argv), settings, engine=self._engine.described, trace=facts)
+        return Manifest(self._command, without_key(sys.argv), settings, engine=self.engine.described, trace=facts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,14 +194,19 @@ def _played(parts: list[_Part]) -> dict[str, Any]:
     """What the load did to the trace, for the manifest."""
     return {
         "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
-        "live_turns": sum(part.maker.live_turns for part in parts),
-        "answers_missing": sum(part.maker.answers_missing for part in parts),
+        "live_turns": sum(part.maker.live.turns for part in parts),
+        "answers_missing": sum(part.maker.live.answers_missing for part in parts),
     }
 
 
 @contextlib.contextmanager
 def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) -> Iterator[Engine]:
-    """The engine that the flags choose: one that runs, or one that is simulated as long as this lasts."""
+    """The engine that the flags choose: one that runs, or one that is launched or simulated as long as this lasts."""
+    if flags["recipe"] is not None and not flags["simulate"]:
+        with LaunchedRecipe(flags["recipe"], run.path, choice.launch) as launched:
+            url = BaseUrl.parse(launched.base_url, "--engine")
+            yield Engine(url, flags["model"] or launched.model, launched.describe(), launched)
+        return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
         with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
@@ -178,6 +216,10 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
     yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), described)
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
 
 
 def first_model(url: BaseUrl, api_key: str | None) -> str:

@@ -8,14 +8,11 @@ import click
 
 from imaxproxy.errors import UsageError
 
-_NOT_VIRTUAL: dict[str, Any] = {
-    "workers": 1,
-    "retries": 0,
-    "repeat": 1,
-    "history": "recorded",
-    **dict.fromkeys(("cancel", "ramp", "max_idle_gap")),
+_NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
+    "workers": (1, "one process draws the same schedule"),
+    "retries": (0, "nothing fails there that a second attempt would mend"),
 }
-"""What the live player does and the virtual one does not, with what it is when nobody asks for it."""
+"""What the live player does and the virtual one need not: what it is when nobody asks for it, and why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +29,9 @@ class Simulation:
         simulation = cls(flags["virtual"], flags["time_scale"], flags["power"])
         simulation._check(simulate=flags["simulate"], model=flags["model"])
         if simulation.virtual:
-            for name, plain in _NOT_VIRTUAL.items():
+            for name, (plain, why) in _NOT_VIRTUAL.items():
                 if flags[name] != plain:
-                    flag = f"--{name.replace('_', '-')}"
-                    raise UsageError(f"{flag} has no counterpart in virtual time: leave it or --virtual out")
+                    raise UsageError(f"--{name} has no counterpart in virtual time, where {why}: leave it out")
         return simulation
 
     def _check(self, *, simulate: bool, model: str | None) -> None:

@@ -12,6 +12,7 @@ from imaxproxy.economics.formulas import (
     tokens_per_usd,
     usd_per_million_tokens,
 )
+from imaxproxy.economics.frontier import Axis, Estimate, Frontier, IsoRow, Spot, iso_table
 from imaxproxy.economics.hardware import Gpu, gpu_facts, gpu_kinds, load_gpu
 from imaxproxy.economics.owner import Owner, OwnersHour, capital_recovery
 from imaxproxy.economics.price import TENURES, Price, generations, load_price, newest_generation, quotes
@@ -23,11 +24,15 @@ __all__ = [
     "OWN",
     "TENURES",
     "Assumption",
+    "Axis",
     "Business",
     "Drawn",
+    "Estimate",
     "Example",
     "Fleet",
+    "Frontier",
     "Gpu",
+    "IsoRow",
     "Owner",
     "OwnersHour",
     "Paid",
@@ -35,6 +40,7 @@ __all__ = [
     "Price",
     "Rates",
     "Return",
+    "Spot",
     "Terms",
     "TokenPrices",
     "break_even_price",
@@ -45,6 +51,7 @@ __all__ = [
     "generations",
     "gpu_facts",
     "gpu_kinds",
+    "iso_table",
     "load_gpu",
     "load_price",
     "newest_generation",

@@ -1,6 +1,6 @@
 """A recipe: which model on which GPUs with which engine and flags. TOML files in engines/, or a user's own."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -171,3 +171,8 @@ class Recipe:
         if apart is None:
             return split.tp * split.pp * split.dp
         return apart.prefill_workers * apart.prefill_tp + apart.decode_workers * split.tp * split.pp
+
+
+def with_model_path(recipe: Recipe, path: str | None) -> Recipe:
+    """The same recipe with a model that lies elsewhere; unchanged for None."""
+    return recipe if path is None else replace(recipe, model_path=path)

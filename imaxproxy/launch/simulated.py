@@ -10,9 +10,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.errors import UsageError
 from imaxproxy.launch.limits import stated_limits
 from imaxproxy.launch.prefill import prefill_recipe
+from imaxproxy.launch.process import EngineError
 from imaxproxy.launch.recipe import NO_HARDWARE, Recipe
 
 READY_TIMEOUT_S = 30.0
@@ -29,10 +30,6 @@ _LIMITS = {
     "stream_interval": "--tokens-per-event",
 }
 """A recipe's limit and the simulator's flag for it. What else an engine is told does not change a prediction."""
-
-
-class EngineError(ImaxproxyError):
-    """An engine did not start or did not live; the end of its log is in the message."""
 
 
 def simulated_argv(recipe: Recipe, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None) -> list[str]:

@@ -91,4 +91,4 @@ def test_a_run_without_gpus_needs_them_said(command: Command, trace: Path) -> No
     assert "pass --gpu KIND and --gpus COUNT" in command.run("cost", "run").complaint()
     assert command.run("cost", "run", "--gpu", "b200", "--gpus", 1, "--json").check(0).json["gpus"] == 1
     (command.folder / "run" / "summary.json").write_text("{")
-    assert "is not a summary" in command.run("cost", "run").check(1).err
+    assert "is no summary" in command.run("cost", "run").check(1).err

@@ -113,7 +113,7 @@ def test_live_history_goes_on_with_what_the_engine_said() -> None:
     assert messages_of(second) == [user("hi"), said("live"), user("more")]
     assert first.tell_end
     assert first.keep_answer
-    assert (maker.live_turns, maker.answers_missing) == (1, 0)
+    assert (maker.live.turns, maker.live.answers_missing) == (1, 0)
 
 
 def test_where_the_engine_said_nothing_the_traces_own_turn_stays_and_that_is_counted() -> None:
@@ -121,7 +121,7 @@ def test_where_the_engine_said_nothing_the_traces_own_turn_stays_and_that_is_cou
     maker.item(turn(delta("a", user("hi"))))
     second = maker.item(turn(delta("b", said("recorded"), user("more")), "a", None))
     assert messages_of(second) == [user("hi"), said("recorded"), user("more")]
-    assert (maker.live_turns, maker.answers_missing) == (0, 1)
+    assert (maker.live.turns, maker.live.answers_missing) == (0, 1)
 
 
 def test_recorded_history_asks_for_no_answers() -> None:
