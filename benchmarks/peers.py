@@ -112,7 +112,7 @@ HUB_NAME = "local/tiny"
 
 @cache
 def hub() -> Path:
-    """A cache of the Hugging Face hub that holds the tokenizer as `HUB_NAME`: AIPerf takes no path when it is offline."""
+    """A cache of the Hugging Face hub that holds the tokenizer as `HUB_NAME`: offline, AIPerf takes no path."""
     home, revision = CACHE / "hub", "0" * 40
     repository = home / "hub" / f"models--{HUB_NAME.replace('/', '--')}"
     (repository / "refs").mkdir(parents=True, exist_ok=True)

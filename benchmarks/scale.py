@@ -24,7 +24,7 @@ from benchmarks.rig import Load, Source
 from benchmarks.truth import Figures
 
 BUSY_SHARE = 0.8
-HEAD = "| load | events/s | core % | TTFT p50, ms | TTFT p99 | ITL p50 | ITL p99 | tokens | peak RSS, MB | its own verdict |"
+HEAD = "| load | events/s | core % | TTFT p50, ms | TTFT p99 | ITL p50 | ITL p99 | tokens | peak RSS, MB | verdict |"
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cli.command import Command, lines_of
 
 from benchmarks.accuracy.cases import BUSY, CASES, Case
 from benchmarks.accuracy.engine import TRUTH, running
@@ -20,7 +21,6 @@ from benchmarks.accuracy.figures import LABELS, is_close
 from benchmarks.accuracy.meter import Trial, tried
 from benchmarks.accuracy.ours import Replay, Serve, replay_flags
 from benchmarks.accuracy.truth import NS_PER_MS, TrueStream, read_truth
-from cli.command import Command, lines_of
 
 BY_NAME = {case.name: case for case in CASES}
 ENDINGS = {"error in mid-stream": "error_event", "cut stream": "cut", "stream without an end": "no_end"}
@@ -52,7 +52,7 @@ def seen(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     finally:
         command.close()
     summaries = {"replay": played.json, "serve": served.json}
-    yield Seen(case, read_truth(folder / TRUTH, case.requests), summaries, {m: rows_of(folder / m) for m in summaries})
+    return Seen(case, read_truth(folder / TRUTH, case.requests), summaries, {m: rows_of(folder / m) for m in summaries})
 
 
 def rows_of(run: Path) -> dict[str, dict[str, Any]]:
@@ -91,7 +91,7 @@ def test_tokens_are_those_that_came_or_unknown(seen: Seen, meter: str) -> None:
     known = [stream for stream in seen.truth if stream.is_complete and says_usage]
     for stream in known:
         assert rows[stream.request_id]["usage"]["output_tokens"] == sum(stream.tokens)
-    for stream in set(map(lambda each: each.request_id, seen.truth)) - {each.request_id for each in known}:
+    for stream in {each.request_id for each in seen.truth} - {each.request_id for each in known}:
         assert rows[stream]["counted_by"] == "events"
     total = sum(sum(stream.tokens) for stream in known)
     assert summary["tokens"]["output"] == (total if known else None)

@@ -13,7 +13,7 @@ class Case:
     figures: tuple[str, ...]
     """What shows whether a meter understood it: names of `figures.Figures`."""
     engine: tuple[str, ...] = ()
-    """Flags of the simulated engine beside its pace; `{half}`: half of an answer's tokens, `{step}`: the step, in ms."""
+    """Flags of the simulated engine beside its pace; `{half}`: half of an answer's tokens, `{step}`: a step, in ms."""
     trap: str = ""
     """How it is misread."""
     requests: int = 40

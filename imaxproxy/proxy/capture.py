@@ -168,10 +168,8 @@ def _shape_redacted(row: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
 
 def _sliced_object(body: bytes) -> Generator[None, None, dict[str, Any]]:
     """The same as `_object`, with rests."""
-    value: Any = None
     try:
-        for value in sliced_json(body):
-            yield
+        value = yield from sliced_json(body)
     except ValueError:
         return {}
     return value if isinstance(value, dict) else {}

@@ -60,7 +60,7 @@ class ClientSide(web.RequestHandler):
         if self._current_request is not None and self._messages:
             self._check_body()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp never keeps one
         """Keep the connection when the client has sent all of its request and may still read; else it has left."""
         transport = self.transport
         if transport is None or not self._waits_whole() or not can_tell(transport):
@@ -76,7 +76,8 @@ class ClientSide(web.RequestHandler):
     @property
     def has_said_all(self) -> bool:
         """No further request will come."""
-        return isinstance(self.transport, HalfClosed) and not self._messages
+        transport: object = self.transport
+        return isinstance(transport, HalfClosed) and not self._messages
 
     def pause_writing(self) -> None:
         super().pause_writing()

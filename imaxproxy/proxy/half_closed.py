@@ -1,7 +1,7 @@
 """A client that has shut down its writing side, told from one that has closed.
 
-Both send the same FIN. What tells them apart is how the client's kernel takes a byte: who has closed answers with an RST.
-So the bytes with which every answer begins are sent ahead. Nothing is said that would not have been said.
+Both send the same FIN. What tells them apart is how the client's kernel takes a byte: who has closed answers with an
+RST. So the bytes with which every answer begins are sent ahead. Nothing is said that would not have been said.
 """
 
 import asyncio

@@ -69,7 +69,8 @@ class Relay:
         rechunk = strip is not None and isinstance(framing, Length)
         self._transport.set_write_buffer_limits(high=0)  # write at once, and pause the engine as soon as a client lags
         begin = self._transport.write
-        if isinstance(transport := self._request.transport, HalfClosed):  # since the request came, or before
+        transport: object = self._request.transport
+        if isinstance(transport, HalfClosed):  # since the request came, or before
             begin, self._transport = transport.write, cast(asyncio.Transport, transport.bare)
             self._forward = self._transport.write
         begin(self._head_bytes(head, unchunk=unchunk, rechunk=rechunk))

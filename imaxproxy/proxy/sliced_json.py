@@ -1,13 +1,13 @@
 """A long body's JSON, read in slices between which streams go on."""
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any
 
 SLICE_BYTES = 1 << 16
 
 
-def sliced_json(data: bytes) -> Iterator[Any]:
-    """Yield None while it reads, then the value. Raises ValueError for what is no JSON.
+def sliced_json(data: bytes) -> Generator[None, None, Any]:
+    """Yield between slices, return the value. Raises ValueError for what is no JSON.
 
     ijson's C parser. A slice takes 0.1 to 0.4 ms; a single string of 4 MB takes 3 ms at its end, when it becomes a
     `str`. orjson reads the whole at a stretch: 6 ms for that string, 16 to 24 ms for 4 MB of messages or token ids.
@@ -19,10 +19,10 @@ def sliced_json(data: bytes) -> Iterator[Any]:
     try:
         for start in range(0, len(data), SLICE_BYTES):
             parser.send(data[start : start + SLICE_BYTES])
-            yield None
+            yield
         parser.close()
     except ijson.JSONError as error:
         raise ValueError(str(error)) from error
     if len(found) != 1:
         raise ValueError("no JSON value")
-    yield found[0]
+    return found[0]

@@ -95,7 +95,10 @@ class Reception:
         *,
         keep: KeptBudget | None = None,
     ) -> None:
-        """keep: the body can be had afterwards, as far as this allows. Raises WireError when the head names a framing we do not know."""
+        """keep: the body can be had afterwards, as far as this allows.
+
+        Raises WireError when the head names a framing that we do not know.
+        """
         self._head = head
         self._framing: Framing = head.framing(method)
         self._dialect = dialect
