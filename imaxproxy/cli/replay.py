@@ -14,6 +14,7 @@ from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
 from imaxproxy.cli.upstream import EngineChoice, engine_options
+from imaxproxy.cli.wording import Wordings, wording_options
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
 from imaxproxy.runs import RunDirectory, repeats, write_json
@@ -30,6 +31,7 @@ from imaxproxy.wire import BaseUrl
 @click.option("--rate", type=float, metavar="R", help="Open loop: R requests/s, whatever the trace's timestamps.")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @load_options
+@wording_options
 @judge_options
 @money_options
 @click.option(
@@ -76,13 +78,14 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 
         return replay_virtually(trace, load, flags)
     with contextlib.ExitStack() as stack:
+        wordings = Wordings(flags)
         file = TraceFile(trace, flags)
         crew = Crew(WORKER_MODULE, flags["workers"])  # comes up while the trace is checked
         stack.callback(crew.abandon)
         file.check(load)
         run = RunDirectory.create(flags["out"], "replay")
         engine = stack.enter_context(engine_of(choice, flags, run))
-        session = Session(file, engine, "replay", flags)
+        session = Session(file, engine, wordings, "replay", flags)
         if flags["repeat"] > 1:
             return _repeat(session, load, run, crew, flags)
         summary = session.play(load, run, crew)

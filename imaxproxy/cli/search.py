@@ -13,6 +13,7 @@ from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.upstream import EngineChoice, engine_options
+from imaxproxy.cli.wording import Wordings, wording_options
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
@@ -39,6 +40,7 @@ _MOST_BACKLOG_SHARE = 0.08
 @click.option("--precision", type=click.FloatRange(0.001, 1), default=PRECISION, show_default=True)
 @click.option("--probes", type=click.IntRange(min=1), default=MOST_PROBES, show_default=True, help="So many at most.")
 @load_options
+@wording_options
 @judge_options
 @money_options
 @click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
@@ -60,11 +62,12 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     check_money(flags, choice.gpu_kind())
     load = _checked(flags)
     with contextlib.ExitStack() as stack:
+        wordings = Wordings(flags)
         file = TraceFile(trace, flags)
         file.check(_at(load, flags["by"], flags["lowest"]))
         whole = RunDirectory.create(flags["out"], "search")
         engine = stack.enter_context(engine_of(choice, flags, whole))
-        prober = _Prober(Session(file, engine, "search", flags), load, whole, flags)
+        prober = _Prober(Session(file, engine, wordings, "search", flags), load, whole, flags)
         found = search_load(
             prober.probe,
             flags["lowest"],

@@ -18,6 +18,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
+from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
 from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
 from imaxproxy.load.process import Crew
@@ -55,6 +56,11 @@ class TraceFile:
     def requests(self) -> int | None:
         """How many there are; None for a trace too long to be known before it is read."""
         return len(self._ahead.rows) if self._ahead.whole else None
+
+    @property
+    def makes_prompts(self) -> bool:
+        """Some rows bring no text, as far as the trace was read."""
+        return any(row.input_length and not row.has_content for row in self._ahead.rows)
 
     @property
     def is_independent(self) -> bool:
@@ -141,8 +147,11 @@ class Engine:
 class Session:
     """Plays loads of one trace against one engine, a run directory each."""
 
-    def __init__(self, trace: TraceFile, engine: Engine, command: str, flags: dict[str, Any]) -> None:
-        self._trace, self.engine, self._command, self._flags = trace, engine, command, flags
+    def __init__(
+        self, trace: TraceFile, engine: Engine, wordings: Wordings, command: str, flags: dict[str, Any]
+    ) -> None:
+        self._trace, self.engine, self._wordings = trace, engine, wordings
+        self._command, self._flags = command, flags
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -150,28 +159,35 @@ class Session:
         salt = flags["salt"] if flags["salt"] is not None else secrets.token_hex(4)
         manifest = self._manifest(load, salt)
         manifest.write(run)
-        parts = [self._part(load, salt, worker) for worker in range(flags["workers"])]
+        wording = self._wordings.of(
+            self.engine.url,
+            self.engine.model,
+            salt,
+            makes_prompts=self._trace.makes_prompts,
+            embedded=flags["simulate"],
+        )
+        parts = [self._part(load, wording.prompts(load.seed, salt), worker) for worker in range(flags["workers"])]
         crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
         with self.engine.watched(crew):
             last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
-        facts = self._trace.facts(wait=True) | _played(parts)
+        facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
         manifest.write(run)
         summary = summarize(run)
         crew.close()
         return summary
 
-    def _part(self, load: Load, salt: str, worker: int) -> "_Part":
+    def _part(self, load: Load, prompts: Prompts, worker: int) -> "_Part":
         flags, engine = self._flags, self.engine
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
         asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
-        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel)
+        maker = ItemMaker(asking, prompts, load.speed, cancel)
         scheduled = load.scheduled(self._trace.rows(), idle_cap)
         part = Placement(flags["workers"]).part(scheduled, worker)
-        return _Part(Feeder(part, maker.item, live=live), maker, idle_cap)
+        return _Part(Feeder(self._wordings.counted(part), maker.item, live=live), maker, prompts, idle_cap)
 
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
@@ -187,6 +203,7 @@ class _Part:
 
     feeder: Feeder
     maker: ItemMaker
+    prompts: Prompts
     idle_cap: IdleCap | None
 
 
@@ -194,6 +211,7 @@ def _played(parts: list[_Part]) -> dict[str, Any]:
     """What the load did to the trace, for the manifest."""
     return {
         "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
+        "below_overhead": sum(part.prompts.below_overhead for part in parts),
         "live_turns": sum(part.maker.live.turns for part in parts),
         "answers_missing": sum(part.maker.live.answers_missing for part in parts),
     }

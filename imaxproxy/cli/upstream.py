@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from imaxproxy.cli.launching import LaunchFlags, launch_options
-from imaxproxy.cli.simulation_flags import Simulation
+from imaxproxy.cli.simulation_flags import Simulation, simulated_args
 from imaxproxy.economics import gpu_kinds, load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
@@ -54,7 +54,9 @@ class EngineChoice:
             from imaxproxy.launch import check_launchable, load_recipe
 
             recipe = load_recipe(self.recipe)
-            if not self.simulate:
+            if self.simulate:
+                simulated_args(recipe)
+            else:
                 check_launchable(recipe)
         if self.recipe is not None and (self.gpu is not None or self.gpus is not None):
             raise UsageError(f"--gpu and --gpus describe the engine at {self.url_flag}; a recipe names its own")

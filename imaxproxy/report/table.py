@@ -18,6 +18,8 @@ LATENCIES: tuple[tuple[str, str], ...] = (
 )
 COLUMNS: tuple[tuple[str, str], ...] = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"))
 _UNKNOWN = "–"
+_LENGTHS_WITHIN = 0.005
+"""Prompts that are so much longer or shorter in all than the trace says, as a share, are worth a note."""
 
 
 def print_summary(console: Console, summary: dict[str, Any], where: str) -> None:
@@ -186,6 +188,14 @@ def _notes(summary: dict[str, Any]) -> list[str]:
         notes.append(f"{trace['skipped']} lines of the trace were skipped as broken")
     if trace.get("clamped"):
         notes.append(f"{trace['clamped']} lengths of 0 in the trace were sent as 1")
+    lengths = summary.get("prompt_lengths") or {}
+    if abs((lengths.get("counted_over_planned") or 1) - 1) > _LENGTHS_WITHIN:
+        notes.append(
+            f"prompts were {lengths['counted_over_planned']:.3f} times as long as the trace says (worst: "
+            f"{lengths['worst_error_tokens']:+,} tokens): --calibrate or --tokenizer makes them exact"
+        )
+    if trace.get("below_overhead"):
+        notes.append(f"{trace['below_overhead']} prompts should be shorter than the chat template alone: one word each")
     if trace.get("idle_cut_s"):
         notes.append(f"--max-idle-gap cut {trace['idle_cut_s']:,.1f} s of waiting out of the trace")
     if missing := trace.get("answers_missing"):

@@ -10,7 +10,7 @@ from imaxproxy.traces.history import History
 from imaxproxy.traces.idle import WaitCap
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
-from imaxproxy.traces.prompt import Prompts
+from imaxproxy.traces.prompt import Fit, Prompts, shipped_words
 from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, within
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
@@ -45,6 +45,7 @@ __all__ = [
     "Endpoint",
     "Envelope",
     "FirstTurns",
+    "Fit",
     "ForceOutput",
     "FromZero",
     "Gamma",
@@ -82,6 +83,7 @@ __all__ = [
     "rows_sha256",
     "share",
     "shipped_specs",
+    "shipped_words",
     "spread_ties",
     "stream",
     "trace_sha256",
