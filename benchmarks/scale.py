@@ -49,7 +49,18 @@ def play(load: Load, folder: Path, ramp_s: float) -> Played:
     trace.write_text(f"{json.dumps({'input_length': 32, 'output_length': load.tokens})}\n" * load.requests)
     source = Source(load, folder)
     try:
-        flags = ["--concurrency", load.streams, "--ramp", ramp_s, "--model", "bench", "--out", folder / "run"]
+        flags = [
+            "--concurrency",
+            load.streams,
+            "--ramp",
+            ramp_s,
+            "--model",
+            "bench",
+            "--calibrate",
+            "never",
+            "--out",
+            folder / "run",
+        ]
         command = [imaxproxy(), "replay", trace, "--url", f"{source.url}/v1", *flags]
         ended = Child(cores()[1], command, folder / "log").wait(load.limit_s)
     finally:

@@ -70,7 +70,7 @@ def replay_flags(url: str, case: Case, folder: Path) -> list[object]:
     pace: list[object] = ["--concurrency", case.concurrency]
     if case.rate_per_s is not None:
         pace = ["--rate", case.rate_per_s, "--arrivals", "constant"]
-    return ["replay", trace, "--url", f"{url}/v1", "--model", "bench", *pace]
+    return ["replay", trace, "--url", f"{url}/v1", "--model", "bench", "--calibrate", "never", *pace]
 
 
 def summary_figures(summary: dict[str, dict[str, float | None]]) -> Figures:

@@ -68,12 +68,14 @@ class Relay:
             self.keep_alive = False
         rechunk = strip is not None and isinstance(framing, Length)
         self._transport.set_write_buffer_limits(high=0)  # write at once, and pause the engine as soon as a client lags
-        begin = self._transport.write
+        begin = self._head_bytes(head, unchunk=unchunk, rechunk=rechunk)
         transport: object = self._request.transport
         if isinstance(transport, HalfClosed):  # since the request came, or before
-            begin, self._transport = transport.write, cast(asyncio.Transport, transport.bare)
+            self._transport = cast(asyncio.Transport, transport.bare)
             self._forward = self._transport.write
-        begin(self._head_bytes(head, unchunk=unchunk, rechunk=rechunk))
+            transport.write(begin)
+        else:
+            self._transport.write(begin)
         if unchunk:
             self._forward = self._unchunked(Chunked())
         return self._forward if strip is None else self._stripped(strip)
