@@ -24,6 +24,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.accuracy", description=__doc__)
     parser.add_argument("--only", default="", help="meters whose names contain one of these: a,b")
     parser.add_argument("--cases", default="", help="cases whose names contain one of these: a,b")
+    parser.add_argument("--again", nargs="+", type=Path, help="print the tables of these JSON files; measure nothing")
     parser.add_argument("--json", type=Path, help="write every trial here")
     parser.add_argument("--markdown", type=Path, help="write the tables here")
     return parser.parse_args()
@@ -62,8 +63,33 @@ def trials_of(case: Case, meters: list[Meter | Serve]) -> tuple[list[Trial], dic
     return done, failed
 
 
+def kept_trials(paths: Iterable[Path]) -> dict[str, list[Trial]]:
+    """By case; of what was measured twice the last counts."""
+    found: dict[str, dict[str, Trial]] = {case.name: {} for case in (*CASES, BUSY)}
+    for path in paths:
+        for kept in json.loads(path.read_text())["trials"]:
+            trial = Trial.from_dict(kept)
+            found[trial.case.name][trial.meter] = trial
+    order = [meter.name for meter in METERS]
+    return {
+        name: sorted(trials.values(), key=lambda trial: order.index(trial.meter))
+        for name, trials in found.items()
+        if trials
+    }
+
+
+def print_again(paths: Iterable[Path]) -> None:
+    by_case = kept_trials(paths)
+    parts = [table.overview(by_case), *(table.of_case(trials[0].case, trials, {}) for trials in by_case.values())]
+    parts += [table.cost(trials) for name, trials in by_case.items() if name == BUSY.name]
+    print("\n\n".join(parts))
+
+
 def main() -> None:
     options = arguments()
+    if options.again:
+        print_again(options.again)
+        return
     before, meters = moment(), present(options.only)
     parts, kept = [], []
     names = [case.name for case in (*CASES, BUSY)]

@@ -11,7 +11,7 @@ class Case:
     says: str
     """What the engine does."""
     figures: tuple[str, ...]
-    """What shows whether a meter understood it: names of `figures.Figures`."""
+    """What shows whether a meter understood it, the most telling first: names of `figures.Figures`."""
     engine: tuple[str, ...] = ()
     """Flags of the simulated engine beside its pace; `{half}`: half of an answer's tokens, `{step}`: a step, in ms."""
     trap: str = ""
@@ -45,7 +45,7 @@ CASES = (
     Case(
         "clean",
         "one token an event, usage at the end",
-        (*TIMES, "completed", "tokens", "tokens_per_s"),
+        ("tpot_mean_ms", "ttft_p50_ms", "itl_p50_ms", "itl_p99_ms", "completed", "tokens", "tokens_per_s"),
     ),
     Case(
         "role first",
@@ -57,28 +57,28 @@ CASES = (
     Case(
         "several tokens an event",
         "the first token alone, then four at a time, as with speculative decoding or --stream-interval 4",
-        (*TIMES, "tokens"),
+        ("itl_p50_ms", "ttft_p50_ms", "tpot_mean_ms", "itl_p99_ms", "tokens"),
         ("--tokens-per-event", "4"),
         trap="an event is taken for a token",
     ),
     Case(
         "no usage",
         "the engine counts no tokens",
-        ("ttft_p50_ms", "event_gap_p50_ms", "tpot_mean_ms", "tokens", "tokens_per_s"),
+        ("tokens", "tokens_per_s", "ttft_p50_ms", "event_gap_p50_ms", "tpot_mean_ms"),
         ("--usage", "never"),
         trap="the requested length, or nothing, is taken for what came",
     ),
     Case(
         "early stop",
         "the model stops after half of what it was asked for; usage at the end",
-        ("tpot_mean_ms", "completed", "tokens", "tokens_per_s"),
+        ("tokens", "tokens_per_s", "tpot_mean_ms", "completed"),
         ("--early-stop", "0.5"),
         trap="the requested length is taken for what came",
     ),
     Case(
         "early stop without usage",
         "the same, and the engine counts no tokens",
-        ("tpot_mean_ms", "completed", "tokens", "tokens_per_s"),
+        ("tokens", "tokens_per_s", "tpot_mean_ms", "completed"),
         ("--early-stop", "0.5", "--usage", "never"),
         trap="the requested length is taken for what came",
     ),
@@ -92,7 +92,7 @@ CASES = (
     Case(
         "cut stream",
         "every fourth connection is closed after half of the tokens, without the last chunk",
-        (*COUNTS, "ttft_p50_ms"),
+        ("tokens", "tokens_per_s", "completed", "failed", "ttft_p50_ms"),
         ("--fault", "disconnect={half},how=fin,nth=4"),
         trap="it counts as completed; or what it had delivered is lost",
     ),
@@ -106,21 +106,21 @@ CASES = (
     Case(
         "reasoning then an answer",
         "60 % of the tokens come as reasoning_content",
-        ("ttft_p50_ms", "ttfo_p50_ms", "tpot_mean_ms", "tokens", "reasoning_tokens"),
+        ("ttfo_p50_ms", "ttft_p50_ms", "tpot_mean_ms", "tokens", "reasoning_tokens"),
         ("--reasoning-share", "0.6", "--reasoning-field", "reasoning_content"),
         trap="reasoning is no token, or the first of it the first of the answer",
     ),
     Case(
         "tool call beside content",
         "events of five tokens: four in content, one in a tool call's arguments, in one delta",
-        ("ttft_p50_ms", "tpot_mean_ms", "tokens"),
+        ("tokens", "ttft_p50_ms", "tpot_mean_ms"),
         ("--tokens-per-event", "5", "--fault", "tool_beside_content"),
         trap="one of the two is overlooked",
     ),
     Case(
         "slow server and a capped client",
         "an engine that takes two at a time, 0.3 s each, is offered 50 requests/s for 0.8 s",
-        ("e2e_p99_ms", "from_schedule_p99_ms", "completed"),
+        ("from_schedule_p99_ms", "e2e_p99_ms", "completed"),
         ("--max-num-seqs", "2"),
         trap="coordinated omission: requests that wait for a place of the client's are not counted as waiting",
         tokens=15,
@@ -131,7 +131,7 @@ CASES = (
     Case(
         "stall in mid-run",
         "four times one step of the engine takes 1 s instead of 20 ms",
-        ("tpot_mean_ms", "itl_p50_ms", "itl_p99_ms", "itl_max_ms"),
+        ("itl_p99_ms", "itl_max_ms", "itl_p50_ms", "tpot_mean_ms"),
         ("--fault", "one_slow_rank=50,ms={step},nth=10"),
         trap="a mean over each request hides it",
         concurrency=40,

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
-from benchmarks.accuracy.cases import Case
+from benchmarks.accuracy.cases import BUSY, CASES, Case
 from benchmarks.accuracy.engine import TRUTH, running
 from benchmarks.accuracy.figures import Figures
 from benchmarks.accuracy.truth import read_truth, true_figures
@@ -51,6 +51,15 @@ class Trial:
     cpu_s: float
     """Of all its processes, from its start to its end."""
     wall_s: float
+
+    @classmethod
+    def from_dict(cls, kept: dict[str, Any]) -> "Trial":
+        """As `--json` keeps it; what is told of a case is as the table of cases has it now."""
+        case, said, true = (kept.pop(key) for key in ("case", "said", "true"))
+        now = next((each for each in (*CASES, BUSY) if each.name == case["name"]), None)
+        if now is None:
+            raise ValueError(f"there is no case {case['name']!r} any more")
+        return cls(case=now, said=Figures(**said), true=Figures(**true), **kept)
 
 
 def tried(meter: Meter, case: Case, folder: Path) -> Trial:

@@ -19,10 +19,23 @@ def of_case(case: Case, trials: Sequence[Trial], failed: Mapping[str, str]) -> s
         for name in case.figures:
             cells = [cell(name, trial, truth) for trial in trials]
             lines.append(row(LABELS[name], shown(name, truth.true.value(name)), *cells))
-        remarks = [f"{trial.meter}: {trial.said.remark}" for trial in trials if trial.said.remark]
+        partly = [trial for trial in trials if trial.said.remark and trial.said.tokens is not None]
+        remarks = [f"{trial.meter}: {trial.said.remark}" for trial in partly]
         if remarks:
-            lines += ["", f"{'; '.join(remarks)}."]
+            lines += ["", f"† By its own account not all: {'; '.join(remarks)}."]
     lines += [f"\nNot measured: {name}: {why}." for name, why in failed.items()]
+    return "\n".join(lines)
+
+
+def overview(by_case: Mapping[str, Sequence[Trial]]) -> str:
+    """The most telling figure of each case, a row a case."""
+    meters = list(dict.fromkeys(trial.meter for trials in by_case.values() for trial in trials))
+    lines = [row("case", "figure", "truth", *meters), row(*["---"] * (len(meters) + 3))]
+    for trials in by_case.values():
+        truth, name = trials[0], trials[0].case.figures[0]
+        cells = {trial.meter: cell(name, trial, truth) for trial in trials}
+        told = [cells.get(meter, "") for meter in meters]
+        lines.append(row(truth.case.name, LABELS[name], shown(name, truth.true.value(name)), *told))
     return "\n".join(lines)
 
 
@@ -42,6 +55,8 @@ def cell(name: str, trial: Trial, reference: Trial) -> str:
     if said is None:
         return "–"
     text = shown(name, said)
+    if trial.said.remark and name in ("tokens", "tokens_per_s"):
+        return f"{text} †"
     if true is None:
         return text
     if not is_close(name, said, true):
