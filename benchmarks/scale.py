@@ -11,7 +11,6 @@ import shlex
 import shutil
 import sys
 from dataclasses import dataclass, replace
-from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
@@ -77,8 +76,7 @@ def busy(run: Path, ramp_s: float) -> tuple[list[float], float]:
     exchanges = [json.loads(line) for line in (run / "exchanges-0.jsonl").read_text().splitlines()]
     first_ns, last_ns = (pick(row[key] for row in exchanges) for pick, key in ((min, "sent_ns"), (max, "ended_ns")))
     from_ns = first_ns + ramp_s * 1e9
-    inside = [row for row in rows if from_ns <= row["at_ns"] <= last_ns]
-    shares = [(b["cpu_ns"] - a["cpu_ns"]) / (b["at_ns"] - a["at_ns"]) for a, b in pairwise(inside)]
+    shares = [row["cpu_ns"] / row["wall_ns"] for row in rows if from_ns + row["wall_ns"] <= row["at_ns"] <= last_ns]
     return shares, (last_ns - first_ns) / 1e9
 
 
