@@ -5,7 +5,7 @@ import secrets
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
@@ -20,11 +20,21 @@ from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
-from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
-from imaxproxy.load.process import Crew
+from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placement, Scheduled, cancel_of
+from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, trace_sha256, unit_note
+from imaxproxy.traces import (
+    FORMATS,
+    LookAhead,
+    Prompts,
+    TextSalt,
+    Trace,
+    TraceRow,
+    open_trace,
+    trace_sha256,
+    unit_note,
+)
 from imaxproxy.wire import BaseUrl
 
 _HASHED_WITHIN_S = 0.3
@@ -52,6 +62,13 @@ class TraceFile:
         self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
         self._hashing: Future[str] = ThreadPoolExecutor(1).submit(trace_sha256, path)
 
+        self.lanes: LanePlan | None = None
+        """Of a load in lanes, once it was checked."""
+
+    def again(self) -> Iterable[TraceRow]:
+        """All rows, from the first."""
+        return self._ahead.rows if self._ahead.whole else self.open()
+
     @property
     def requests(self) -> int | None:
         """How many there are; None for a trace too long to be known before it is read."""
@@ -68,7 +85,13 @@ class TraceFile:
         return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
 
     def check(self, load: Load) -> None:
-        """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
+        """Raises UsageError for stamps that cannot be played, as far as the trace was read.
+
+        For lanes all of it is read: who plays what must be known before anything is sent.
+        """
+        self.lanes = load.lane_plan(self.again())
+        if self.lanes is not None:
+            return
         rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
         deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
         if load.by_time and (odd := self._odd_unit()) is not None:
@@ -166,10 +189,11 @@ class Session:
             makes_prompts=self._trace.makes_prompts,
             embedded=flags["simulate"],
         )
-        parts = [self._part(load, wording.prompts(load.seed, salt), worker) for worker in range(flags["workers"])]
-        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
+        parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in range(flags["workers"])]
+        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
+        endless = load.loop or load.lanes is not None
         with self.engine.watched(crew):
-            last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+            last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
@@ -178,16 +202,23 @@ class Session:
         crew.close()
         return summary
 
-    def _part(self, load: Load, prompts: Prompts, worker: int) -> "_Part":
+    def _part(self, load: Load, prompts: Prompts, salt: str, worker: int) -> "_Part":
         flags, engine = self._flags, self.engine
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
         asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
         maker = ItemMaker(asking, prompts, load.speed, cancel)
-        scheduled = load.scheduled(self._trace.rows(), idle_cap)
-        part = Placement(flags["workers"]).part(scheduled, worker)
-        return _Part(Feeder(self._wordings.counted(part), maker.item, live=live), maker, prompts, idle_cap)
+        if (plan := self._trace.lanes) is None:
+            warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
+        else:
+            warmup, scheduled = _of_lanes(plan, self._trace.again, TextSalt(salt), load.speed, idle_cap)
+        placement = Placement(flags["workers"])
+        fed = Part(
+            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live),
+            None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
+        )
+        return _Part(fed, maker, prompts, idle_cap)
 
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
@@ -201,10 +232,25 @@ class Session:
 class _Part:
     """What one worker plays."""
 
-    feeder: Feeder
+    fed: Part
     maker: ItemMaker
     prompts: Prompts
     idle_cap: IdleCap | None
+
+
+def _of_lanes(
+    plan: LanePlan,
+    again: Callable[[], Iterable[TraceRow]],
+    salt: TextSalt,
+    speed: float,
+    idle_cap: IdleCap | None,
+) -> tuple[Scheduled, Scheduled]:
+    """What warms the caches up, and the schedule behind it."""
+
+    def read() -> Iterable[TraceRow]:
+        return again() if idle_cap is None else idle_cap.waits(again())
+
+    return ((0, row) for row in plan.warmups(read, salt)), plan.scheduled(read, salt, speed)
 
 
 def _played(parts: list[_Part]) -> dict[str, Any]:
