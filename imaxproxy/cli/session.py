@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
 from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
@@ -190,9 +190,9 @@ class Session:
             embedded=flags["simulate"],
         )
         parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in range(flags["workers"])]
-        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
         endless = load.loop or load.lanes is not None
-        with self.engine.watched(crew):
+        with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
+            crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
             last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
@@ -201,6 +201,13 @@ class Session:
         summary = summarize(run)
         crew.close()
         return summary
+
+    def _metrics_sources(self) -> list[tuple[str, str | None]]:
+        if self._flags["engine_metrics"] is False:
+            return []
+        if self.engine.launched is not None:
+            return self.engine.launched.metrics_sources
+        return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []
 
     def _part(self, load: Load, prompts: Prompts, salt: str, worker: int) -> "_Part":
         flags, engine = self._flags, self.engine

@@ -130,6 +130,8 @@ DYNAMO = Engine(
         running="dynamo_frontend_inflight_requests",
         waiting="dynamo_frontend_queued_requests",
         output_tokens="dynamo_frontend_output_tokens_total",
+        ttft_seconds="dynamo_frontend_time_to_first_token_seconds",
+        itl_seconds="dynamo_frontend_inter_token_latency_seconds",
     ),
     stopping=Stopping(grace_s=10.0),
 )

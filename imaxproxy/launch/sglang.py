@@ -117,6 +117,8 @@ SGLANG = Engine(
         preemptions="sglang:num_retracted_reqs",
         prefix_hit_share="sglang:cache_hit_rate",
         accept_length_tokens="sglang:spec_accept_length",
+        ttft_seconds="sglang:time_to_first_token_seconds",
+        itl_seconds="sglang:inter_token_latency_seconds",
     ),
     memory=MemoryFraction(of="weights and KV of total", default=0.88),
     stopping=Stopping(grace_s=10.0, drains=True),

@@ -130,6 +130,8 @@ VLLM = Engine(
         drafts="vllm:spec_decode_num_drafts_total",
         draft_tokens="vllm:spec_decode_num_draft_tokens_total",
         accepted_tokens="vllm:spec_decode_num_accepted_tokens_total",
+        ttft_seconds="vllm:time_to_first_token_seconds",
+        itl_seconds="vllm:inter_token_latency_seconds",
     ),
     memory=MemoryFraction(of="total", default=0.92),
     stopping=Stopping(grace_s=10.0),

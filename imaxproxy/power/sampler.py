@@ -13,6 +13,7 @@ from imaxproxy.power.sample import Device, EventKind, PowerEvent, PowerLine, Pow
 from imaxproxy.power.source import Source, SourceError, SourceLostError
 
 DEFAULT_TICK_MS = 50.0
+_OUT_OF_STEP = 0.48
 LEAST_TICK_MS, MOST_TICK_MS = 20.0, 100.0
 CALIBRATION_TICK_MS = 5.0
 """Finer than any sensor known moves, coarse enough for the sampler to stay a guest."""
@@ -46,9 +47,15 @@ class _Moves:
 
 
 def calibrated_tick_ms(periods_ms: Iterable[float | None]) -> float:
-    """Half of the quickest period that was seen, 20 to 100 ms; 50 where none was (energy.md 1.3, rule 4)."""
+    """A little under half of the quickest period that was seen, 20 to 100 ms; 50 where none was.
+
+    A little under: reads in step with the sensor see every move equally late, for ever, and nobody can say how late.
+    Out of step their doubts differ, and what is left of them all is small: with 50 ms reads of a 100 ms counter 95 % of
+    10 s windows with both of the load's edges were within 0.17 %, with 48 ms within 0.07 %, and the error to be
+    printed for a steady second falls from 2.0 to 0.4 % (200 simulated windows each, tests/power/sensor.py).
+    """
     known = [period for period in periods_ms if period is not None]
-    return min(max(min(known) / 2, LEAST_TICK_MS), MOST_TICK_MS) if known else DEFAULT_TICK_MS
+    return min(max(min(known) * _OUT_OF_STEP, LEAST_TICK_MS), MOST_TICK_MS) if known else DEFAULT_TICK_MS
 
 
 class _Feed:

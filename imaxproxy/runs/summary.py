@@ -22,6 +22,9 @@ from imaxproxy.metrics import (
 )
 from imaxproxy.runs.cache_warmup import CacheWarmup
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.drawn import drawn_of
+from imaxproxy.runs.energy import RunEnergy
+from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
@@ -53,15 +56,25 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions, lengths = Dimensions(), PromptLengths()
+    dimensions, lengths, timing = Dimensions(), PromptLengths(), TimingView()
+    energy = _energy(run, manifest, tallies)
     for exchange in read_journal(run):
         dimensions.add(exchange)
         lengths.add(exchange)
+        timing.add(exchange)
+        if energy is not None:
+            energy.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
+    means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
+    if view := _engine_view(run, windows.steady, timing, means_ms):
+        summary["engine"] = (summary["engine"] or {}) | view
+    if energy is not None:
+        energy.share(read_journal(run), run)
+        summary["energy"] = energy.block(tallies, _terms(manifest, terms), windows.whole.start_ns)
     summary["cost"] = _cost(manifest, summary, terms)
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
@@ -72,12 +85,23 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
             "settled": finder.settled,
             "backlog_growth_share": finder.backlog_growth_share,
         },
-        "timeslices": None if slices is None else slices.stats(),
+        "timeslices": None if slices is None else slices.stats(energy.slice_part if energy else None),
     }
     write_json(run.summary, summary)
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])
     return summary
+
+
+def _engine_view(
+    run: RunDirectory, steady: Window | None, timing: TimingView, means_ms: dict[str, float | None]
+) -> dict[str, Any]:
+    """What the engine said of itself: `metrics`, `timing`; neither where it said nothing."""
+    views = engine_metrics(run, steady)
+    if len(views) == 1:  # of several engines, nobody knows which ones our means are about
+        views[0] |= over_engines(views[0], means_ms)
+    parts = {"metrics": views or None, "timing": timing.stats()}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +171,16 @@ def _compose(
     }
 
 
+def _energy(run: RunDirectory, manifest: Manifest | None, tallies: dict[str, WindowTally]) -> RunEnergy | None:
+    settings, engine = (manifest.settings, manifest.engine or {}) if manifest else ({}, {})
+    return RunEnergy.of(run, settings, engine, {name: tally.window for name, tally in tallies.items()})
+
+
+def _terms(manifest: Manifest | None, terms: Terms | None) -> Terms:
+    settings = manifest.settings if manifest else {}
+    return Terms.of(settings) if terms is None else terms.or_else(settings)
+
+
 def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manifest | None) -> dict[str, Any]:
     verdict = health.verdict(
         itl_p99_ms=tally.histograms["itl_ms"].stats()["p99"],
@@ -163,11 +197,11 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
 
 def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | None) -> dict[str, Any] | None:
     """None where the GPUs or their price are not known: a price is never guessed."""
-    engine, settings = summary["engine"] or {}, manifest.settings if manifest else {}
+    engine = summary["engine"] or {}
     kind, gpus = engine.get("gpu"), engine.get("gpus")
     if not kind or not gpus:
         return None
-    asked = Terms.of(settings) if terms is None else terms.or_else(settings)
+    asked = _terms(manifest, terms)
     steady = summary["windows"]["steady"]
     try:
         return run_cost(
@@ -176,6 +210,7 @@ def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | Non
             _made(summary["throughput"]),
             asked,
             steady=None if steady is None else _made(steady["throughput"]),
+            drawn=drawn_of(summary["energy"]),
         )
     except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
         if terms is not None:

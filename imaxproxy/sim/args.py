@@ -73,7 +73,8 @@ def parse_args(argv: Sequence[str]) -> SimArgs:
         raise UsageError("--fixed-ttft-ms needs --fixed-step-ms")
     if is_fixed and fields["fixed_ttft_ms"] is None:
         fields["fixed_ttft_ms"] = fields["fixed_step_ms"]
-    fields["max_num_seqs"] = fields["max_num_seqs"] or (_UNBOUNDED if is_fixed else 256)
+    most_seqs = min(_UNBOUNDED if is_fixed else 256, fields["max_num_batched_tokens"] or _UNBOUNDED)
+    fields["max_num_seqs"] = fields["max_num_seqs"] or most_seqs
     if not fields["max_num_batched_tokens"]:
         chunk_tokens = default_chunk_tokens(fields["engine"])
         fields["max_num_batched_tokens"] = _UNBOUNDED if is_fixed else max(chunk_tokens, fields["max_num_seqs"])
@@ -145,7 +146,7 @@ def _add_deployment(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--model", default="openai/gpt-oss-120b", help="served name; without --fixed-step-ms also the shape"
     )
-    group.add_argument("--gpu", default="b200", choices=gpu_kinds())
+    group.add_argument("--gpu", default="b200", help=f"one of {', '.join(gpu_kinds())}")
     group.add_argument("--precision", default="fp4", choices=("bf16", "fp8", "fp4"))
     group.add_argument("--tp", type=_positive, default=1)
     group.add_argument("--ep", type=_positive, default=1)

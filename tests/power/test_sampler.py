@@ -50,9 +50,9 @@ def clock() -> VirtualClock:
 
 @pytest.mark.parametrize(
     ("periods_ms", "tick_ms"),
-    [([], 50), ([None], 50), ([100.0, None], 50), ([100.0, 60.0], 30), ([10.0], 20), ([1000.0], 100)],
+    [([], 50), ([None], 50), ([100.0, None], 48), ([100.0, 75.0], 36), ([10.0], 20), ([1000.0], 100)],
 )
-def test_the_tick_is_half_of_the_quickest_period(periods_ms: list[float | None], tick_ms: float) -> None:
+def test_the_tick_is_a_little_under_half_of_the_quickest_period(periods_ms: list[float | None], tick_ms: float) -> None:
     assert calibrated_tick_ms(periods_ms) == tick_ms
 
 
@@ -64,8 +64,8 @@ def test_it_finds_how_often_the_counter_moves_and_asks_twice_as_often(clock: Vir
     assert devices[-1].power_update_ms is None  # the watts never moved: nobody can tell
     times_ns = [sample.time_ns for sample in bench.samples(after_s=3.1)]
     gaps_ms = {(b - a) / NS_PER_MS for a, b in itertools.pairwise(times_ns)}
-    assert min(gaps_ms) == pytest.approx(40, abs=1)
-    assert max(gaps_ms) == pytest.approx(40, abs=1)
+    assert min(gaps_ms) == pytest.approx(38.4, abs=1)
+    assert max(gaps_ms) == pytest.approx(38.4, abs=1)
 
 
 def test_every_sample_is_kept_and_the_end_is_written(clock: VirtualClock) -> None:
