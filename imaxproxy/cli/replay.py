@@ -11,8 +11,9 @@ from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, lane_options, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
-from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
+from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
+from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, engine_options
 from imaxproxy.cli.wording import Wordings, wording_options
 from imaxproxy.errors import UsageError

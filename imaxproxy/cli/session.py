@@ -4,19 +4,18 @@ import contextlib
 import secrets
 import sys
 import threading
-from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what_it_cannot
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
-from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
+from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
+from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
@@ -24,110 +23,13 @@ from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placeme
 from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import (
-    FORMATS,
-    LookAhead,
-    Prompts,
-    TextSalt,
-    Trace,
-    TraceRow,
-    open_trace,
-    trace_sha256,
-    unit_note,
-)
-from imaxproxy.wire import BaseUrl
+from imaxproxy.traces import Prompts, TextSalt, TraceRow
+from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect
 
-_HASHED_WITHIN_S = 0.3
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
-_TOO_FAST_PER_S = 200
-"""Requests/s: what a trace in seconds looks like when it is read as ms."""
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
-
-
-class TraceFile:
-    """The trace, opened as often as workers and laps want it; its first rows are read and checked once."""
-
-    def __init__(self, path: Path, flags: dict[str, Any]) -> None:
-        self.path = path
-        self.open: Callable[[], Trace] = lambda: open_trace(
-            path,
-            format=flags["format_"],
-            skip_bad=flags["skip_bad"],
-            limit=flags["limit"],
-            time_unit=flags["time_unit"],
-        )
-        self._read = self.open()
-        self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
-        self._hashing: Future[str] = ThreadPoolExecutor(1).submit(trace_sha256, path)
-
-        self.lanes: LanePlan | None = None
-        """Of a load in lanes, once it was checked."""
-
-    def again(self) -> Iterable[TraceRow]:
-        """All rows, from the first."""
-        return self._ahead.rows if self._ahead.whole else self.open()
-
-    @property
-    def requests(self) -> int | None:
-        """How many there are; None for a trace too long to be known before it is read."""
-        return len(self._ahead.rows) if self._ahead.whole else None
-
-    @property
-    def makes_prompts(self) -> bool:
-        """Some rows bring no text, as far as the trace was read."""
-        return any(row.input_length and not row.has_content for row in self._ahead.rows)
-
-    @property
-    def is_independent(self) -> bool:
-        """No request waits for another; False for a trace too long to be known before it is read."""
-        return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
-
-    def check(self, load: Load) -> None:
-        """Raises UsageError for stamps that cannot be played, as far as the trace was read.
-
-        For lanes all of it is read: who plays what must be known before anything is sent.
-        """
-        self.lanes = load.lane_plan(self.again())
-        if self.lanes is not None:
-            return
-        rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
-        deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
-        if load.by_time and (odd := self._odd_unit()) is not None:
-            say(f"imaxproxy: {self.path}: {odd}")
-
-    def _odd_unit(self) -> str | None:
-        """A unit that cannot be right, as far as the rows in hand show it; a short trace of a usual rate can be."""
-        stamps_ms = [row.timestamp_ms for row in self._ahead.rows if row.timestamp_ms is not None]
-        span_s = (max(stamps_ms, default=0.0) - min(stamps_ms, default=0.0)) / 1000
-        format = FORMATS[self._read.format]
-        is_usual = span_s and span_s < 1 and len(stamps_ms) / span_s < _TOO_FAST_PER_S
-        if format.time_field is None or not span_s or is_usual:
-            return None
-        return unit_note(span_s, len(stamps_ms), self._read.time_unit or format.time_unit)
-
-    def rows(self) -> TraceRows:
-        """A reading of its own, for one worker."""
-        if self._ahead.whole:
-            return TraceRows(self._ahead, self.open)
-        return TraceRows(LookAhead(self._ahead.rows, islice(self.open(), CHECKED_ROWS, None), whole=False), self.open)
-
-    def facts(self, *, wait: bool) -> dict[str, Any]:
-        """For the manifest. The hash of a huge file is written when it is known, at the latest at the run's end."""
-        try:
-            sha256 = self._hashing.result(None if wait else _HASHED_WITHIN_S)
-        except TimeoutError:
-            sha256 = None
-        return {
-            "path": str(self.path),
-            "sha256": sha256,
-            "format": self._read.format,
-            "skipped": self._read.skipped,
-            "skipped_examples": self._read.skipped_examples,
-            "clamped": self._read.clamped,
-            "unknown_fields": dict(self._read.unknown_fields),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +39,8 @@ class Engine:
     url: BaseUrl
     model: str
     described: dict[str, Any] | None
+    dialect: EngineDialect
+    """Which fields it takes."""
     launched: LaunchedRecipe | None = None
     """Where the command started it itself."""
 
@@ -214,7 +118,7 @@ class Session:
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
+        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live, engine.dialect)
         maker = ItemMaker(asking, prompts, load.speed, cancel)
         if (plan := self._trace.lanes) is None:
             warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
@@ -230,6 +134,7 @@ class Session:
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
         settings |= {"url": str(self.engine.url), "model": self.engine.model, "salt": salt}
+        settings |= {"dialect": self.engine.dialect.name}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
         return Manifest(self._command, without_key(sys.argv), settings, engine=self.engine.described, trace=facts)
@@ -276,31 +181,47 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     if flags["recipe"] is not None and not flags["simulate"]:
         with LaunchedRecipe(flags["recipe"], run.path, choice.launch) as launched:
             url = BaseUrl.parse(launched.base_url, "--engine")
-            yield Engine(url, flags["model"] or launched.model, launched.describe(), launched)
+            dialect = dialect_of_recipe(launched.recipe.engine.name)
+            say_what_it_cannot(dialect)
+            yield Engine(url, flags["model"] or launched.model, launched.describe(), dialect, launched)
         return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
         with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
-            yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), simulated.describe())
+            model = flags["model"] or first_model(url, listed_models(url, flags["api_key"]))
+            yield Engine(url, model, simulated.describe(), VLLM)
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
-    yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), described)
+    models = listed_models(url, flags["api_key"])
+    model = flags["model"] or first_model(url, models)
+    dialect = UNKNOWN
+    if models is not None:
+        dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
+        say_what_it_cannot(dialect)
+    yield Engine(url, model, described, dialect)
 
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def first_model(url: BaseUrl, api_key: str | None) -> str:
-    """The first of /v1/models. Raises UsageError when the engine names none."""
+def listed_models(url: BaseUrl, api_key: str | None) -> list[Any] | None:
+    """The rows of /v1/models, none where the engine has no such page; None, and a line, when nobody answers."""
     try:
         listed = ask_engine(url, "/v1/models", api_key)
     except OSError as error:  # the run will count what happens to its requests
         say(f"imaxproxy: no engine answers at {url} ({getattr(error, 'reason', error)}); trying all the same")
+        return None
+    rows = (listed or {}).get("data")
+    return rows if isinstance(rows, list) else []
+
+
+def first_model(url: BaseUrl, models: list[Any] | None) -> str:
+    """The first of /v1/models. Raises UsageError when the engine names none."""
+    if models is None:
         return "unknown"
-    models = (listed or {}).get("data") or []
     if not models or not isinstance(models[0], dict) or "id" not in models[0]:
         raise UsageError(f"{url}/v1/models names no model: pass --model")
     return str(models[0]["id"])

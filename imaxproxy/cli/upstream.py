@@ -116,11 +116,8 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     """GET a JSON object; None when the engine does not have that page. Raises OSError when nobody answers."""
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     request = urllib.request.Request(f"{url}{path}", headers=headers)
-    # As the player connects: straight, whatever HTTP_PROXY says.
-    straight = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=url.ssl_context), _NoRedirect()]
-    opener = urllib.request.build_opener(*straight)
     try:
-        with opener.open(request, timeout=_PROBE_TIMEOUT_S) as answer:
+        with open_straight(request, url, _PROBE_TIMEOUT_S) as answer:
             value = json.load(answer)
     except urllib.error.HTTPError as error:
         error.close()
@@ -130,6 +127,12 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP: {type(error).__name__}") from error
     return value if isinstance(value, dict) else None
+
+
+def open_straight(request: urllib.request.Request, url: BaseUrl, timeout_s: float) -> Any:  # noqa: ANN401 (urllib)
+    """As the player connects: straight, whatever HTTP_PROXY says. Raises as urllib does."""
+    straight = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=url.ssl_context), _NoRedirect()]
+    return urllib.request.build_opener(*straight).open(request, timeout=timeout_s)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

@@ -3,7 +3,6 @@
 from typing import Any
 
 from imaxproxy.launch.argv import common_env, flag_argv, left_out, limits_as_flags, refuse, wants_dummy
-from imaxproxy.launch.causes import ADVICE_KV, ARGPARSE, CUDA, HUB, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
@@ -13,7 +12,6 @@ from imaxproxy.launch.engine import (
     Process,
     Readiness,
     Stopping,
-    failures,
     milestones,
 )
 from imaxproxy.launch.recipe import Recipe
@@ -99,13 +97,6 @@ SGLANG = Engine(
         (r"Capture cuda graph begin", "capturing CUDA graphs", 0.85),
         (r"Application startup complete", "opening its port", 0.95),
         (r"The server is fired up and ready to roll", "serving", 1.0),
-    ),
-    failures=failures(
-        *ARGPARSE,
-        *PORT,
-        (r"Not enough memory.*mem-fraction-static", ADVICE_KV),
-        *CUDA,
-        *HUB,
     ),
     metrics=MetricsPage(
         running="sglang:num_running_reqs",
