@@ -16,6 +16,7 @@ _NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
     "workers": (1, "one process draws the same schedule"),
     "retries": (0, "nothing fails there that a second attempt would mend"),
     "calibrate": ("auto", "its engine counts words"),
+    "continuous_usage": (False, "each event's tokens are known"),
     "tokenizer": (None, "its engine counts words"),
 }
 """What the live player does and the virtual one need not: what it is when nobody asks for it, and why not."""
@@ -37,7 +38,9 @@ class Simulation:
         if simulation.virtual:
             for name, (plain, why) in _NOT_VIRTUAL.items():
                 if flags[name] != plain:
-                    raise UsageError(f"--{name} has no counterpart in virtual time, where {why}: leave it out")
+                    raise UsageError(
+                        f"--{name.replace('_', '-')} has no counterpart in virtual time, where {why}: leave it out"
+                    )
         return simulation
 
     def _check(self, *, simulate: bool, model: str | None) -> None:
