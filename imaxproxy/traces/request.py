@@ -48,8 +48,8 @@ def build_request(
 
     The row's `body`, if any, is sent with the model replaced; else `messages`, `prompt`, `text_input`, and last a
     synthetic prompt. `history` is needed for rows whose messages are a delta. `extras` are those of EXTRAS that the
-    engine takes, `length_field` its name for the most tokens of an answer. With `continuous_usage` every event is to tell
-    how many tokens have come. Raises UsageError for a row that cannot be sent.
+    engine takes, `length_field` its name for the most tokens of an answer. With `continuous_usage` every event is to
+    tell how many tokens have come. Raises UsageError for a row that cannot be sent.
     """
     if row.method not in (None, "POST"):
         raise UsageError(f"request {row.request_id}: method {row.method} cannot be replayed; leave out all but POST")
