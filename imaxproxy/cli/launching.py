@@ -102,6 +102,11 @@ class LaunchedRecipe:
         return self.launch.door.model
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """Of its processes: whose GPUs are the engine's."""
+        return tuple(process.pid for process in self.engine.processes if process.pid is not None)
+
+    @property
     def died(self) -> bool:
         return self.engine.death is not None
 

@@ -14,7 +14,9 @@ from typing import Any
 
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
+from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.output import say
+from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
@@ -116,6 +118,8 @@ class Engine:
     described: dict[str, Any] | None
     launched: LaunchedRecipe | None = None
     """Where the command started it itself."""
+    simulated_here: bool = False
+    """The command simulates it."""
 
     @contextlib.contextmanager
     def watched(self, crew: Crew) -> Iterator[None]:
@@ -167,9 +171,14 @@ class Session:
             embedded=flags["simulate"],
         )
         parts = [self._part(load, wording.prompts(load.seed, salt), worker) for worker in range(flags["workers"])]
-        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
-        with self.engine.watched(crew):
-            last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+        meter = self._meter()
+        with meter.measuring(run) as metered:
+            manifest = replace(manifest, settings=manifest.settings | metered)
+            manifest.write(run)
+            crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
+            with self.engine.watched(crew):
+                last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+        meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
@@ -177,6 +186,12 @@ class Session:
         summary = summarize(run)
         crew.close()
         return summary
+
+    def _meter(self) -> PowerMeter:
+        engine, launched = self.engine, self.engine.launched
+        choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
+        pids = launched.pids if launched is not None else ()
+        return PowerMeter(choice, engine.url, engine.described or {}, engine.simulated_here, pids)
 
     def _part(self, load: Load, prompts: Prompts, worker: int) -> "_Part":
         flags, engine = self._flags, self.engine
@@ -227,9 +242,11 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
         return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
-        with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
+        power = "power" in flags and PowerChoice.of(flags).is_on
+        with SimulatedRecipe(flags["recipe"], run.path, simulation, power=power) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
-            yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), simulated.describe())
+            model = flags["model"] or first_model(url, flags["api_key"])
+            yield Engine(url, model, simulated.describe(), simulated_here=True)
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)

@@ -9,6 +9,7 @@ from typing import Any
 from imaxproxy.cli.judge_flags import exit_code
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import print_repeats, print_result, say
+from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.session import TraceFile, without_key
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe, simulated_argv
@@ -72,7 +73,7 @@ def _play(
     with contextlib.ExitStack() as stack:
         journal = Journal(run)
         stack.callback(journal.close)
-        power = _open_power(run, stack) if flags["power"] else None
+        power = _open_power(run, stack) if PowerChoice.of(flags).is_on else None
         player = VirtualPlayer(
             assembly,
             maker,

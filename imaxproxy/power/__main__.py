@@ -18,7 +18,7 @@ from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import ImaxproxyError
 from imaxproxy.power.file import PowerLog
 from imaxproxy.power.mapping import Mapping
-from imaxproxy.power.opening import opener
+from imaxproxy.power.opening import openers
 from imaxproxy.power.sample import PowerLine
 from imaxproxy.power.sampler import Sampler
 
@@ -33,8 +33,9 @@ def main() -> int:
     try:
         with _log(Path(settings["path"])) as sink:
             mapping = Mapping(**settings["mapping"])
-            openers = {name: opener(name) for name in settings["sources"]}
-            sampler = Sampler(openers, sink, monotonic_ns, _wait, mapping=mapping, tick_ms=settings["tick_ms"])
+            sampler = Sampler(
+                openers(settings["sources"]), sink, monotonic_ns, _wait, mapping=mapping, tick_ms=settings["tick_ms"]
+            )
             sampler.begin()
             devices = sampler.calibrate(round(settings["calibrate_s"] * NS_PER_S))
             _say({"devices": [device.as_row() for device in devices]})

@@ -234,7 +234,7 @@ class Sampler:
             return
         computing = feed.source.processes()
         devices = feed.source.devices()
-        for device in self._mapping.apply(devices, computing) if self._mapping else devices:
+        for device in self._whose(feed, devices, computing):
             known = feed.devices.get(device.device)
             if known is None:
                 self._sink(device)
@@ -244,6 +244,16 @@ class Sampler:
             feed.devices[device.device] = told
             self._compare(known, told)
         self._tell_strangers(feed, computing)
+
+    def _whose(self, feed: _Feed, devices: list[Device], computing: Table[str, list[int]]) -> list[Device]:
+        """Asked until it is known: an engine may come up later than the sampler."""
+        if self._mapping is None:
+            return devices
+        known = [feed.devices.get(device.device) for device in devices]
+        if all(each is not None and each.counted_by is not None for each in known):
+            pairs = zip(devices, known, strict=True)
+            return [replace(d, counted=k.counted, counted_by=k.counted_by) for d, k in pairs if k is not None]
+        return self._mapping.apply(devices, computing)
 
     def _compare(self, known: Device, told: Device) -> None:
         if known.limit_w != told.limit_w:
