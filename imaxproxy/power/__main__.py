@@ -9,6 +9,7 @@ import json
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -51,6 +52,12 @@ def _say(answer: dict[str, object]) -> None:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()
+
+
+def _nap(until_ns: int) -> bool:
+    """Sleep, whatever stdin says."""
+    time.sleep(max(until_ns - monotonic_ns(), 0) / NS_PER_S)
+    return False
 
 
 def _wait(until_ns: int) -> bool:

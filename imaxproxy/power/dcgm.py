@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -99,7 +99,7 @@ class DcgmSource:
             for uuid, board in boards.items()
         ]
 
-    def sample(self) -> list[PowerSample]:
+    def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
         """What the page says now, which it may have said for a while."""
         asked_ns = self._clock_ns()
         try:

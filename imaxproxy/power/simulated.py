@@ -1,5 +1,7 @@
 """The boards of a simulated engine, as its page `/imax/power` tells them. Marked simulated, always."""
 
+from collections.abc import Container
+
 import orjson
 
 from imaxproxy.errors import ImaxproxyError
@@ -28,7 +30,7 @@ class SimulatedSource:
         """The boards that are modelled."""
         return [line for line in self._now() if isinstance(line, Device)]
 
-    def sample(self) -> list[PowerSample]:
+    def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
         """Each board up to now."""
         return [line for line in self._now() if isinstance(line, PowerSample)]
 
