@@ -41,7 +41,7 @@ class Counter:
         """For each knot, the first read that saw it."""
         self._energy_j = array("d")
         self._period_ns: float | None = None
-        self._rhythm: Rhythm | None | Literal[False] = False
+        self._rhythm: Rhythm | Literal[False] | None = False
         """False: not looked for yet."""
         self._places: dict[int, tuple[int, float]] = {}
 

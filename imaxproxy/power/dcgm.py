@@ -58,6 +58,7 @@ class DcgmSource:
         try:
             rows = self._rows()
         except OSError as error:
+            self.close()
             raise SourceError(f"DCGM exporter {self._page.url}: {error}") from error
         if not any(_KEYS.get(row.name, ("",))[0] in ("power_w", "power_avg_w", "energy_mj") for row in rows):
             self.close()

@@ -15,6 +15,8 @@ _FINE = 0.6
 """Moves whose bounds are narrower than this share of the period say something of the phase."""
 _LEAST = 8
 _NOMINAL = 0.005
+_CLEARLY = 3.0
+"""Standard errors by which a period has to differ from a whole number to be another."""
 _AGREEING = 0.9
 _SLACK_NS = 2 * NS_PER_MS
 """A read takes up to some ms, and is stamped at its end."""
@@ -43,9 +45,8 @@ class Rhythm:
         is_whole = whole_ns > 0 and abs(guess_ns - whole_ns) <= _NOMINAL * whole_ns
         middles = [(low + high) / 2 for low, high in fine]
         numbers = _numbered(middles, whole_ns if is_whole else guess_ns)
-        period_ns = _slope(numbers, middles)
-        widest_ns = max(high - low for low, high in fine)
-        if is_whole and abs(period_ns - whole_ns) * numbers[-1] < widest_ns:
+        period_ns, error_ns = _slope(numbers, middles)
+        if is_whole and abs(period_ns - whole_ns) < _CLEARLY * error_ns:
             period_ns = whole_ns
         lows = sorted(low - number * period_ns for (low, _), number in zip(fine, numbers, strict=True))
         highs = sorted(high - number * period_ns for (_, high), number in zip(fine, numbers, strict=True))
@@ -80,8 +81,10 @@ def _numbered(middles: Sequence[float], period_ns: float) -> list[int]:
     return numbers
 
 
-def _slope(numbers: Sequence[int], times_ns: Sequence[float]) -> float:
-    """Least squares: time for each beat."""
+def _slope(numbers: Sequence[int], times_ns: Sequence[float]) -> tuple[float, float]:
+    """Least squares: time for each beat, and its standard error."""
     mean_x, mean_y = statistics.fmean(numbers), statistics.fmean(times_ns)
     spread = sum((x - mean_x) ** 2 for x in numbers)
-    return sum((x - mean_x) * (y - mean_y) for x, y in zip(numbers, times_ns, strict=True)) / spread if spread else 0.0
+    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(numbers, times_ns, strict=True)) / spread
+    left = sum((y - mean_y - slope * (x - mean_x)) ** 2 for x, y in zip(numbers, times_ns, strict=True))
+    return slope, math.sqrt(left / len(numbers) / spread)

@@ -22,8 +22,10 @@ class SimulatedSource:
         try:
             lines = self._lines()
         except (OSError, ImaxproxyError) as error:
+            self.close()
             raise SourceError(f"no power of a simulated engine at {self._page.url}: {error}") from error
         if not any(isinstance(line, Device) for line in lines):
+            self.close()
             raise SourceError(f"the simulated engine at {self._page.url} models no boards: its recipe has no GPU")
 
     def devices(self) -> list[Device]:
