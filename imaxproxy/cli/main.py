@@ -14,6 +14,7 @@ COMMANDS: dict[str, str] = {
     "search": "Find the highest rate or concurrency that still meets an SLO.",
     "report": "Print a run's table again; rebuild its summary after a crash.",
     "cost": "What tokens cost and bring in: from figures, or from a run.",
+    "compare": "Run against run: what changed, how surely, and is it a regression.",
     "frontier": "The Pareto frontier of runs, and machines at the same interactivity.",
     "export": "Write a run as other tools write theirs.",
     "engine": "Predict what a recipe's engine would do, without a GPU.",

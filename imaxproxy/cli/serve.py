@@ -11,9 +11,16 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.capturing import capture_mode, capture_option, capture_settings, gather_trace
+from imaxproxy.cli.capturing import (
+    capture_limit_bytes,
+    capture_mode,
+    capture_option,
+    capture_settings,
+    gather_trace,
+    max_capture_option,
+)
 from imaxproxy.cli.gate import Gate, gate_options
-from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_result
@@ -64,6 +71,7 @@ def worker_count(value: str | int) -> str | int:
     help="After SIGTERM, wait this long for streams.",
 )
 @capture_option
+@max_capture_option
 @click.option(
     "--ask-usage",
     type=click.Choice(["final", "continuous"]),
@@ -98,6 +106,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
     gate.check(upstreams.urls)
+    capture_bytes = capture_limit_bytes(flags["max_capture"])
     described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
         workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
@@ -125,9 +134,11 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             gate,
             flags["ask_usage"],
             capture_settings(flags["capture"]),
+            capture_bytes,
         )
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
+        stack.enter_context(engine_metrics(run, _metrics_sources(flags["engine_metrics"], launched, upstreams.urls)))
         pids = launched.pids if launched else ()
         meter = PowerMeter(power, upstreams.urls[0], described or {}, flags["simulate"], pids)
         with (
@@ -145,6 +156,17 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     if launched is not None:
         launched.check()
     return 0 if ended == "finished" else 1
+
+
+def _metrics_sources(
+    asked: bool | None, launched: LaunchedRecipe | None, upstreams: Sequence[BaseUrl]
+) -> list[tuple[str, str | None]]:
+    """Whose /metrics are sampled, by root URL and name."""
+    if asked is False:
+        return []
+    if launched is not None:
+        return launched.metrics_sources
+    return [(str(url), None) for url in upstreams] if asked else []
 
 
 def _stop_ourselves(_death: object) -> None:

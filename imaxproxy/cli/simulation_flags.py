@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imaxproxy.errors import UsageError
+
+if TYPE_CHECKING:
+    from imaxproxy.launch import Recipe
+    from imaxproxy.sim import SimArgs
 
 _NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
     "workers": (1, "one process draws the same schedule"),
@@ -63,3 +67,19 @@ def simulation_options(command: "click.decorators.FC") -> "click.decorators.FC":
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def simulated_args(recipe: "Recipe") -> "SimArgs":
+    """What the simulated engine of a recipe is told, checked as a whole: it fits, it divides, its GPU is known.
+
+    Raises UsageError that names the recipe's file, before a process is started or a directory made.
+    """
+    from imaxproxy.launch import simulated_argv
+    from imaxproxy.sim import assemble, parse_args
+
+    try:
+        args = parse_args(simulated_argv(recipe))
+        assemble(args)
+    except UsageError as error:
+        raise UsageError(f"{recipe.path}: {error}") from None
+    return args

@@ -11,14 +11,16 @@ from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import print_repeats, print_result, say
 from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.session import TraceFile, without_key
+from imaxproxy.cli.simulation_flags import simulated_args
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import load_recipe, simulated_argv
+from imaxproxy.launch import load_recipe
 from imaxproxy.load import IdleCap, cancel_of
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
+from imaxproxy.power import PowerLog
 from imaxproxy.runs import Journal, Manifest, RunDirectory, repeats, summarize, write_json
-from imaxproxy.sim import Assembly, PowerLog, assemble, parse_args
+from imaxproxy.sim import Assembly, assemble
 from imaxproxy.traces import Prompts
 
 VIRTUAL_CLOCK = {"source": "virtual", "monotonic_ns": 0, "unix_s": None}
@@ -27,7 +29,7 @@ VIRTUAL_CLOCK = {"source": "virtual", "monotonic_ns": 0, "unix_s": None}
 
 def replay_virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
     """Play, print, and give the exit code. Raises UsageError for what cannot run or be sent."""
-    args = parse_args(simulated_argv(load_recipe(flags["recipe"])))
+    args = simulated_args(load_recipe(flags["recipe"]))
     assembly = assemble(args)
     file = TraceFile(path, flags)
     file.check(load)
@@ -85,7 +87,7 @@ def _play(
             power_sink=power.add if power else None,
         )
         ended = player.play(load.scheduled(file.rows(), idle_cap))
-    engine = (manifest.engine or {}) | {"board_energy_j": player.cluster.energy_j, "steps": player.cluster.steps}
+    engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}
     facts = file.facts(wait=True) | {
         "idle_cut_s": idle_cap.cut_s if idle_cap is not None else None,
         "live_turns": users.live.turns if users.live is not None else 0,

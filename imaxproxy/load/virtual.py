@@ -20,7 +20,8 @@ from imaxproxy.load.schedule import Scheduled
 from imaxproxy.load.virtual_exchange import LEFT, TIMEOUT, Recorder
 from imaxproxy.load.virtual_request import RequestMaker, VirtualRequest
 from imaxproxy.metrics import Ask, Exchange, Outcome
-from imaxproxy.sim import Assembly, Patience, PowerSample, VirtualCluster, VirtualStream, said_message
+from imaxproxy.power import PowerLine
+from imaxproxy.sim import SAMPLE_NS, Assembly, Patience, VirtualCluster, VirtualStream, said_message
 from imaxproxy.traces import TraceRow
 from imaxproxy.wire import DIALECTS
 
@@ -83,7 +84,7 @@ class VirtualPlayer:
         speed: float = 1.0,
         users: Users | None = None,
         tracks: bool = True,
-        power_sink: Callable[[PowerSample], None] | None = None,
+        power_sink: Callable[[PowerLine], None] | None = None,
     ) -> None:
         samples_power = power_sink is not None
         self.cluster = VirtualCluster(assembly, self._on_done, self._on_seen, samples_power=samples_power)
@@ -106,12 +107,17 @@ class VirtualPlayer:
         self._ending: Ended | None = None
         self.outcomes: Counter[Outcome] = Counter()
         self.output_tokens = 0
+        self.board_energy_j = 0.0
+        """Of all boards, to the end of the run."""
 
     def __repr__(self) -> str:
         return f"<VirtualPlayer at {self._now_ns / NS_PER_S:.3f} s, {self.outcomes.total()} done>"
 
     def play(self, scheduled: Scheduled) -> Ended:
         """Run until all has ended. Raises UsageError for a row that cannot be sent."""
+        if self._power_sink is not None:
+            for device in self.cluster.devices():
+                self._power_sink(device)
         self._rows = iter(scheduled)
         self._following = next(self._rows, None)
         limit_ns = None if self._rules.duration_s is None else round(self._rules.duration_s * NS_PER_S)
@@ -125,8 +131,10 @@ class VirtualPlayer:
             else:
                 act(at_ns)
         self._fail_never_ready()
-        for counter in self.cluster.counters:
-            counter.idle_until(self._now_ns)
+        self._idle_until(self._now_ns)
+        self.board_energy_j = self.cluster.energy_j
+        if self._power_sink is not None:  # a reading beyond the last token, so that the whole run lies between two
+            self._idle_until(self._now_ns + 2 * SAMPLE_NS)
         self._drain_power()
         return self._ending or Ended.FINISHED
 
@@ -343,6 +351,10 @@ class VirtualPlayer:
         self.outcomes[exchange.outcome] += 1
         self.output_tokens += exchange.output_tokens or 0
         self._sink(exchange)
+
+    def _idle_until(self, time_ns: int) -> None:
+        for counter in self.cluster.counters:
+            counter.idle_until(time_ns)
 
     def _drain_power(self) -> None:
         if self._power_sink is not None:

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from imaxproxy.report.energy import energy_rows
+from imaxproxy.report.engine_lines import engine_lines
 
 LATENCIES: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "TTFT"),
@@ -35,6 +36,7 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     facts = [(name, text + mark) for name, text in _machine(summary)]
     facts += [(name, text + mark) for name, text in energy_rows(summary["energy"])]
     facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
+    facts += [("engine", escape(line) + mark) for line in engine_lines(summary["engine"])]
     facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))
     facts += [
         ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]

@@ -14,7 +14,7 @@ from imaxproxy.sim.engine import Engine, Timer
 from imaxproxy.sim.kv import BlockPool, block_hashes
 from imaxproxy.sim.pace import FixedPace, ModelPace, Pace
 from imaxproxy.sim.points import Point, PredictedPoint, errors_by_group, predict_point, read_points
-from imaxproxy.sim.power import EnergyCounter, PowerLog, PowerModel, PowerSample
+from imaxproxy.sim.power import SAMPLE_NS, Boards, EnergyCounter, PowerModel
 from imaxproxy.sim.reply import ReplyShape
 from imaxproxy.sim.request import Api, BadRequest, CompletionRequest, Limits, parse_request
 from imaxproxy.sim.scheduler import Scheduler, Step, Stream
@@ -25,11 +25,13 @@ from imaxproxy.sim.virtual_stream import Patience, VirtualStream
 from imaxproxy.sim.whole_reply import said_message
 
 __all__ = [
+    "SAMPLE_NS",
     "Api",
     "Architecture",
     "Assembly",
     "BadRequest",
     "BlockPool",
+    "Boards",
     "CompletionRequest",
     "CurvePoint",
     "Cutter",
@@ -43,9 +45,7 @@ __all__ = [
     "Pace",
     "Patience",
     "Point",
-    "PowerLog",
     "PowerModel",
-    "PowerSample",
     "PredictedPoint",
     "ReplyShape",
     "Scheduler",

@@ -5,8 +5,9 @@ import itertools
 from collections.abc import Callable
 from operator import attrgetter
 
+from imaxproxy.power import Device, PowerSample
 from imaxproxy.sim.assembly import Assembly, Worker
-from imaxproxy.sim.power import SAMPLE_NS, EnergyCounter, PowerSample
+from imaxproxy.sim.power import SAMPLE_NS, Boards, EnergyCounter
 from imaxproxy.sim.virtual_stream import VirtualStream
 from imaxproxy.sim.virtual_worker import VirtualWorker
 
@@ -63,6 +64,10 @@ class VirtualCluster:
         """Of all boards, up to the last step or `idle_until`."""
         return sum(counter.total_j for counter in self.counters)
 
+    def devices(self) -> list[Device]:
+        """All boards, as `power.jsonl` begins with them."""
+        return [device for counter in self.counters for device in counter.boards.devices(0)]
+
     @property
     def pending_samples(self) -> int:
         """Of power, not yet taken."""
@@ -117,11 +122,10 @@ class VirtualCluster:
             one.start_if_idle(now_ns)
 
     def _worker(self, worker: Worker, devices: "itertools.count[int]") -> VirtualWorker:
-        gpus = worker.pace.gpus
-        first = next(devices)
-        for _ in range(gpus - 1):
-            next(devices)
-        energy = EnergyCounter(first, gpus, worker.pace.idle_w, 0, self._sample_ns) if gpus else None
+        energy = None
+        if worker.pace.power is not None:
+            numbers = list(itertools.islice(devices, worker.pace.gpus))
+            energy = EnergyCounter(Boards(numbers[0], len(numbers), worker.pace.power), 0, self._sample_ns)
         return VirtualWorker(worker, energy, self._wake)
 
     def _wake(self, time_ns: int, worker: VirtualWorker) -> None:

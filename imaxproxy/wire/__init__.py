@@ -5,7 +5,9 @@ from imaxproxy.wire.chat import CHAT
 from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
+from imaxproxy.wire.engine_dialect import ENGINE_DIALECTS, UNKNOWN, VLLM, EngineDialect, LengthField, known_dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
+from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, hidden, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
@@ -24,16 +26,22 @@ __all__ = [
     "CHAT",
     "COMPLETIONS",
     "DIALECTS",
+    "ENGINE_DIALECTS",
     "HIDDEN",
     "MESSAGES",
     "RESPONSES",
     "SECRET_HEADERS",
+    "UNKNOWN",
+    "VLLM",
     "Answered",
     "BaseUrl",
     "Dialect",
     "EngineConnection",
+    "EngineDialect",
     "Forward",
     "HeadReader",
+    "KeptBudget",
+    "LengthField",
     "Pool",
     "Question",
     "Reception",
@@ -42,5 +50,6 @@ __all__ = [
     "due",
     "hidden",
     "keyless",
+    "known_dialect",
     "shown",
 ]

@@ -12,7 +12,8 @@ from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
 from imaxproxy.metrics import Exchange, Outcome
-from imaxproxy.sim import PowerSample, assemble, parse_args, steady_state
+from imaxproxy.power import Device, PowerLine, PowerSample
+from imaxproxy.sim import assemble, parse_args, steady_state
 from imaxproxy.sim.assembly import load_models
 from imaxproxy.traces import Prompts, TraceRow
 
@@ -29,7 +30,7 @@ def player(
     argv: tuple[str, ...],
     found: list[Exchange],
     rules: Rules | None = None,
-    power: list[PowerSample] | None = None,
+    power: list[PowerLine] | None = None,
     users: Users | None = None,
 ) -> VirtualPlayer:
     parts = assemble(parse_args(argv))
@@ -122,15 +123,21 @@ def test_virtual_time_agrees_with_the_closed_form(concurrency: int, isl: int) ->
 
 def test_energy_is_exact_to_the_step() -> None:
     found: list[Exchange] = []
-    samples: list[PowerSample] = []
-    playing = player(("--gpu", "b200", "--tp", "2"), found, power=samples)
+    lines: list[PowerLine] = []
+    playing = player(("--gpu", "b200", "--tp", "2"), found, power=lines)
     playing.play(by_trace([row(number, output_length=200) for number in range(8)], 1.0, 0.0, 0))
-    assert playing.cluster.energy_j > 0
-    by_device = Counter(sample.device for sample in samples)
-    assert set(by_device) == {0, 1}
-    last = [sample for sample in samples if sample.device == 0][-1]
-    assert last.energy_j <= playing.cluster.energy_j / 2
-    mean_w = playing.cluster.energy_j / 2 / (max(one.ended_ns for one in found) / 1e9)
+    boards, samples = lines[:2], lines[2:]
+    assert [(board.device, board.simulated) for board in boards if isinstance(board, Device)] == [
+        ("sim-gpu-0", True),
+        ("sim-gpu-1", True),
+    ]
+    of_first = [line for line in samples if isinstance(line, PowerSample) and line.device == "sim-gpu-0"]
+    assert len(samples) == 2 * len(of_first)
+    end_ns = max(one.ended_ns for one in found)
+    before, after = [line for line in of_first if line.time_ns <= end_ns][-1], of_first[-1]
+    assert after.time_ns > end_ns
+    assert (before.energy_mj or 0) / 1000 <= playing.board_energy_j / 2 <= (after.energy_mj or 0) / 1000
+    mean_w = playing.board_energy_j / 2 / (end_ns / 1e9)
     assert 150 < mean_w < 1000
 
 
