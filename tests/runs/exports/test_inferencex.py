@@ -213,7 +213,7 @@ def test_their_own_script_takes_it_and_finds_the_same(tmp_path: Path) -> None:
 
 
 def test_their_published_measured_row() -> None:
-    """B200, DeepSeek V4 FP4, vLLM, TP8, 8k/1k, concurrency 64, of 2026-09-04: every identity of its joules and watts."""
+    """B200, DeepSeek V4 FP4, vLLM, TP8, 8k/1k, concurrency 64, of 2026-09-04: all identities of joules and watts."""
     duration_s, queries, watts = 458.5, 640, 5_167.287
     total_tokens = 1_449.62 * 8 * duration_s
     output_tokens = round(watts * duration_s / 4.016)
