@@ -17,7 +17,7 @@ from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.cli.upstreams import FleetChoice, fleet_options
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.wire import BaseUrl, shown
+from imaxproxy.wire import BaseUrl, hot_path, shown
 
 _UNWRITTEN = frozenset({"urls", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
 """Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
@@ -86,6 +86,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     first = urls[0] if urls else None
     choice = EngineChoice(first, "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
     choice.check()
+    carried_by = hot_path()
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
     gate.check(upstreams.urls)
@@ -113,7 +114,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             flags["ask_usage"],
             capture_settings(flags["capture"]),
         )
-        manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
+        argv, settings = [shown(word) for word in sys.argv], _settings(plan, flags)
+        manifest = Manifest("serve", argv, settings, engine=described, hot_path=carried_by)
         manifest.write(run)
         ended, lost = relay(plan)
     replace(manifest, ended=ended, lost_lines=lost, capture=gather_trace(run)).write(run)

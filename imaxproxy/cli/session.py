@@ -22,7 +22,7 @@ from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.traces import LookAhead, Prompts, Trace, open_trace, trace_sha256
-from imaxproxy.wire import BaseUrl
+from imaxproxy.wire import BaseUrl, hot_path
 
 _HASHED_WITHIN_S = 0.3
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
@@ -127,7 +127,14 @@ class Session:
         settings |= {"url": str(self._engine.url), "model": self._engine.model, "salt": salt}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
-        return Manifest(self._command, without_key(sys.argv), settings, engine=self._engine.described, trace=facts)
+        return Manifest(
+            self._command,
+            without_key(sys.argv),
+            settings,
+            engine=self._engine.described,
+            trace=facts,
+            hot_path=hot_path(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

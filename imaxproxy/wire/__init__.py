@@ -3,7 +3,7 @@
 from imaxproxy.wire.base_url import BaseUrl
 from imaxproxy.wire.chat import CHAT
 from imaxproxy.wire.completions import COMPLETIONS
-from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
+from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Onward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, keyless, shown
@@ -11,6 +11,7 @@ from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
 from imaxproxy.wire.responses import RESPONSES
+from imaxproxy.wire.splice import hot_path
 
 DIALECTS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
@@ -34,12 +35,14 @@ __all__ = [
     "EngineConnection",
     "Forward",
     "HeadReader",
+    "Onward",
     "Pool",
     "Question",
     "Reception",
     "ResponseHead",
     "dropped_headers",
     "due",
+    "hot_path",
     "keyless",
     "shown",
 ]

@@ -176,6 +176,29 @@ class Reception:
     def streamed(self) -> bool:
         return self._streamed
 
+    @property
+    def spliceable(self) -> bool:
+        """Its reads may be looked at some time later: a stream whose end shows in its bytes, or is the connection's."""
+        return self._streamed and not isinstance(self._framing, Length)
+
+    @property
+    def plain_template(self) -> Template | None:
+        """What the next reads look like, if they may be recognised elsewhere and dropped there (`recognised`)."""
+        template = self._template
+        usable = isinstance(template, Template) and self._kept is None and not self._unread and self._at_boundary()
+        return template if usable and isinstance(template, Template) else None
+
+    def recognised(self, times_ns: bytes, chars: bytes) -> None:
+        """Take in events like `plain_template`: when each came (int64, ns), and the characters of its text (int32)."""
+        if not times_ns:
+            return
+        template = self._template
+        assert template is not None
+        self._event_times_ns.frombytes(times_ns)
+        self._chars.frombytes(chars)
+        self._kinds.extend(bytes((template.kind,)) * (len(chars) // self._chars.itemsize))
+        self._counted_by = CountedBy.EVENTS
+
     def kept_body(self) -> bytes | None:
         """All that came of it, plain; None where nobody asked for that, or it was too long. Raises WireError."""
         if self._kept is None:
