@@ -1,20 +1,29 @@
-"""`imaxproxy engine predict`."""
+"""`imaxproxy engine`, and its `predict`."""
 
 from pathlib import Path
 from typing import Any
 
 import click
 
+from imaxproxy.cli import engine_launch
+from imaxproxy.cli.engine_check import check
+from imaxproxy.cli.engine_list import list_recipes
+from imaxproxy.cli.engine_show import show
 from imaxproxy.cli.output import print_json
+from imaxproxy.cli.simulation_flags import simulated_args
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import load_recipe, simulated_argv
+from imaxproxy.launch import load_recipe
 
 _CONCURRENCIES = "1,2,4,8,16,32,64,128,256"
 
 
-@click.group(short_help="What an engine would do: predict it without a GPU.")
+@click.group(short_help="Engines as recipes: list, show, check, launch, stop, predict.")
 def engine() -> None:
-    """Engines as recipes: what a model of the hardware says about them. Predictions, not measurements."""
+    """Engines as recipes: which there are, what this machine lacks for one, start it, predict it without a GPU."""
+
+
+for _command in (list_recipes, show, check, engine_launch.launch, engine_launch.logs, engine_launch.stop):
+    engine.add_command(_command)
 
 
 @engine.command()
@@ -44,10 +53,10 @@ def predict(recipe: str | None, points: Path | None, as_json: bool, **flags: Any
 
 
 def _print_curve(name: str, flags: dict[str, Any], *, as_json: bool) -> None:
-    from imaxproxy.sim import constants_sha256, model_version, parse_args, predict_curve
+    from imaxproxy.sim import constants_sha256, model_version, predict_curve
 
     recipe = load_recipe(name)
-    args = parse_args(simulated_argv(recipe))
+    args = simulated_args(recipe)
     rows = [point.as_dict() for point in predict_curve(args, _counts(flags["concurrency"]), flags["isl"], flags["osl"])]
     if as_json:
         about = {"simulated": True, "recipe": recipe.name, "gpus": recipe.gpu.count, "gpu": recipe.gpu.kind}

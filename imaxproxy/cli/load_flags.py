@@ -9,7 +9,7 @@ import click
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.errors import UsageError
 from imaxproxy.load import IdleCap, Rules, Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
-from imaxproxy.traces import LookAhead, TraceRow, arrivals_of, envelope_of, looped, within
+from imaxproxy.traces import TIME_UNITS_MS, LookAhead, TraceRow, arrivals_of, envelope_of, looped, within
 
 CHECKED_ROWS = 20_000
 """So many rows are read before anything is sent: a broken line is found at once in most traces."""
@@ -98,8 +98,10 @@ class Load:
 
     def scheduled(self, trace: TraceRows, idle_cap: IdleCap | None = None) -> Scheduled:
         """The whole schedule, drawn from the seed and nothing else."""
-        drawn = self._drawn(self._rows(trace))
-        return drawn if idle_cap is None else idle_cap.capped(drawn)
+        rows = self._rows(trace)
+        if idle_cap is None:
+            return self._drawn(rows)
+        return idle_cap.gaps(self._drawn(idle_cap.waits(rows)))
 
     def _drawn(self, rows: Iterable[TraceRow]) -> Scheduled:
         envelope = None if self.envelope is None else envelope_of(self.envelope)
@@ -112,15 +114,19 @@ class Load:
             return by_session_starts(rows, arrivals, envelope)
         return by_trace(rows, self.speed, self.spread_ms, self.seed, envelope)
 
+    @property
+    def by_time(self) -> bool:
+        """The trace's own stamps say when its requests leave."""
+        return self.rate is None and self.session_rate is None and self.concurrency is None
+
     def _rows(self, trace: TraceRows) -> Iterable[TraceRow]:
-        by_time = self.rate is None and self.session_rate is None and self.concurrency is None
         laps = 0
 
         def lap() -> Iterable[TraceRow]:
             nonlocal laps
             laps += 1
             read = trace.ahead if laps == 1 else LookAhead.at(trace.again(), CHECKED_ROWS)
-            rows = read.in_time_order() if by_time else read.in_file_order()
+            rows = read.in_time_order() if self.by_time else read.in_file_order()
             return rows if self.window_s is None else within(rows, *self.window_s)
 
         return looped(lap) if self.loop else lap()
@@ -207,6 +213,7 @@ LOAD_OPTIONS = [
     ),
     click.option("--seed", default=0, show_default=True, help="Of arrivals and of prompt texts."),
     click.option("--salt", help="Of prompt texts: one salt, one text.  [default: a new one, so that no cache is warm]"),
+    click.option("--time-unit", type=click.Choice(list(TIME_UNITS_MS)), help="The stamps' unit, where it is odd."),
     click.option("--skip-bad", is_flag=True, help="Leave out and count broken lines instead of stopping at the first."),
 ]
 

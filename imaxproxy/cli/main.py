@@ -13,6 +13,10 @@ COMMANDS: dict[str, str] = {
     "replay": "Send a trace to an engine, and measure what comes back.",
     "search": "Find the highest rate or concurrency that still meets an SLO.",
     "report": "Print a run's table again; rebuild its summary after a crash.",
+    "cost": "What tokens cost and bring in: from figures, or from a run.",
+    "compare": "Run against run: what changed, how surely, and is it a regression.",
+    "frontier": "The Pareto frontier of runs, and machines at the same interactivity.",
+    "export": "Write a run as other tools write theirs.",
     "engine": "Predict what a recipe's engine would do, without a GPU.",
     "trace": "Look at a trace: what is in it, is it sound.",
 }

@@ -7,11 +7,14 @@ from typing import Any
 import click
 
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
+from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, load_options
+from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
 from imaxproxy.cli.upstream import EngineChoice, engine_options
+from imaxproxy.cli.wording import Wordings, wording_options
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
 from imaxproxy.runs import RunDirectory, repeats, write_json
@@ -28,7 +31,9 @@ from imaxproxy.wire import BaseUrl
 @click.option("--rate", type=float, metavar="R", help="Open loop: R requests/s, whatever the trace's timestamps.")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @load_options
+@wording_options
 @judge_options
+@money_options
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -57,42 +62,35 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     run and reports what was done. Exit 1 when more than 5 % of the requests failed, or none completed, when the --slo
     was not met, or with --strict when the meter is not valid. docs/replay.md has the whole.
     """
-    choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--url", flags["url"])
     simulation = Simulation.of(flags)
     load = Load.of(flags)
     load.rules().of_worker(0, flags["workers"])
     if flags["cancel"] is not None:
         cancel_of(flags["cancel"], load.seed)
     check_judgement(flags)
+    check_money(flags, choice.gpu_kind())
     check_key(flags["api_key"])
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
     if simulation.virtual:
-        return _virtually(trace, load, flags)
+        from imaxproxy.cli.virtual_replay import replay_virtually
+
+        return replay_virtually(trace, load, flags)
     with contextlib.ExitStack() as stack:
+        wordings = Wordings(flags)
         file = TraceFile(trace, flags)
         crew = Crew(WORKER_MODULE, flags["workers"])  # comes up while the trace is checked
         stack.callback(crew.abandon)
         file.check(load)
         run = RunDirectory.create(flags["out"], "replay")
         engine = stack.enter_context(engine_of(choice, flags, run))
-        session = Session(file, engine, "replay", flags)
+        session = Session(file, engine, wordings, "replay", flags)
         if flags["repeat"] > 1:
             return _repeat(session, load, run, crew, flags)
         summary = session.play(load, run, crew)
     print_result(summary, run, as_json=flags["as_json"])
-    return exit_code(summary, strict=flags["strict"])
-
-
-def _virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
-    from imaxproxy.cli.virtual_replay import replay_virtually
-
-    file = TraceFile(path, flags)
-    file.check(load)
-    run = RunDirectory.create(flags["out"], "replay")
-    summary = replay_virtually(file, load, run, flags)
-    print_result(summary, run, as_json=flags["as_json"])
+    engine.check()
     return exit_code(summary, strict=flags["strict"])
 
 
@@ -108,9 +106,10 @@ def _repeat(session: Session, load: Load, whole: RunDirectory, crew: Crew, flags
             summaries.append(session.play(load, run, crew))
         names.append(run.path.name)
         code = max(code, exit_code(summaries[-1], strict=flags["strict"]))
-        if summaries[-1]["ended"] == Ended.INTERRUPTED:
+        if summaries[-1]["ended"] in (Ended.INTERRUPTED, ENGINE_DIED):
             break
     result = repeats(summaries, names)
     write_json(whole.path / "repeats.json", result)
     print_repeats(result, whole, as_json=flags["as_json"])
+    session.engine.check()
     return code

@@ -9,9 +9,11 @@ import click
 
 from imaxproxy.cli.judge_flags import check_judgement, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
+from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
 from imaxproxy.cli.upstream import EngineChoice, engine_options
+from imaxproxy.cli.wording import Wordings, wording_options
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
@@ -23,6 +25,8 @@ from imaxproxy.traces import FORMATS, PATHS
 from imaxproxy.wire import BaseUrl
 
 _UNITS = {"rate": "requests/s", "concurrency": "requests in flight"}
+_MOST_BACKLOG_SHARE = 0.08
+"""An open loop of whose requests more than that stay behind is above what the engine carries (metrics/window.py)."""
 
 
 @click.command(short_help="Find the highest rate or concurrency that still meets an SLO.")
@@ -36,7 +40,9 @@ _UNITS = {"rate": "requests/s", "concurrency": "requests in flight"}
 @click.option("--precision", type=click.FloatRange(0.001, 1), default=PRECISION, show_default=True)
 @click.option("--probes", type=click.IntRange(min=1), default=MOST_PROBES, show_default=True, help="So many at most.")
 @load_options
+@wording_options
 @judge_options
+@money_options
 @click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token.  [env: OPENAI_API_KEY]")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of all probes.")
@@ -48,18 +54,20 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     imaxproxy search trace.jsonl --url http://127.0.0.1:8000/v1 --by rate --slo 'ttft_ms<500@p99' --duration 60
 
     Doubles the load until the SLO is missed, then halves the bracket. Each probe is a run of its own below --out, and
-    plays the trace from its start, until --duration. Exit 1 when no load met the SLO, when the meter was the limit, or
-    when probes ran out.
+    plays the trace from its start, until --duration. At a rate that the engine does not keep up with, a probe has
+    missed, whatever its latencies were so far. Exit 1 when no load met the SLO, when the meter was the limit, when
+    probes ran out, or (--strict) when the meter does not believe its figures at the answer.
     """
-    choice = EngineChoice(flags["url"], "--url", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--url", flags["url"])
+    check_money(flags, choice.gpu_kind())
     load = _checked(flags)
     with contextlib.ExitStack() as stack:
+        wordings = Wordings(flags)
         file = TraceFile(trace, flags)
         file.check(_at(load, flags["by"], flags["lowest"]))
         whole = RunDirectory.create(flags["out"], "search")
         engine = stack.enter_context(engine_of(choice, flags, whole))
-        prober = _Prober(Session(file, engine, "search", flags), load, whole, flags)
+        prober = _Prober(Session(file, engine, wordings, "search", flags), load, whole, flags)
         found = search_load(
             prober.probe,
             flags["lowest"],
@@ -74,7 +82,8 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         print_json({**result, "run": str(whole.path)})
     else:
         print(_line(found, prober))
-    return 0 if found.converged and found.highest_met is not None and not found.limited_by_meter else 1
+    unsure = flags["strict"] and not found.answer_meter_valid
+    return 0 if found.converged and found.highest_met is not None and not found.limited_by_meter and not unsure else 1
 
 
 def _checked(flags: dict[str, Any]) -> Load:
@@ -118,24 +127,43 @@ class _Prober:
             summary = self._session.play(_at(self._load, self.by, amount), run, crew)
         finally:
             crew.abandon()
+        self._session.engine.check()
         if summary["ended"] == Ended.INTERRUPTED:
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:
             raise ImaxproxyError(f"no engine answered at {amount:g} {_UNITS[self.by]}: see {run.path}")
         self.summaries.append(summary)
         verdict = _verdict(summary)
-        share = summary["slo"]["attainment"]
-        reached = "nothing judged" if share is None else f"{share:.1%} of requests met it"
-        say(f"imaxproxy: {amount:g} {_UNITS[self.by]}: {'met' if verdict.met else 'missed'}, {reached}")
+        say(f"imaxproxy: {amount:g} {_UNITS[self.by]}: {_reached(summary, verdict)}")
         return verdict
 
 
 def _verdict(summary: dict[str, Any]) -> Verdict:
+    """What the probe has shown. One whose queue only grew has missed: a longer one would have shown it in the SLO."""
     objectives = summary["slo"]["objectives"]
     sides = [_side(part) for part in objectives]
-    met = summary["slo"]["met"]
+    overrun = _is_overrun(summary)
+    met = summary["slo"]["met"] and not overrun
     sure = all(side > 0 for side in sides) if met else any(side < 0 for side in sides)
-    return Verdict(met, sure, summary["meter"]["valid"])
+    if met and summary["window_method"]["settled"] is False:
+        sure = False
+    return Verdict(met, sure, summary["meter"]["valid"], overrun=overrun)
+
+
+def _is_overrun(summary: dict[str, Any]) -> bool:
+    """An open loop has sent more than the engine got done. A closed one waits for it."""
+    growth = summary["window_method"]["backlog_growth_share"]
+    is_open = summary["meter"]["offered_rate"] is not None
+    return is_open and growth is not None and growth > _MOST_BACKLOG_SHARE
+
+
+def _reached(summary: dict[str, Any], verdict: Verdict) -> str:
+    share = summary["slo"]["attainment"]
+    judged = "nothing judged" if share is None else f"{share:.1%} of requests met it"
+    if verdict.overrun:
+        growth = summary["window_method"]["backlog_growth_share"]
+        return f"missed: {growth:.0%} of what was sent stayed behind, so the queue only grew ({judged} before it did)"
+    return f"{'met' if verdict.met else 'missed'}, {judged}"
 
 
 def _side(part: dict[str, Any]) -> int:
@@ -157,6 +185,7 @@ def _result(found: Found, prober: _Prober) -> dict[str, Any]:
         "surely_missed": found.surely_missed,
         "converged": found.converged,
         "limited_by_meter": found.limited_by_meter,
+        "answer_meter_valid": found.answer_meter_valid,
         "probes": [
             {
                 "load": probe.load,
@@ -165,6 +194,8 @@ def _result(found: Found, prober: _Prober) -> dict[str, Any]:
                 "sure": probe.verdict.sure,
                 "slo": summary["slo"],
                 "settled": summary["window_method"]["settled"],
+                "overrun": probe.verdict.overrun,
+                "backlog_growth_share": summary["window_method"]["backlog_growth_share"],
                 "meter_valid": probe.verdict.meter_valid,
                 "meter_reasons": summary["meter"]["reasons"],
             }
@@ -183,6 +214,8 @@ def _line(found: Found, prober: _Prober) -> str:
     line = f"{mark}{found.highest_met:g} {unit} met the SLO (95 % sure of {low} to {high}), {len(found.probes)} probes"
     if found.lowest_missed is None:
         line += "; nothing missed it up to --to"
+    if found.answer_meter_valid is False:
+        line += "; the meter does not believe its own figures there (see meter_reasons in search.json)"
     if found.limited_by_meter:
         line += "; above it the meter itself was the limit, so the engine may carry more"
     return line if found.converged else f"{line}; probes ran out before --precision"

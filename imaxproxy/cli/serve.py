@@ -1,6 +1,8 @@
 """`imaxproxy serve`: its options, and from them the `Plan`."""
 
 import contextlib
+import os
+import signal
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,6 +13,8 @@ import click
 
 from imaxproxy.cli.capturing import capture_mode, capture_option, capture_settings, gather_trace
 from imaxproxy.cli.gate import Gate, gate_options
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
+from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
@@ -66,6 +70,7 @@ def worker_count(value: str | int) -> str | int:
     help="Ask engines for the token counts that a client did not ask for, and keep them from it.",
 )
 @gate_options
+@money_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
@@ -84,8 +89,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
 
     urls = flags["urls"]
     first = urls[0] if urls else None
-    choice = EngineChoice(first, "--upstream", flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
-    choice.check()
+    choice = EngineChoice.of(flags, "--upstream", first)
+    check_money(flags, choice.gpu_kind())
     carried_by = hot_path()
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
@@ -97,7 +102,11 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         for door in doors:
             stack.enter_context(door)
         run = RunDirectory.create(flags["out"], "serve")
-        if flags["recipe"] is not None:
+        launched: LaunchedRecipe | None = None
+        if flags["recipe"] is not None and not flags["simulate"]:
+            launched = stack.enter_context(LaunchedRecipe(flags["recipe"], run.path, choice.launch))
+            upstreams, described = FleetChoice.of((launched.base_url,), flags), launched.describe()
+        elif flags["recipe"] is not None:
             engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
             upstreams, described = FleetChoice.of((engine.base_url,), flags), engine.describe()
         else:
@@ -117,10 +126,20 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         argv, settings = [shown(word) for word in sys.argv], _settings(plan, flags)
         manifest = Manifest("serve", argv, settings, engine=described, hot_path=carried_by)
         manifest.write(run)
-        ended, lost = relay(plan)
+        with launched.watched(_stop_ourselves) if launched else contextlib.nullcontext():
+            ended, lost = relay(plan)
+    if launched is not None and launched.died:
+        ended = ENGINE_DIED
     replace(manifest, ended=ended, lost_lines=lost, capture=gather_trace(run)).write(run)
     print_result(summarize(run), run, as_json=flags["as_json"])
+    if launched is not None:
+        launched.check()
     return 0 if ended == "finished" else 1
+
+
+def _stop_ourselves(_death: object) -> None:
+    """The engine that we launched is dead: streams end with what had come, and nobody new is let in."""
+    os.kill(os.getpid(), signal.SIGTERM)
 
 
 def _ask_all(upstreams: Sequence[BaseUrl]) -> dict[str, Any] | None:

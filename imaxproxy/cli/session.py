@@ -3,6 +3,7 @@
 import contextlib
 import secrets
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -11,20 +12,26 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
 from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
+from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
 from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
 from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import LookAhead, Prompts, Trace, open_trace, trace_sha256
+from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, trace_sha256, unit_note
 from imaxproxy.wire import BaseUrl, hot_path
 
 _HASHED_WITHIN_S = 0.3
+_LAST_READS_S = 0.2
+"""After an engine's death: the ends of its streams are on their way."""
+_TOO_FAST_PER_S = 200
+"""Requests/s: what a trace in seconds looks like when it is read as ms."""
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
@@ -35,7 +42,11 @@ class TraceFile:
     def __init__(self, path: Path, flags: dict[str, Any]) -> None:
         self.path = path
         self.open: Callable[[], Trace] = lambda: open_trace(
-            path, format=flags["format_"], skip_bad=flags["skip_bad"], limit=flags["limit"]
+            path,
+            format=flags["format_"],
+            skip_bad=flags["skip_bad"],
+            limit=flags["limit"],
+            time_unit=flags["time_unit"],
         )
         self._read = self.open()
         self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
@@ -47,6 +58,11 @@ class TraceFile:
         return len(self._ahead.rows) if self._ahead.whole else None
 
     @property
+    def makes_prompts(self) -> bool:
+        """Some rows bring no text, as far as the trace was read."""
+        return any(row.input_length and not row.has_content for row in self._ahead.rows)
+
+    @property
     def is_independent(self) -> bool:
         """No request waits for another; False for a trace too long to be known before it is read."""
         return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
@@ -55,6 +71,18 @@ class TraceFile:
         """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
         rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
         deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
+        if load.by_time and (odd := self._odd_unit()) is not None:
+            say(f"imaxproxy: {self.path}: {odd}")
+
+    def _odd_unit(self) -> str | None:
+        """A unit that cannot be right, as far as the rows in hand show it; a short trace of a usual rate can be."""
+        stamps_ms = [row.timestamp_ms for row in self._ahead.rows if row.timestamp_ms is not None]
+        span_s = (max(stamps_ms, default=0.0) - min(stamps_ms, default=0.0)) / 1000
+        format = FORMATS[self._read.format]
+        is_usual = span_s and span_s < 1 and len(stamps_ms) / span_s < _TOO_FAST_PER_S
+        if format.time_field is None or not span_s or is_usual:
+            return None
+        return unit_note(span_s, len(stamps_ms), self._read.time_unit or format.time_unit)
 
     def rows(self) -> TraceRows:
         """A reading of its own, for one worker."""
@@ -86,13 +114,44 @@ class Engine:
     url: BaseUrl
     model: str
     described: dict[str, Any] | None
+    launched: LaunchedRecipe | None = None
+    """Where the command started it itself."""
+
+    @contextlib.contextmanager
+    def watched(self, crew: Crew) -> Iterator[None]:
+        """Within, the engine's death stops the load; what its end does to streams is recorded first."""
+        if self.launched is None:
+            yield
+            return
+        later: list[threading.Timer] = []
+
+        def stop(_death: object) -> None:
+            later.append(threading.Timer(_LAST_READS_S, crew.interrupt))
+            later[-1].start()
+
+        with self.launched.watched(stop):
+            yield
+        for timer in later:
+            timer.cancel()
+
+    @property
+    def died(self) -> bool:
+        return self.launched is not None and self.launched.died
+
+    def check(self) -> None:
+        """Raises EngineError, with its last words, when it was launched here and has died."""
+        if self.launched is not None:
+            self.launched.check()
 
 
 class Session:
     """Plays loads of one trace against one engine, a run directory each."""
 
-    def __init__(self, trace: TraceFile, engine: Engine, command: str, flags: dict[str, Any]) -> None:
-        self._trace, self._engine, self._command, self._flags = trace, engine, command, flags
+    def __init__(
+        self, trace: TraceFile, engine: Engine, wordings: Wordings, command: str, flags: dict[str, Any]
+    ) -> None:
+        self._trace, self.engine, self._wordings = trace, engine, wordings
+        self._command, self._flags = command, flags
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -100,38 +159,46 @@ class Session:
         salt = flags["salt"] if flags["salt"] is not None else secrets.token_hex(4)
         manifest = self._manifest(load, salt)
         manifest.write(run)
-        parts = [self._part(load, salt, worker) for worker in range(flags["workers"])]
-        crew.feed(WorkerSettings(self._engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
-        last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
-        ended = last.get("ended", "killed")
-        facts = self._trace.facts(wait=True) | _played(parts)
+        wording = self._wordings.of(
+            self.engine.url,
+            self.engine.model,
+            salt,
+            makes_prompts=self._trace.makes_prompts,
+            embedded=flags["simulate"],
+        )
+        parts = [self._part(load, wording.prompts(load.seed, salt), worker) for worker in range(flags["workers"])]
+        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
+        with self.engine.watched(crew):
+            last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+        ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
+        facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
         manifest.write(run)
         summary = summarize(run)
         crew.close()
         return summary
 
-    def _part(self, load: Load, salt: str, worker: int) -> "_Part":
-        flags, engine = self._flags, self._engine
+    def _part(self, load: Load, prompts: Prompts, worker: int) -> "_Part":
+        flags, engine = self._flags, self.engine
         live = flags["history"] == "live"
-        idle_cap = IdleCap(flags["max_idle_gap"]) if flags["max_idle_gap"] is not None else None
+        idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
         asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
-        maker = ItemMaker(asking, Prompts(load.seed, salt), load.speed, cancel, idle_cap)
+        maker = ItemMaker(asking, prompts, load.speed, cancel)
         scheduled = load.scheduled(self._trace.rows(), idle_cap)
         part = Placement(flags["workers"]).part(scheduled, worker)
-        return _Part(Feeder(part, maker.item, live=live), maker, idle_cap)
+        return _Part(Feeder(self._wordings.counted(part), maker.item, live=live), maker, prompts, idle_cap)
 
     def _manifest(self, load: Load, salt: str) -> Manifest:
-        settings = {name: value for name, value in self._flags.items() if name not in _HIDDEN}
-        settings |= {"url": str(self._engine.url), "model": self._engine.model, "salt": salt}
+        settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
+        settings |= {"url": str(self.engine.url), "model": self.engine.model, "salt": salt}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
         return Manifest(
             self._command,
             without_key(sys.argv),
             settings,
-            engine=self._engine.described,
+            engine=self.engine.described,
             trace=facts,
             hot_path=hot_path(),
         )
@@ -143,23 +210,28 @@ class _Part:
 
     feeder: Feeder
     maker: ItemMaker
+    prompts: Prompts
     idle_cap: IdleCap | None
 
 
 def _played(parts: list[_Part]) -> dict[str, Any]:
     """What the load did to the trace, for the manifest."""
-    caps = [part.idle_cap for part in parts if part.idle_cap is not None]
-    cut_ns = max((cap.schedule_cut_ns for cap in caps), default=0) + sum(cap.wait_cut_ns for cap in caps)
     return {
-        "idle_cut_s": cut_ns / 1e9 if caps else None,
-        "live_turns": sum(part.maker.live_turns for part in parts),
-        "answers_missing": sum(part.maker.answers_missing for part in parts),
+        "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
+        "below_overhead": sum(part.prompts.below_overhead for part in parts),
+        "live_turns": sum(part.maker.live.turns for part in parts),
+        "answers_missing": sum(part.maker.live.answers_missing for part in parts),
     }
 
 
 @contextlib.contextmanager
 def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) -> Iterator[Engine]:
-    """The engine that the flags choose: one that runs, or one that is simulated as long as this lasts."""
+    """The engine that the flags choose: one that runs, or one that is launched or simulated as long as this lasts."""
+    if flags["recipe"] is not None and not flags["simulate"]:
+        with LaunchedRecipe(flags["recipe"], run.path, choice.launch) as launched:
+            url = BaseUrl.parse(launched.base_url, "--engine")
+            yield Engine(url, flags["model"] or launched.model, launched.describe(), launched)
+        return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
         with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
@@ -169,6 +241,10 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
     yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), described)
+
+
+def _plain(value: object) -> object:
+    return str(value) if isinstance(value, Path) else value
 
 
 def first_model(url: BaseUrl, api_key: str | None) -> str:

@@ -2,20 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imaxproxy.errors import UsageError
 
-_NOT_VIRTUAL: dict[str, Any] = {
-    "workers": 1,
-    "retries": 0,
-    "repeat": 1,
-    "history": "recorded",
-    **dict.fromkeys(("cancel", "ramp", "max_idle_gap")),
+if TYPE_CHECKING:
+    from imaxproxy.launch import Recipe
+    from imaxproxy.sim import SimArgs
+
+_NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
+    "workers": (1, "one process draws the same schedule"),
+    "retries": (0, "nothing fails there that a second attempt would mend"),
+    "calibrate": ("auto", "its engine counts words"),
+    "tokenizer": (None, "its engine counts words"),
 }
-"""What the live player does and the virtual one does not, with what it is when nobody asks for it."""
+"""What the live player does and the virtual one need not: what it is when nobody asks for it, and why not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,10 +35,9 @@ class Simulation:
         simulation = cls(flags["virtual"], flags["time_scale"], flags["power"])
         simulation._check(simulate=flags["simulate"], model=flags["model"])
         if simulation.virtual:
-            for name, plain in _NOT_VIRTUAL.items():
+            for name, (plain, why) in _NOT_VIRTUAL.items():
                 if flags[name] != plain:
-                    flag = f"--{name.replace('_', '-')}"
-                    raise UsageError(f"{flag} has no counterpart in virtual time: leave it or --virtual out")
+                    raise UsageError(f"--{name} has no counterpart in virtual time, where {why}: leave it out")
         return simulation
 
     def _check(self, *, simulate: bool, model: str | None) -> None:
@@ -69,3 +71,19 @@ def simulation_options(command: "click.decorators.FC") -> "click.decorators.FC":
     for option in reversed(options):
         command = option(command)
     return command
+
+
+def simulated_args(recipe: "Recipe") -> "SimArgs":
+    """What the simulated engine of a recipe is told, checked as a whole: it fits, it divides, its GPU is known.
+
+    Raises UsageError that names the recipe's file, before a process is started or a directory made.
+    """
+    from imaxproxy.launch import simulated_argv
+    from imaxproxy.sim import assemble, parse_args
+
+    try:
+        args = parse_args(simulated_argv(recipe))
+        assemble(args)
+    except UsageError as error:
+        raise UsageError(f"{recipe.path}: {error}") from None
+    return args

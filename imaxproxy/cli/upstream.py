@@ -12,12 +12,14 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.simulation_flags import Simulation
-from imaxproxy.economics import load_gpu
+from imaxproxy.cli.launching import LaunchFlags, launch_options
+from imaxproxy.cli.simulation_flags import Simulation, simulated_args
+from imaxproxy.economics import gpu_kinds, load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
 
 _PROBE_TIMEOUT_S = 5.0
+_AS_IT_IS = LaunchFlags()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,28 +32,49 @@ class EngineChoice:
     simulate: bool
     gpu: str | None
     gpus: int | None
+    launch: LaunchFlags = _AS_IT_IS
+
+    @classmethod
+    def of(cls, flags: dict[str, Any], url_flag: str, url: str | None) -> "EngineChoice":
+        """Raises UsageError for flags that do not go together."""
+        named = (flags["recipe"], flags["simulate"], flags["gpu"], flags["gpus"])
+        choice = cls(url, url_flag, *named, LaunchFlags.of(flags))
+        choice.check()
+        return choice
 
     def check(self) -> None:
         """Raises UsageError for flags that do not go together."""
         if (self.url is None) == (self.recipe is None):
-            raise UsageError(f"give either {self.url_flag} URL, an engine that runs, or --engine RECIPE --simulate")
+            raise UsageError(
+                f"give either {self.url_flag} URL, an engine that runs, or --engine RECIPE, one to launch or --simulate"
+            )
         if self.simulate and self.recipe is None:
             raise UsageError(f"--simulate goes with --engine RECIPE, not with {self.url_flag}")
-        if self.recipe is not None and not self.simulate:
-            raise UsageError(
-                f"--engine {self.recipe} needs --simulate: this version simulates engines, it launches none; "
-                f"start it yourself and pass {self.url_flag}"
-            )
         if self.recipe is not None:
-            from imaxproxy.launch import load_recipe
+            from imaxproxy.launch import check_launchable, load_recipe
 
-            load_recipe(self.recipe)
+            recipe = load_recipe(self.recipe)
+            if self.simulate:
+                simulated_args(recipe)
+            else:
+                check_launchable(recipe)
         if self.recipe is not None and (self.gpu is not None or self.gpus is not None):
             raise UsageError(f"--gpu and --gpus describe the engine at {self.url_flag}; a recipe names its own")
+        if self.launch != LaunchFlags() and (self.recipe is None or self.simulate):
+            raise UsageError("--engine-env, --engine-gpus, --engine-port and --dummy-weights launch a real engine")
         if self.gpu is not None:
             load_gpu(self.gpu)
         if (self.gpu is None) != (self.gpus is None):
             raise UsageError("--gpu KIND and --gpus COUNT go together")
+
+    def gpu_kind(self) -> str | None:
+        """What it runs on, as far as the flags or the recipe say; None where they do not, or the table has it not."""
+        if self.recipe is None:
+            return self.gpu
+        from imaxproxy.launch import load_recipe
+
+        kind = load_recipe(self.recipe).gpu.kind
+        return kind if kind in gpu_kinds() else None
 
     def stated(self) -> dict[str, Any] | None:
         """What the user says of an engine that runs; None when nothing."""
@@ -67,8 +90,11 @@ def engine_options(url_flag: str, *, several: bool = False) -> Callable[["click.
         click.option(url_flag, "urls", multiple=True, metavar="[NAME=]URL", help=f"{help_text} Repeatable.")
         if several
         else click.option(url_flag, "url", metavar="URL", help=help_text),
-        click.option("--engine", "recipe", metavar="RECIPE", help="A recipe: a name from engines/, or a TOML file."),
+        click.option(
+            "--engine", "recipe", metavar="RECIPE", help="Launch a recipe: a name from engines/, or a TOML file."
+        ),
         click.option("--simulate", is_flag=True, help="Simulate the recipe's engine: no GPU, all figures marked."),
+        launch_options,
         click.option("--gpu", metavar="KIND", help="What the engine at the URL runs on (b200, h200, ...), for cost."),
         click.option("--gpus", type=click.IntRange(min=1), help="How many of them."),
     ]

@@ -3,26 +3,58 @@
 import contextlib
 import sys
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+from imaxproxy.cli.judge_flags import exit_code
 from imaxproxy.cli.load_flags import Load
+from imaxproxy.cli.output import print_repeats, print_result, say
 from imaxproxy.cli.session import TraceFile, without_key
+from imaxproxy.cli.simulation_flags import simulated_args
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import load_recipe, simulated_argv
-from imaxproxy.load.virtual import VirtualPlayer
+from imaxproxy.launch import load_recipe
+from imaxproxy.load import IdleCap, cancel_of
+from imaxproxy.load.live_history import LiveHistory
+from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
-from imaxproxy.runs import Journal, Manifest, RunDirectory, summarize
-from imaxproxy.sim import PowerLog, assemble, parse_args
+from imaxproxy.power import PowerLog
+from imaxproxy.runs import Journal, Manifest, RunDirectory, repeats, summarize, write_json
+from imaxproxy.sim import Assembly, assemble
 from imaxproxy.traces import Prompts
 
 VIRTUAL_CLOCK = {"source": "virtual", "monotonic_ns": 0, "unix_s": None}
 """Times in the journal count from the start of the run; nothing on the wall's clock corresponds to them."""
 
 
-def replay_virtually(file: TraceFile, load: Load, run: RunDirectory, flags: dict[str, Any]) -> dict[str, Any]:
-    """Play to the end; the summary. Raises UsageError for a recipe that cannot run, or a row that cannot be sent."""
-    assembly = assemble(parse_args(simulated_argv(load_recipe(flags["recipe"]))))
-    salt = flags["salt"] if flags["salt"] is not None else "virtual"  # nothing stays warm from one run to the next
+def replay_virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
+    """Play, print, and give the exit code. Raises UsageError for what cannot run or be sent."""
+    args = simulated_args(load_recipe(flags["recipe"]))
+    assembly = assemble(args)
+    file = TraceFile(path, flags)
+    file.check(load)
+    run = RunDirectory.create(flags["out"], "replay")
+    if flags["repeat"] == 1:
+        summary = _play(assembly, file, load, run, flags)
+        print_result(summary, run, as_json=flags["as_json"])
+        return exit_code(summary, strict=flags["strict"])
+    summaries, names = [], []
+    for number in range(flags["repeat"]):
+        assembly = assemble(replace(args, seed=args.seed + number))  # engines begin empty, and draw other drafts
+        one = RunDirectory.create(run.path / f"repeat-{number + 1}", "replay")
+        summaries.append(_play(assembly, file, load, one, flags, number))
+        names.append(one.path.name)
+    result = repeats(summaries, names)
+    write_json(run.path / "repeats.json", result)
+    say("imaxproxy: a simulation repeats itself but for drafts drawn anew: its spread is not a real engine's")
+    print_repeats(result, run, as_json=flags["as_json"])
+    return max(exit_code(summary, strict=flags["strict"]) for summary in summaries)
+
+
+def _play(
+    assembly: Assembly, file: TraceFile, load: Load, run: RunDirectory, flags: dict[str, Any], number: int = 0
+) -> dict[str, Any]:
+    """One run to its end; its summary."""
+    salt = flags["salt"] if flags["salt"] is not None else f"virtual-{number}"
     settings = {name: value for name, value in flags.items() if name not in ("api_key", "out", "as_json")}
     manifest = Manifest(
         "replay",
@@ -34,6 +66,11 @@ def replay_virtually(file: TraceFile, load: Load, run: RunDirectory, flags: dict
     )
     manifest.write(run)
     maker = RequestMaker(assembly.limits, assembly.prefix_block_tokens, flags["endpoint"], Prompts(load.seed, salt))
+    idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
+    users = Users(
+        cancel=cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None,
+        live=LiveHistory() if flags["history"] == "live" else None,
+    )
     with contextlib.ExitStack() as stack:
         journal = Journal(run)
         stack.callback(journal.close)
@@ -44,14 +81,17 @@ def replay_virtually(file: TraceFile, load: Load, run: RunDirectory, flags: dict
             load.rules(),
             journal.add,
             speed=load.speed,
+            users=users,
             tracks=not file.is_independent,
             power_sink=power.add if power else None,
         )
-        ended = player.play(load.scheduled(file.rows()))
-    cluster = player.cluster
-    engine = manifest.engine or {}
-    engine = engine | {"board_energy_j": cluster.energy_j, "steps": cluster.steps}
-    facts = file.facts(wait=True)
+        ended = player.play(load.scheduled(file.rows(), idle_cap))
+    engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}
+    facts = file.facts(wait=True) | {
+        "idle_cut_s": idle_cap.cut_s if idle_cap is not None else None,
+        "live_turns": users.live.turns if users.live is not None else 0,
+        "answers_missing": users.live.answers_missing if users.live is not None else 0,
+    }
     replace(manifest, ended=ended.value, engine=engine, trace=facts, lost_lines=journal.lost).write(run)
     return summarize(run)
 

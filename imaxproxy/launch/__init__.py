@@ -1,29 +1,106 @@
 """Recipes, and engines started from them."""
 
+from imaxproxy.launch.argv import shell_form
+from imaxproxy.launch.check import Finding, check
+from imaxproxy.launch.checkpoint import CheckpointFound
+from imaxproxy.launch.engine import (
+    Engine,
+    Failure,
+    MemoryFraction,
+    MetricsPage,
+    Milestone,
+    Place,
+    Plan,
+    Process,
+    Readiness,
+    Stopping,
+)
+from imaxproxy.launch.engine_log import LogReader
+from imaxproxy.launch.engines import ENGINES, engine_of
+from imaxproxy.launch.environment import engine_bin
+from imaxproxy.launch.facts import Facts, Needs, gather
+from imaxproxy.launch.first_token import Door
+from imaxproxy.launch.gpus import GpuFound, GpusFound, find_gpus
+from imaxproxy.launch.installed import Installed
+from imaxproxy.launch.launched import Death, Launch, LaunchedEngine, StartTimes
+from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.port import check_port, free_port
+from imaxproxy.launch.prepare import check_launchable, describe, pinned_gpus, prepare
+from imaxproxy.launch.process import EngineError
 from imaxproxy.launch.recipe import (
+    CPU,
+    NO_GPU,
+    NO_HARDWARE,
     DisaggregatedChoice,
     EngineChoice,
     GpuChoice,
+    Limits,
     Parallel,
     Recipe,
     SimulateChoice,
     SpeculationChoice,
-    load_recipe,
-    recipe_names,
+    with_model_path,
 )
-from imaxproxy.launch.simulated import EngineError, SimulatedEngine, simulated_argv
+from imaxproxy.launch.recipe_reader import load_recipe, recipe_names
+from imaxproxy.launch.running import READY, Register, RunningEngine
+from imaxproxy.launch.simulated import SimulatedEngine, simulated_argv
 
 __all__ = [
+    "CPU",
+    "ENGINES",
+    "NO_GPU",
+    "NO_HARDWARE",
+    "READY",
+    "CheckpointFound",
+    "Death",
     "DisaggregatedChoice",
+    "Door",
+    "Engine",
     "EngineChoice",
     "EngineError",
+    "Facts",
+    "Failure",
+    "Finding",
     "GpuChoice",
+    "GpuFound",
+    "GpusFound",
+    "Installed",
+    "Launch",
+    "LaunchedEngine",
+    "Limits",
+    "LogReader",
+    "MemoryFraction",
+    "MetricsPage",
+    "Milestone",
+    "Needs",
     "Parallel",
+    "Place",
+    "Plan",
+    "Process",
+    "Readiness",
     "Recipe",
+    "Register",
+    "RunningEngine",
     "SimulateChoice",
     "SimulatedEngine",
     "SpeculationChoice",
+    "StartTimes",
+    "Stopping",
+    "check",
+    "check_launchable",
+    "check_port",
+    "describe",
+    "engine_bin",
+    "engine_of",
+    "find_gpus",
+    "free_port",
+    "gather",
     "load_recipe",
+    "pinned_gpus",
+    "prepare",
     "recipe_names",
+    "shell_form",
     "simulated_argv",
+    "stated_limits",
+    "with_model_path",
 ]

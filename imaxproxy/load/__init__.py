@@ -2,12 +2,13 @@
 
 from imaxproxy.load.cancel import Cancel, cancel_of
 from imaxproxy.load.feeding import Feeder, Turn
+from imaxproxy.load.idle import IdleCap
 from imaxproxy.load.item import FrameReader, Item
 from imaxproxy.load.maker import Asking, ItemMaker
 from imaxproxy.load.placement import Placement
 from imaxproxy.load.player import Player
 from imaxproxy.load.rules import Ended, Rules
-from imaxproxy.load.schedule import IdleCap, Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
+from imaxproxy.load.schedule import Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
 
 __all__ = [
     "Asking",

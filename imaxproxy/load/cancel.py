@@ -3,8 +3,9 @@
 import math
 from dataclasses import dataclass
 
+from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
-from imaxproxy.traces import stream
+from imaxproxy.traces import TraceRow, stream
 
 _HOW = "give SHARE@tokens=K or SHARE@s=S, such as 0.05@tokens=20"
 
@@ -40,3 +41,11 @@ def cancel_of(text: str, seed: int) -> Cancel:
     if unit == "s" and amount >= 0 and math.isfinite(amount):
         return Cancel(share, None, amount * 1000, seed)
     raise UsageError(f"--cancel {text}: {_HOW}")
+
+
+def leaves_after(row: TraceRow, cancel: Cancel | None) -> tuple[int | None, int | None]:
+    """After so many token events, after so many ns; the row's own word goes before the load's."""
+    tokens, after_ms = row.cancel_after_tokens, row.cancel_after_ms
+    if tokens is None and after_ms is None and cancel is not None:
+        tokens, after_ms = cancel.of(row.request_id)
+    return tokens, None if after_ms is None else round(after_ms * NS_PER_MS)

@@ -1,14 +1,14 @@
 """The bytes of a scheduled request, with what the load adds to its row: waits, cancellations, a live history."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
-from imaxproxy.load.cancel import Cancel
+from imaxproxy.load.cancel import Cancel, leaves_after
 from imaxproxy.load.feeding import Turn
 from imaxproxy.load.item import Item
-from imaxproxy.load.schedule import IdleCap
-from imaxproxy.traces import Endpoint, History, Prompts, TraceRow, build_request
+from imaxproxy.load.live_history import LiveHistory
+from imaxproxy.traces import Endpoint, History, Prompts, build_request
 from imaxproxy.wire import BaseUrl
 
 
@@ -33,15 +33,11 @@ class ItemMaker:
         prompts: Prompts,
         speed: float = 1.0,
         cancel: Cancel | None = None,
-        idle_cap: IdleCap | None = None,
     ) -> None:
         self._asking, self._prompts, self._speed = asking, prompts, speed
-        self._cancel, self._idle_cap = cancel, idle_cap
+        self._cancel = cancel
         self._history = History()
-        self.live_turns = 0
-        """Turns that were built on a live answer."""
-        self.answers_missing = 0
-        """Turns that should have been, but the engine had given no answer: the recorded one stands in."""
+        self.live = LiveHistory()
         self._head = (
             f"Host: {asking.url.authority}\r\nUser-Agent: imaxproxy\r\nAccept: text/event-stream\r\n"
             "Content-Type: application/json\r\n"
@@ -53,13 +49,13 @@ class ItemMaker:
         """Raises UsageError for a row that cannot be sent."""
         row, asking = turn.row, self._asking
         request = build_request(
-            self._with_live_history(turn) if asking.live else row,
+            self.live.row(row, turn.previous, turn.answer) if asking.live else row,
             model=asking.model,
             endpoint=asking.endpoint,
             prompts=self._prompts,
             history=self._history,
         )
-        tokens, after_ns = self._leaves(row)
+        tokens, after_ns = leaves_after(row, self._cancel)
         return Item(
             request_id=request.request_id,
             path=request.path,
@@ -67,7 +63,7 @@ class ItemMaker:
             offset_ns=turn.offset_ns,
             session_id=row.session_id,
             wait_for=turn.follows,
-            wait_ns=self._wait_ns(row),
+            wait_ns=round(row.wait_ms * NS_PER_MS / self._speed),
             input_tokens=request.input_tokens,
             output_tokens=request.output_tokens,
             cancel_after_tokens=tokens,
@@ -75,34 +71,6 @@ class ItemMaker:
             tell_end=asking.live and row.session_id is not None,
             keep_answer=asking.live and row.session_id is not None and bool(row.messages),
         )
-
-    def _wait_ns(self, row: TraceRow) -> int:
-        wait_ns = round(row.wait_ms * NS_PER_MS / self._speed)
-        return wait_ns if self._idle_cap is None else self._idle_cap.wait_ns(wait_ns)
-
-    def _leaves(self, row: TraceRow) -> tuple[int | None, int | None]:
-        """After so many tokens, after so many ns; the row's own word goes before the load's."""
-        tokens, after_ms = row.cancel_after_tokens, row.cancel_after_ms
-        if tokens is None and after_ms is None and self._cancel is not None:
-            tokens, after_ms = self._cancel.of(row.request_id)
-        return tokens, None if after_ms is None else round(after_ms * NS_PER_MS)
-
-    def _with_live_history(self, turn: Turn) -> TraceRow:
-        """The row with the live answer before its own messages, in place of the recorded one."""
-        row = turn.row
-        if row.messages_mode != "delta" or row.session_id is None:
-            return row
-        if turn.previous is None:
-            return replace(row, recorded={})
-        answer = turn.answer
-        if answer is None:
-            self.answers_missing += 1
-            return replace(row, recorded={})
-        self.live_turns += 1
-        own = list(row.messages)
-        while own and own[0].get("role") == "assistant":  # the trace's own record of the same answer
-            own.pop(0)
-        return replace(row, messages=(answer, *own), recorded={})
 
     def _bytes(self, path: str, request_id: str, body: bytes) -> bytes:
         if not request_id.isprintable() or not request_id.isascii():

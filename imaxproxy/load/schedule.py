@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 
-from imaxproxy.clock import NS_PER_S
 from imaxproxy.traces import Arrivals, Envelope, Recorded, TraceRow
 
 Scheduled = Iterable[tuple[int | None, TraceRow]]
@@ -42,35 +41,6 @@ def by_session_starts(rows: Iterable[TraceRow], arrivals: Arrivals, envelope: En
 def closed_loop(rows: Iterable[TraceRow]) -> Scheduled:
     """Each as soon as a place is free."""
     return ((None, row) for row in rows)
-
-
-class IdleCap:
-    """Cuts the time in which a schedule sends nothing; what comes behind moves forward with it."""
-
-    def __init__(self, longest_s: float) -> None:
-        self._longest_ns = round(longest_s * NS_PER_S)
-        self.schedule_cut_ns = 0
-        """Cut from the schedule so far; the same for every worker, for each draws all of it."""
-        self.wait_cut_ns = 0
-        """Cut from the waits of this worker's sessions so far."""
-
-    def capped(self, scheduled: Scheduled) -> Scheduled:
-        """The schedule, no gap in it longer than the cap."""
-        before_ns = shift_ns = 0
-        for offset_ns, row in scheduled:
-            if offset_ns is not None:
-                over_ns = max(0, offset_ns - before_ns - self._longest_ns)
-                shift_ns, before_ns = shift_ns + over_ns, offset_ns
-                self.schedule_cut_ns += over_ns
-                yield offset_ns - shift_ns, row
-            else:
-                yield None, row
-
-    def wait_ns(self, wait_ns: int) -> int:
-        """A session's wait between two turns, cut to the cap."""
-        capped_ns = min(wait_ns, self._longest_ns)
-        self.wait_cut_ns += wait_ns - capped_ns
-        return capped_ns
 
 
 def _offsets_ns(arrivals: Arrivals, envelope: Envelope | None) -> Iterator[int]:

@@ -16,6 +16,8 @@ class Verdict:
     sure: bool
     """The 95 % interval of every share that decides lies on one side of what is asked."""
     meter_valid: bool
+    overrun: bool = False
+    """An open loop that the engine did not keep up with: missed, whatever its latencies."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +58,12 @@ class Found:
         """The upper end of the interval: the lowest load that surely missed. None: it may lie anywhere above."""
         sure = (probe.load for probe in self.probes if not probe.verdict.met and probe.verdict.sure)
         return min(sure, default=None)
+
+    @property
+    def answer_meter_valid(self) -> bool | None:
+        """Whether the meter believes its figures at the answer; None without one."""
+        answer = self.highest_met
+        return next((probe.verdict.meter_valid for probe in self.probes if probe.load == answer), None)
 
     @property
     def limited_by_meter(self) -> bool:

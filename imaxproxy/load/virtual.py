@@ -1,46 +1,77 @@
 """The player in virtual time: the same schedule and rules against simulated engines, as one discrete-event simulation.
 
-No socket, no process, no waiting: time jumps from event to event. What the live player does to an engine that fails
-(timeouts, connects, aborts) has no counterpart here.
+No socket, no process, no waiting: time jumps from event to event. What the live player does about an engine that cannot
+be reached has no counterpart here.
 """
 
 import heapq
 import itertools
-from array import array
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
-from imaxproxy.load.player import Sink
+from imaxproxy.load.cancel import Cancel, leaves_after
+from imaxproxy.load.live_history import LiveHistory
+from imaxproxy.load.player import REMEMBERED, Sink
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.load.schedule import Scheduled
+from imaxproxy.load.virtual_exchange import LEFT, TIMEOUT, Recorder
 from imaxproxy.load.virtual_request import RequestMaker, VirtualRequest
-from imaxproxy.metrics import ANSWER, REASONING, Ask, CountedBy, Exchange, Outcome, Timeline, Usage, mark
-from imaxproxy.sim import Assembly, Cutter, PowerSample, ReplyShape, VirtualCluster, VirtualStream
+from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.power import PowerLine
+from imaxproxy.sim import SAMPLE_NS, Assembly, Patience, VirtualCluster, VirtualStream, said_message
 from imaxproxy.traces import TraceRow
 from imaxproxy.wire import DIALECTS
 
-_IDLE_STEP_NS = NS_PER_S
+_MOST_BLOCKED = 10_000
+"""So many rows that wait for others are held; a closed loop reads on only when nothing else is left to do."""
+_MANY_SAMPLES = 10_000
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Item:
     """A row on its way."""
 
     row: TraceRow
     offset_ns: int | None
+    previous: str | None
     wait_for: tuple[str, ...]
     missing: set[str]
     due_ns: int = 0
     request: VirtualRequest | None = None
+    stream: VirtualStream | None = None
+    """While it is in flight."""
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """What the people behind the requests do: the same flags as of the live player."""
+
+    cancel: Cancel | None = None
+    live: LiveHistory | None = None
+    """Conversations go on with the engine's answers."""
+
+
+@dataclass(slots=True)
+class _Memory:
+    """What is kept of requests that have ended, for those that wait for them."""
+
+    ended_at_ns: dict[str, int] = field(default_factory=dict)
+    last_of_session: dict[str, str] = field(default_factory=dict)
+    answers: dict[str, dict[str, Any] | None] = field(default_factory=dict)
+
+    def end(self, request_id: str, now_ns: int) -> None:
+        if len(self.ended_at_ns) >= REMEMBERED:
+            del self.ended_at_ns[next(iter(self.ended_at_ns))]
+        self.ended_at_ns[request_id] = now_ns
 
 
 class VirtualPlayer:
     """Plays a schedule to its end; an Exchange for each request goes to `sink`.
 
-    `tracks` says whether any request waits for others: only then are the ends of all remembered, so that a trace of
-    independent requests runs in bounded memory however long it is.
+    `tracks` says whether any request waits for others: only then are the ends of the last 200,000 remembered.
     """
 
     def __init__(
@@ -51,190 +82,259 @@ class VirtualPlayer:
         sink: Sink,
         *,
         speed: float = 1.0,
+        users: Users | None = None,
         tracks: bool = True,
-        power_sink: Callable[[PowerSample], None] | None = None,
+        power_sink: Callable[[PowerLine], None] | None = None,
     ) -> None:
-        self.cluster = VirtualCluster(assembly, self._on_done, samples_power=power_sink is not None)
+        samples_power = power_sink is not None
+        self.cluster = VirtualCluster(assembly, self._on_done, self._on_seen, samples_power=samples_power)
         self._maker, self._rules, self._sink, self._power_sink = maker, rules, sink, power_sink
-        self._speed, self._tracks = speed, tracks
-        self._model = assembly.limits.model
-        self._shape = assembly.shape
+        self._users = users or Users()
+        self._speed, self._tracks, self._shape = speed, tracks, assembly.shape
+        self._recorder = Recorder(assembly.shape, assembly.limits.model, rules.timeout_s)
+        self._rows: Iterator[tuple[int | None, TraceRow]] = iter(())
+        self._following: tuple[int | None, TraceRow] | None = None
         self._due: list[tuple[int, int, _Item]] = []
-        self._ready: deque[_Item] = deque()
+        self._ready: deque[_Item] = deque()  # closed loop: free to go once a place is
         self._blocked: dict[str, list[_Item]] = {}
-        self._ended_at_ns: dict[str, int] = {}
-        self._last_of_session: dict[str, str] = {}
+        self._blocked_items = 0
+        self._leaving: list[tuple[int, int, _Item]] = []
+        self._timing_out: deque[tuple[int, _Item]] = deque()  # in the order of their sends, which is that of their ends
+        self._memory = _Memory()
         self._numbers = itertools.count()
         self._in_flight = 0
         self._now_ns = 0
+        self._ending: Ended | None = None
         self.outcomes: Counter[Outcome] = Counter()
         self.output_tokens = 0
+        self.board_energy_j = 0.0
+        """Of all boards, to the end of the run."""
 
     def __repr__(self) -> str:
         return f"<VirtualPlayer at {self._now_ns / NS_PER_S:.3f} s, {self.outcomes.total()} done>"
 
     def play(self, scheduled: Scheduled) -> Ended:
         """Run until all has ended. Raises UsageError for a row that cannot be sent."""
-        rows = iter(scheduled)
+        if self._power_sink is not None:
+            for device in self.cluster.devices():
+                self._power_sink(device)
+        self._rows = iter(scheduled)
+        self._following = next(self._rows, None)
         limit_ns = None if self._rules.duration_s is None else round(self._rules.duration_s * NS_PER_S)
-        ended = self._play_closed(rows, limit_ns) if self._rules.concurrency else self._play_open(rows, limit_ns)
-        self._fail_never_ready()
-        for counter in self.cluster.counters:
-            counter.idle_until(self._now_ns)
-        self._drain_power()
-        return ended
-
-    # Open loop --------------------------------------------------------------------------------------------------------
-
-    def _play_open(self, rows: "Iterator[tuple[int | None, TraceRow]]", limit_ns: int | None) -> Ended:
-        following = next(rows, None)
         while True:
-            times = [self._due[0][0]] if self._due else []
-            if following is not None:
-                times.append(following[0] or 0)
-            if not times:
-                if self.cluster.next_ns is None:
-                    return Ended.FINISHED
-                self._advance()
-                continue
-            due_ns = min(times)
-            if limit_ns is not None and due_ns > limit_ns:
-                self._blocked.clear()
-                self._due.clear()
-                self._run_dry()
-                return Ended.DURATION
-            if self.cluster.next_ns is not None and self.cluster.next_ns < due_ns:
-                self._advance()
-            elif self._due and self._due[0][0] == due_ns:
-                _, _, item = heapq.heappop(self._due)
-                self._send(item, due_ns)
-            elif following is not None:
-                self._offer(self._item(*following))
-                following = next(rows, None)
+            self._fill_places()
+            at_ns, act = self._next_event()
+            if self._ending is None and limit_ns is not None and at_ns is not None and at_ns > limit_ns:
+                self._close_gate()
+            elif at_ns is None or act is None:
+                break
+            else:
+                act(at_ns)
+        self._fail_never_ready()
+        self._idle_until(self._now_ns)
+        self.board_energy_j = self.cluster.energy_j
+        if self._power_sink is not None:  # a reading beyond the last token, so that the whole run lies between two
+            self._idle_until(self._now_ns + 2 * SAMPLE_NS)
+        self._drain_power()
+        return self._ending or Ended.FINISHED
+
+    # What comes next --------------------------------------------------------------------------------------------------
+
+    def _next_event(self) -> tuple[int | None, Callable[[int], None] | None]:
+        """When and what; of two at one time a send goes before a step's end, and that before a reader who leaves."""
+        at_ns: int | None = None
+        act: Callable[[int], None] | None = None
+        if self._due:
+            at_ns, act = self._due[0][0], self._send_due
+        if self._rules.concurrency is None and self._following is not None:
+            offset_ns = self._following[0] or 0
+            if at_ns is None or offset_ns < at_ns:
+                at_ns, act = offset_ns, self._take_following
+        elif (opens_ns := self._place_opens_ns()) is not None and (at_ns is None or opens_ns < at_ns):
+            at_ns, act = opens_ns, self._pass_time
+        for other_ns, other in ((self.cluster.next_ns, self._advance), (self._next_leave_ns(), self._give_up_next)):
+            if other_ns is not None and (at_ns is None or other_ns < at_ns):
+                at_ns, act = other_ns, other
+        return at_ns, act
+
+    def _close_gate(self) -> None:
+        """Nothing is sent from here on; what is in flight goes on."""
+        self._ending = Ended.DURATION
+        self._due.clear()
+        self._ready.clear()
+        self._blocked.clear()
+        self._following = None
+
+    def _take_following(self, _at_ns: int) -> None:
+        assert self._following is not None
+        following, self._following = self._following, next(self._rows, None)
+        self._offer(self._item(*following))
+
+    def _pass_time(self, at_ns: int) -> None:
+        self._now_ns = max(self._now_ns, at_ns)
+
+    def _send_due(self, at_ns: int) -> None:
+        _, _, item = heapq.heappop(self._due)
+        if self._rules.concurrency is None:
+            self._send(item, at_ns)
+        else:
+            self._pass_time(at_ns)
+            self._ready.append(item)
+
+    def _advance(self, _at_ns: int) -> None:
+        self._now_ns = self.cluster.advance()
+        if self._power_sink is not None and self.cluster.pending_samples > _MANY_SAMPLES:
+            self._drain_power()
 
     # Closed loop ------------------------------------------------------------------------------------------------------
 
-    def _play_closed(self, rows: "Iterator[tuple[int | None, TraceRow]]", limit_ns: int | None) -> Ended:
+    def _fill_places(self) -> None:
+        """Send as long as a place is free and there for it, reading rows as needed."""
+        if self._rules.concurrency is None:
+            return
+        while self._in_flight < self._rules.concurrency and self._is_open():
+            while not self._ready and self._following is not None and self._blocked_items < _MOST_BLOCKED:
+                self._take_following(self._now_ns)
+            if not self._ready:
+                return
+            self._send(self._ready.popleft(), self._now_ns)
+
+    def _is_open(self) -> bool:
+        return self._now_ns >= self._rules.place_opens_ns(self._in_flight)
+
+    def _place_opens_ns(self) -> int | None:
+        """When the next place of a ramp is there; None when nothing waits for it."""
         places = self._rules.concurrency or 0
-        exhausted = False
-        while True:
-            over = limit_ns is not None and self._now_ns > limit_ns
-            while not over and self._in_flight < places and not exhausted:
-                while not self._ready and not exhausted:
-                    row = next(rows, None)
-                    if row is None:
-                        exhausted = True
-                    else:
-                        self._offer(self._item(*row))
-                    if self._stuck_behind_a_wait():
-                        break
-                if not self._ready:
-                    break
-                self._send(self._ready.popleft(), self._now_ns)
-            while not over and self._ready and self._in_flight < places:
-                self._send(self._ready.popleft(), self._now_ns)
-            next_ns = self.cluster.next_ns
-            if self._due and (next_ns is None or self._due[0][0] <= next_ns):
-                self._now_ns, _, item = heapq.heappop(self._due)
-                self._ready.append(item)
-            elif next_ns is not None:
-                self._advance()
-            elif over or (exhausted and not self._ready):
-                return Ended.DURATION if over else Ended.FINISHED
+        if self._in_flight >= places or not (self._ready or self._following is not None) or self._is_open():
+            return None
+        return self._rules.place_opens_ns(self._in_flight)
 
-    def _stuck_behind_a_wait(self) -> bool:
-        """So many rows wait for others that reading on would hold the whole trace."""
-        return sum(map(len, self._blocked.values())) + len(self._due) >= 10_000
-
-    # Both -------------------------------------------------------------------------------------------------------------
+    # One request ------------------------------------------------------------------------------------------------------
 
     def _item(self, offset_ns: int | None, row: TraceRow) -> _Item:
-        before = self._last_of_session.get(row.session_id) if row.session_id is not None else None
+        sessions, previous = self._memory.last_of_session, None
         if row.session_id is not None:
-            self._last_of_session[row.session_id] = row.request_id
-        wait_for = row.wait_for or ((before,) if before is not None else ())
-        missing = {name for name in wait_for if name not in self._ended_at_ns}
-        return _Item(row, offset_ns, wait_for, missing)
+            previous = sessions.get(row.session_id)
+            sessions[row.session_id] = row.request_id
+        wait_for = row.wait_for or ((previous,) if previous is not None else ())
+        behind = {*wait_for, previous} if self._users.live and row.messages and previous is not None else set(wait_for)
+        return _Item(row, offset_ns, previous, wait_for, behind - self._memory.ended_at_ns.keys())
 
     def _offer(self, item: _Item) -> None:
         for name in item.missing:
             self._blocked.setdefault(name, []).append(item)
-        item.request = self._maker.request(item.row)  # in the trace's order: a session's history grows with it
+        self._blocked_items += bool(item.missing)
+        if self._users.live is None:
+            item.request = self._maker.request(item.row)  # in the trace's order: a session's history grows with it
         if not item.missing:
             self._admit(item)
 
     def _admit(self, item: _Item) -> None:
         """All it waits for has ended; the wait counts from the last of these ends."""
+        if self._users.live is not None:
+            answer = self._memory.answers.pop(item.previous, None) if item.previous is not None else None
+            item.request = self._maker.request(self._users.live.row(item.row, item.previous, answer))
         not_before_ns = 0
         if item.wait_for:
-            wait_ns = round(item.row.wait_ms * NS_PER_MS / self._speed)
-            not_before_ns = max(self._ended_at_ns[name] for name in item.wait_for) + wait_ns
+            ended_at_ns = self._memory.ended_at_ns
+            not_before_ns = max(ended_at_ns.get(name, 0) for name in item.wait_for) + self._wait_ns(item.row)
         if self._rules.concurrency is None or not_before_ns > self._now_ns:
             due_ns = max(item.offset_ns or 0, not_before_ns)
             heapq.heappush(self._due, (due_ns, next(self._numbers), item))
         else:
             self._ready.append(item)
 
+    def _wait_ns(self, row: TraceRow) -> int:
+        return round(row.wait_ms * NS_PER_MS / self._speed)
+
     def _send(self, item: _Item, now_ns: int) -> None:
         self._now_ns = item.due_ns = max(now_ns, self._now_ns)
-        request = item.request
+        request, ask = item.request, self._ask(item)
         assert request is not None
         if request.refused is not None:
-            detail = str(request.refused)
-            error = f"http_{request.refused.status}"
-            self._note(
-                Exchange(
-                    self._ask(item, request),
-                    Outcome.FAILED,
-                    self._now_ns,
-                    request.refused.status,
-                    error,
-                    detail,
-                    simulated=True,
-                )
-            )
-            self._release(item.row.request_id)
+            self._note(self._recorder.refused(ask, request, self._now_ns))
+            self._release(item)
             return
         self._in_flight += 1
         stream = VirtualStream(item, self._now_ns, request.input_tokens, request.output_tokens, request.block_names)
+        item.stream = stream
+        events, after_ns = leaves_after(item.row, self._users.cancel)
+        if events is not None:
+            stream.patience = Patience(events, self._recorder.cutter(ask, stream))
+        if after_ns is not None:
+            heapq.heappush(self._leaving, (self._now_ns + after_ns, next(self._numbers), item))
+        self._timing_out.append((self._now_ns + round(self._rules.timeout_s * NS_PER_S), item))
         self.cluster.submit(stream, self._now_ns)
-
-    def _advance(self) -> None:
-        self._now_ns = self.cluster.advance()
-        if self._power_sink is not None and self.cluster.pending_samples > 10_000:
-            self._drain_power()
-
-    def _run_dry(self) -> None:
-        while self.cluster.next_ns is not None:
-            self._advance()
 
     def _on_done(self, stream: VirtualStream, now_ns: int) -> None:
         item = stream.key
         assert isinstance(item, _Item)
         assert item.request is not None
+        self._end(item, self._recorder.completed(self._ask(item), stream, item.request), now_ns)
+
+    def _on_seen(self, stream: VirtualStream, now_ns: int) -> None:
+        assert isinstance(stream.key, _Item)
+        self._give_up(stream.key, LEFT, now_ns)
+
+    def _next_leave_ns(self) -> int | None:
+        while self._leaving and self._leaving[0][2].stream is None:
+            heapq.heappop(self._leaving)
+        while self._timing_out and self._timing_out[0][1].stream is None:
+            self._timing_out.popleft()
+        times_ns = [queue[0][0] for queue in (self._leaving, self._timing_out) if queue]
+        return min(times_ns, default=None)
+
+    def _give_up_next(self, at_ns: int) -> None:
+        if self._leaving and self._leaving[0][0] == at_ns:
+            self._give_up(heapq.heappop(self._leaving)[2], LEFT, at_ns)
+        else:
+            self._give_up(self._timing_out.popleft()[1], TIMEOUT, at_ns)
+
+    def _give_up(self, item: _Item, why: str, now_ns: int) -> None:
+        stream = item.stream
+        assert stream is not None
+        self.cluster.cancel(stream, now_ns)
+        self._end(item, self._recorder.given_up(self._ask(item), stream, why, now_ns), now_ns)
+
+    def _end(self, item: _Item, exchange: Exchange, now_ns: int) -> None:
         self._in_flight -= 1
         self._now_ns = now_ns
-        self._note(_exchange(self._ask(item, item.request), stream, item.request, self._shape, self._model))
-        self._release(item.row.request_id)
+        self._keep_answer(item)
+        item.stream = None
+        self._note(exchange)
+        self._release(item)
 
-    def _release(self, request_id: str) -> None:
+    def _keep_answer(self, item: _Item) -> None:
+        """For the next turn of its conversation."""
+        request, stream = item.request, item.stream
+        if self._users.live is not None and item.row.session_id is not None and item.row.messages:
+            assert stream is not None
+            asked = request.asked if request is not None else None
+            emitted = sum(stream.token_times_ns()[1])
+            said = None if asked is None else said_message(asked, self._shape, emitted)
+            self._memory.answers[item.row.request_id] = said
+
+    def _release(self, item: _Item) -> None:
+        request_id = item.row.request_id
         if self._tracks:
-            self._ended_at_ns[request_id] = self._now_ns
-        for item in self._blocked.pop(request_id, ()):
-            item.missing.discard(request_id)
-            if not item.missing:
-                self._admit(item)
+            self._memory.end(request_id, self._now_ns)
+        for blocked in self._blocked.pop(request_id, ()):
+            blocked.missing.discard(request_id)
+            if not blocked.missing:
+                self._blocked_items -= 1
+                self._admit(blocked)
 
     def _fail_never_ready(self) -> None:
         """What waits for a request that is not in the trace can never be sent; it is counted, not dropped."""
         waiting = {id(item): item for items in self._blocked.values() for item in items}
         for item in waiting.values():
-            assert item.request is not None
-            ask = Ask(item.row.request_id, item.request.path, self._now_ns, session_id=item.row.session_id)
+            ask = Ask(item.row.request_id, self._maker.path_of(item.row), self._now_ns, session_id=item.row.session_id)
             detail = f"waits for {sorted(item.missing)}, which never ended"
             self._note(Exchange(ask, Outcome.FAILED, self._now_ns, error="never_ready", detail=detail))
 
-    def _ask(self, item: _Item, request: VirtualRequest) -> Ask:
+    def _ask(self, item: _Item) -> Ask:
+        request = item.request
+        assert request is not None
         return Ask(
             request_id=item.row.request_id,
             path=request.path,
@@ -252,44 +352,11 @@ class VirtualPlayer:
         self.output_tokens += exchange.output_tokens or 0
         self._sink(exchange)
 
+    def _idle_until(self, time_ns: int) -> None:
+        for counter in self.cluster.counters:
+            counter.idle_until(time_ns)
+
     def _drain_power(self) -> None:
         if self._power_sink is not None:
             for sample in self.cluster.take_samples():
                 self._power_sink(sample)
-
-
-def _exchange(ask: Ask, stream: VirtualStream, request: VirtualRequest, shape: ReplyShape, model: str) -> Exchange:
-    reasoning_tokens = shape.reasoning_of(stream.output_tokens, is_chat=ask.dialect == "chat")
-    times_ns, counts = stream.token_times_ns()
-    timeline = _timeline(times_ns, counts, reasoning_tokens, shape.tokens_per_event)
-    return Exchange(
-        ask=ask,
-        outcome=Outcome.COMPLETED,
-        ended_ns=times_ns[-1],
-        status=200,
-        first_byte_ns=times_ns[0],
-        streamed=True,
-        model=model,
-        finish_reason=request.finish_reason,
-        usage=Usage(request.input_tokens, stream.output_tokens, reasoning_tokens, stream.cached_tokens),
-        counted_by=CountedBy.USAGE,
-        timeline=timeline,
-        simulated=True,
-    )
-
-
-def _timeline(times_ns: list[int], counts: list[int], reasoning_tokens: int, tokens_per_event: int) -> Timeline:
-    """The events that a client would have seen: cut as the engine's server cuts them, see `StreamedReply`."""
-    if not reasoning_tokens and tokens_per_event == 1:
-        if len(times_ns) == sum(counts):
-            return Timeline(times_ns, array("i", (mark(ANSWER, 1),)) * len(times_ns))
-        return Timeline(times_ns, [mark(ANSWER, tokens) for tokens in counts])
-    event_times_ns, marks, emitted = array("q"), array("i"), 0
-    cutter = Cutter(sum(counts), reasoning_tokens, tokens_per_event)
-    for time_ns, tokens in zip(times_ns, counts, strict=True):
-        emitted += tokens
-        while emitted >= cutter.due_tokens and not cutter.is_over:
-            kind = REASONING if cutter.is_reasoning else ANSWER
-            marks.append(mark(kind, cutter.cut(emitted)))
-            event_times_ns.append(time_ns)
-    return Timeline(event_times_ns, marks)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from imaxproxy.sim import Api, BadRequest, Limits, block_hashes, parse_request
+from imaxproxy.sim import Api, BadRequest, CompletionRequest, Limits, block_hashes, parse_request
 from imaxproxy.traces import PATHS, Endpoint, History, Prompts, TraceRow, build_request
 
 
@@ -17,6 +17,8 @@ class VirtualRequest:
     finish_reason: str
     block_names: Sequence[int]
     refused: BadRequest | None = None
+    asked: CompletionRequest | None = None
+    """The request that was read, where the row has a text."""
 
 
 class RequestMaker:
@@ -44,6 +46,10 @@ class RequestMaker:
             return VirtualRequest(path, tokens, row.output_length, "length", (), refused)
         return VirtualRequest(path, tokens, row.output_length, "length", self._names(row, tokens))
 
+    def path_of(self, row: TraceRow) -> str:
+        """Where a row that was never made into a request would have gone."""
+        return PATHS["completions" if row.prompt is not None else "chat" if row.messages else self._endpoint]
+
     def _of_text(self, row: TraceRow) -> VirtualRequest:
         """Make the body and read it, as the live engine does."""
         built = build_request(
@@ -55,7 +61,9 @@ class RequestMaker:
         except BadRequest as error:
             return VirtualRequest(built.path, 0, 0, "", (), error)
         names = block_hashes(asked.prompt, self._block_tokens) if self._block_tokens else ()
-        return VirtualRequest(built.path, asked.prompt_tokens, asked.output_tokens, asked.finish_reason, names)
+        return VirtualRequest(
+            built.path, asked.prompt_tokens, asked.output_tokens, asked.finish_reason, names, None, asked
+        )
 
     def _names(self, row: TraceRow, tokens: int) -> Sequence[int]:
         """One a full block of the engine's, but for the last token, which is always computed."""

@@ -5,7 +5,7 @@ from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
-from imaxproxy.metrics.interval import Interval, t_interval, wilson
+from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
 from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
 from imaxproxy.metrics.timeline import ANSWER, REASONING, TOOL, Timeline, mark
@@ -46,6 +46,7 @@ __all__ = [
     "objectives_of",
     "per_second",
     "seconds",
+    "share_difference",
     "t_interval",
     "tune_gc",
     "wilson",

@@ -5,7 +5,7 @@ import gc
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US, Alarm, Clock, monotonic_ns
@@ -93,40 +93,62 @@ class HealthProbe:
         self._lag_us, self._since_ns, self._since_cpu_ns = {}, now_ns, cpu_ns
 
 
+@dataclass(slots=True)
+class _Worker:
+    """One data process over the run."""
+
+    lag: Histogram = field(default_factory=Histogram)
+    wall_ns: int = 0
+    cpu_ns: int = 0
+    busy_samples: int = 0
+    samples: int = 0
+
+    @property
+    def lag_p99_ms(self) -> float:
+        return (self.lag.value_at(99.0) or 0) / Histogram.UNIT
+
+    @property
+    def is_saturated(self) -> bool:
+        return self.busy_samples * 10 > self.samples  # a busy second or two at the start is no saturation
+
+
 class MeterHealth:
-    """All samples of a run, of all workers, and the verdict on it."""
+    """All samples of a run, of all workers, and the verdict on it: one worker that is late spoils its own streams."""
 
     def __init__(self) -> None:
         self.lag = Histogram()
-        self._wall_ns = 0
-        self._cpu_ns = 0
-        self._busy_samples = 0
-        self._samples = 0
+        self._workers: dict[int, _Worker] = {}
 
     def add(self, sample: HealthSample) -> None:
-        self.lag.record_counts(sample.lag_us)
-        self._wall_ns += sample.wall_ns
-        self._cpu_ns += sample.cpu_ns
-        self._samples += 1
-        self._busy_samples += sample.cpu_ns > CPU_LIMIT_SHARE * sample.wall_ns
+        worker = self._workers.setdefault(sample.worker, _Worker())
+        for lag in (self.lag, worker.lag):
+            lag.record_counts(sample.lag_us)
+        worker.wall_ns += sample.wall_ns
+        worker.cpu_ns += sample.cpu_ns
+        worker.samples += 1
+        worker.busy_samples += sample.cpu_ns > CPU_LIMIT_SHARE * sample.wall_ns
 
     def merge(self, other: "MeterHealth") -> None:
         """Add another's samples."""
         self.lag.merge(other.lag)
-        self._wall_ns += other._wall_ns
-        self._cpu_ns += other._cpu_ns
-        self._samples += other._samples
-        self._busy_samples += other._busy_samples
+        for number, theirs in other._workers.items():
+            ours = self._workers.setdefault(number, _Worker())
+            ours.lag.merge(theirs.lag)
+            ours.wall_ns += theirs.wall_ns
+            ours.cpu_ns += theirs.cpu_ns
+            ours.samples += theirs.samples
+            ours.busy_samples += theirs.busy_samples
 
     @property
     def cpu_ns(self) -> int:
         """CPU time (user + system) of all workers."""
-        return self._cpu_ns
+        return sum(worker.cpu_ns for worker in self._workers.values())
 
     @property
     def cpu_share(self) -> float | None:
         """CPU seconds (user + system) a second of one worker, over the run."""
-        return self._cpu_ns / self._wall_ns if self._wall_ns else None
+        wall_ns = sum(worker.wall_ns for worker in self._workers.values())
+        return self.cpu_ns / wall_ns if wall_ns else None
 
     def verdict(
         self,
@@ -162,23 +184,28 @@ class MeterHealth:
         }
 
     def _unseen(self) -> str | None:
-        return None if self._samples else "meter health was not recorded: nobody knows how late the stamps are"
+        return None if self._workers else "meter health was not recorded: nobody knows how late the stamps are"
 
     def _lagging(self, itl_p99_ms: float | None) -> str | None:
         limit_ms = max(LAG_LIMIT_MS, LAG_LIMIT_SHARE * (itl_p99_ms or 0.0))
-        lag_us = self.lag.value_at(99.0) or 0
-        lag_ms = lag_us / Histogram.UNIT
-        if lag_ms <= limit_ms:
+        late = {number: worker.lag_p99_ms for number, worker in self._workers.items() if worker.lag_p99_ms > limit_ms}
+        if not late:
             return None
-        return f"loop lag p99 is {lag_ms:.1f} ms (limit {limit_ms:.1f}): tails of TTFT and ITL are uncertain by as much"
+        lags = self._listed({number: f"{lag_ms:.1f} ms" for number, lag_ms in late.items()})
+        return f"loop lag p99 is {lags} (limit {limit_ms:.1f}): tails of TTFT and ITL are uncertain by as much"
 
     def _saturated(self) -> str | None:
-        if self._busy_samples * 10 <= self._samples:  # a busy second or two at the start is no saturation
+        busy = {number: worker for number, worker in self._workers.items() if worker.is_saturated}
+        if not busy:
             return None
-        return (
-            f"the meter used over {CPU_LIMIT_SHARE:.0%} of a core in {self._busy_samples} of {self._samples} samples: "
-            "it, not the engine, may set the pace"
-        )
+        samples = self._listed({n: f"{worker.busy_samples} of {worker.samples} samples" for n, worker in busy.items()})
+        return f"the meter used over {CPU_LIMIT_SHARE:.0%} of a core in {samples}: it, not the engine, may set the pace"
+
+    def _listed(self, said: dict[int, str]) -> str:
+        """What is said of single workers, each named where there are several."""
+        if len(self._workers) == 1:
+            return next(iter(said.values()))
+        return ", ".join(f"{text} in worker {number}" for number, text in sorted(said.items()))
 
 
 def _behind(offered_rate: float | None, achieved_rate: float | None) -> str | None:

@@ -58,3 +58,17 @@ def wilson(hits: int, trials: int) -> tuple[float, float]:
     half = Z_975 * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     scale = 1 + z2 / trials
     return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
+
+
+def share_difference(hits_a: int, trials_a: int, hits_b: int, trials_b: int) -> tuple[float, float, float]:
+    """Share b - share a, and its 95 % interval by Newcombe's hybrid of two Wilson intervals (1998, method 10).
+
+    Raises ValueError where either has no trial: it has no share.
+    """
+    if not trials_a or not trials_b:
+        raise ValueError("a share needs a trial")
+    a, b = hits_a / trials_a, hits_b / trials_b
+    (low_a, high_a), (low_b, high_b) = wilson(hits_a, trials_a), wilson(hits_b, trials_b)
+    low = b - a - math.hypot(b - low_b, high_a - a)
+    high = b - a + math.hypot(high_b - b, a - low_a)
+    return b - a, low, high

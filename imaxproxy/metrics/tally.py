@@ -168,7 +168,7 @@ class Tally:
                 histograms["itl_ms"].record_counts(formulas.itl_us(exchange.timeline))
 
 
-def per_second(amount: int | None, duration_s: float) -> float | None:
+def per_second(amount: float | None, duration_s: float) -> float | None:
     """A rate, or None where the amount is unknown or no time has passed."""
     return amount / duration_s if amount is not None and duration_s > 0 else None
 

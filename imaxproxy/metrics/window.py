@@ -73,6 +73,8 @@ class WindowFinder:
         self._ended_ns = array("q")
         self.settled: bool | None = None
         """Whether the number in flight came to a level within the first half; None: too short to tell."""
+        self.backlog_growth_share: float | None = None
+        """See `backlog_growth`; None: too short to tell."""
 
     def add(self, exchange: Exchange) -> None:
         if exchange.ask.dialect is None:
@@ -118,6 +120,7 @@ class WindowFinder:
             return start_ns
         levels = _in_flight(self._begun_ns, self._ended_ns, start_ns, sending_ns, slices)
         cut, self.settled = mser5(levels)
+        self.backlog_growth_share = backlog_growth(levels, len(self._begun_ns))
         return start_ns + sending_ns * cut // slices
 
 
@@ -148,6 +151,22 @@ def mser5(values: Sequence[float]) -> tuple[int, bool]:
     if least == half:
         return half * 5, False
     return 5 * next(cut for cut in range(half) if errors[cut] <= _NEARLY * errors[least]), True
+
+
+def backlog_growth(levels: Sequence[float], starts: int) -> float:
+    """The share of the requests sent in half of the time that stayed behind in flight: what an engine does not keep up.
+
+        growth = (mean of the last quarter - mean of the second quarter) / (starts / 2)
+
+    levels: number in flight in equal slices of the sending time, at least 4.  starts: requests sent in all of them.
+    0 where the growth is below sqrt(mean of the second quarter), the spread of a Poisson count: no trend can be seen.
+    Of 100 simulated queues each, of 60 s at 5 requests/s, 0.08 is passed by 7 at 90 % of capacity, by 90 at 120 %.
+    """
+    quarter = len(levels) // 4
+    second = sum(levels[quarter : 2 * quarter]) / quarter
+    last = sum(levels[-quarter:]) / quarter
+    growth = last - second
+    return 2 * growth / starts if growth > max(1.0, second) ** 0.5 else 0.0
 
 
 def _in_flight(

@@ -18,6 +18,8 @@ LATENCIES: tuple[tuple[str, str], ...] = (
 )
 COLUMNS: tuple[tuple[str, str], ...] = (("p50", "p50"), ("p90", "p90"), ("p99", "p99"), ("p999", "p99.9"))
 _UNKNOWN = "–"
+_LENGTHS_WITHIN = 0.005
+"""Prompts that are so much longer or shorter in all than the trace says, as a share, are worth a note."""
 
 
 def print_summary(console: Console, summary: dict[str, Any], where: str) -> None:
@@ -95,6 +97,7 @@ def _machine(summary: dict[str, Any]) -> list[tuple[str, str]]:
             f"({_count(tokens['reasoning'])} reasoning), counted by {tokens['counted_by'] or 'nobody'}",
         ),
         ("cost", _cost(summary["cost"], summary["engine"] or {})),
+        *_power(summary["cost"]),
     ]
 
 
@@ -111,9 +114,33 @@ def _cost(cost: dict[str, Any] | None, engine: dict[str, Any]) -> str:
         return "unknown: no GPU is named (--gpu and --gpus, or a recipe)"
     total, output = cost["usd_per_million_total_tokens"], cost["usd_per_million_output_tokens"]
     return (
-        f"${_usd(output)} per million output tokens, ${_usd(total)} input + output; provisioned: {cost['gpus']} x "
-        f"{cost['gpu']} at ${cost['usd_per_gpu_hour']:g}/h ({cost['tenure']}, {cost['price_as_of']})"
+        f"${_usd(output)} per million output tokens, ${_usd(total)} input + output; {cost['basis']}: {cost['gpus']} x "
+        f"{cost['gpu']} at ${cost['usd_per_gpu_hour']:.4g}/h ({_tenure(cost)})"
     )
+
+
+def _tenure(cost: dict[str, Any]) -> str:
+    """Who pays, and since when the price holds; what the user gave has no day."""
+    if cost["price_as_of"] is None and cost["price_generation"] is None:
+        return str(cost["tenure"])
+    return f"{cost['tenure']}, {cost['price_as_of'] or 'undated'}"
+
+
+def _power(cost: dict[str, Any] | None) -> list[tuple[str, str]]:
+    """What a megawatt would make, at which boundary, and what of the price is electricity."""
+    if cost is None or cost["power"] is None:
+        return []
+    power, electricity = cost["power"], cost["electricity"]
+    pue = "" if power["pue"] is None else f" at PUE {power['pue']:g}"
+    rate = _rate(power["output_tokens_per_s_per_facility_mw"])
+    return [
+        (
+            "",
+            f"{rate} output tokens/s per provisioned facility MW ({power['facility_kw_per_gpu']:.3g} kW/GPU{pue}); "
+            f"electricity ${_usd(electricity['usd_per_million_output_tokens'])} of it, {electricity['basis']}, at "
+            f"${electricity['usd_per_kwh']:g}/kWh",
+        )
+    ]
 
 
 def _slo(slo: dict[str, Any] | None) -> list[tuple[str, str]]:
@@ -161,6 +188,14 @@ def _notes(summary: dict[str, Any]) -> list[str]:
         notes.append(f"{trace['skipped']} lines of the trace were skipped as broken")
     if trace.get("clamped"):
         notes.append(f"{trace['clamped']} lengths of 0 in the trace were sent as 1")
+    lengths = summary.get("prompt_lengths") or {}
+    if abs((lengths.get("counted_over_planned") or 1) - 1) > _LENGTHS_WITHIN:
+        notes.append(
+            f"prompts were {lengths['counted_over_planned']:.3f} times as long as the trace says (worst: "
+            f"{lengths['worst_error_tokens']:+,} tokens): --calibrate or --tokenizer makes them exact"
+        )
+    if trace.get("below_overhead"):
+        notes.append(f"{trace['below_overhead']} prompts should be shorter than the chat template alone: one word each")
     if trace.get("idle_cut_s"):
         notes.append(f"--max-idle-gap cut {trace['idle_cut_s']:,.1f} s of waiting out of the trace")
     if missing := trace.get("answers_missing"):

@@ -4,6 +4,7 @@ from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.hlog import read_hlog, write_hlog
 from imaxproxy.runs.journal import Appender, Journal, read_health, read_journal, read_rest
 from imaxproxy.runs.manifest import Manifest, write_json
+from imaxproxy.runs.record import RunRecord, read_summary
 from imaxproxy.runs.repeats import repeats
 from imaxproxy.runs.summary import summarize
 
@@ -12,10 +13,12 @@ __all__ = [
     "Journal",
     "Manifest",
     "RunDirectory",
+    "RunRecord",
     "read_health",
     "read_hlog",
     "read_journal",
     "read_rest",
+    "read_summary",
     "repeats",
     "summarize",
     "write_hlog",

@@ -55,6 +55,16 @@ class RunDirectory:
         return self.path / "histograms.hlog"
 
     @property
+    def power(self) -> Path:
+        """What the sampler, or the simulated engine, read of the boards."""
+        return self.path / "power.jsonl"
+
+    @property
+    def energy(self) -> Path:
+        """What each request's share of the energy was."""
+        return self.path / "energy.jsonl"
+
+    @property
     def log(self) -> Path:
         """What an engine that the command started has printed."""
         return self.path / "engine.log"

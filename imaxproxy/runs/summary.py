@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imaxproxy.economics import provisioned_cost
+from imaxproxy.economics import Drawn, Rates, Terms, run_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
     Dimensions,
@@ -21,9 +21,11 @@ from imaxproxy.metrics import (
     seconds,
 )
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.energy import RunEnergy
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
+from imaxproxy.runs.prompt_lengths import PromptLengths
 from imaxproxy.runs.timeslices import Timeslices
 from imaxproxy.runs.window_tally import WindowTally
 
@@ -31,8 +33,12 @@ SCHEMA = "imaxproxy.summary/1"
 _PARTS = ("warmup", "steady", "drain")
 
 
-def summarize(run: RunDirectory) -> dict[str, Any]:
-    """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`."""
+def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
+    """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`.
+
+    terms: what a GPU-hour costs, where that is not what the run was played with. Raises UsageError when the run's GPU
+    has no such price; without `terms` its cost is unknown then.
+    """
     manifest = Manifest.read(run)
     asked = _Asked.of(manifest)
     finder, rates = WindowFinder(asked.trim), _Rates()
@@ -47,18 +53,31 @@ def summarize(run: RunDirectory) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions = Dimensions()
+    dimensions, lengths = Dimensions(), PromptLengths()
+    energy = _energy(run, manifest, tallies)
     for exchange in read_journal(run):
         dimensions.add(exchange)
+        lengths.add(exchange)
+        if energy is not None:
+            energy.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
+    if energy is not None:
+        energy.share(read_journal(run), run)
+        summary["energy"] = energy.block(tallies, _terms(manifest, terms), windows.whole.start_ns)
+    summary["cost"] = _cost(manifest, summary, terms)
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
-        "window_method": {"warmup": _warmup_method(asked.trim), "settled": finder.settled},
-        "timeslices": None if slices is None else slices.stats(),
+        "prompt_lengths": lengths.stats(),
+        "window_method": {
+            "warmup": _warmup_method(asked.trim),
+            "settled": finder.settled,
+            "backlog_growth_share": finder.backlog_growth_share,
+        },
+        "timeslices": None if slices is None else slices.stats(energy.slice_part if energy else None),
     }
     write_json(run.summary, summary)
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
@@ -126,11 +145,21 @@ def _compose(
         "windows": {name: tallies[name].part(zero_ns, gpus) if name in tallies else None for name in _PARTS},
         "meter": _verdict(whole.tally, rates, health, manifest),
         "energy": None,
-        "cost": _cost(engine, throughput),
+        "cost": None,
         "slo": None,
         "window_method": None,
         "timeslices": None,
     }
+
+
+def _energy(run: RunDirectory, manifest: Manifest | None, tallies: dict[str, WindowTally]) -> RunEnergy | None:
+    settings, engine = (manifest.settings, manifest.engine or {}) if manifest else ({}, {})
+    return RunEnergy.of(run, settings, engine, {name: tally.window for name, tally in tallies.items()})
+
+
+def _terms(manifest: Manifest | None, terms: Terms | None) -> Terms:
+    settings = manifest.settings if manifest else {}
+    return Terms.of(settings) if terms is None else terms.or_else(settings)
 
 
 def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manifest | None) -> dict[str, Any]:
@@ -147,17 +176,39 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
     return verdict
 
 
-def _cost(engine: dict[str, Any], throughput: dict[str, float | None]) -> dict[str, Any] | None:
+def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | None) -> dict[str, Any] | None:
     """None where the GPUs or their price are not known: a price is never guessed."""
+    engine = summary["engine"] or {}
     kind, gpus = engine.get("gpu"), engine.get("gpus")
     if not kind or not gpus:
         return None
-    total, output = throughput["total_tokens_per_s"], throughput["output_tokens_per_s"]
-    given = total - output if total is not None and output is not None else None
+    asked = _terms(manifest, terms)
+    steady = summary["windows"]["steady"]
     try:
-        return provisioned_cost(kind, gpus, total, output, given)
+        return run_cost(
+            kind,
+            gpus,
+            _made(summary["throughput"]),
+            asked,
+            steady=None if steady is None else _made(steady["throughput"]),
+            drawn=_drawn(summary["energy"]),
+        )
     except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
+        if terms is not None:
+            raise
         return None
+
+
+def _drawn(energy: dict[str, Any] | None) -> Drawn | None:
+    """Joules that were measured and may be believed, of the whole run as the rates are."""
+    if energy is None or not energy["valid"]:
+        return None
+    whole = energy["windows"]["whole"]
+    return Drawn(energy["boundary"], whole["j_per_total_token"], whole["j_per_output_token"])
+
+
+def _made(throughput: dict[str, float | None]) -> Rates:
+    return Rates(throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"])
 
 
 def _health(run: RunDirectory) -> MeterHealth:

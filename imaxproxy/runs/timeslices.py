@@ -1,5 +1,6 @@
 """A run cut into equal slices of time, each with its own figures: what changed, and when."""
 
+from collections.abc import Callable
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S
@@ -36,9 +37,13 @@ class Timeslices:
             overlap_ns = min(exchange.ended_ns, part.window.end_ns) - max(sent_ns, part.window.start_ns)
             self._busy_ns[number] += max(overlap_ns, 0)
 
-    def stats(self) -> list[dict[str, Any]]:
-        """`timeslices` of summary.json."""
-        return [self._part(number) for number in range(len(self._slices))]
+    def stats(self, more: Callable[[int, int], dict[str, Any]] | None = None) -> list[dict[str, Any]]:
+        """`timeslices` of summary.json. more: what else is known of a stretch, by its bounds in ns."""
+        parts = [self._part(number) for number in range(len(self._slices))]
+        if more is not None:
+            for part, each in zip(parts, self._slices, strict=True):
+                part |= more(each.window.start_ns, each.window.end_ns)
+        return parts
 
     def _part(self, number: int) -> dict[str, Any]:
         tally = self._slices[number]

@@ -1,8 +1,21 @@
 """What falls into one window of a run."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from imaxproxy.metrics import Exchange, Objective, Outcome, SloTally, Tally, Window, per_second, seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How much of what a window held; None where not known."""
+
+    completed: int
+    """Requests sent in it that completed, whenever they did."""
+    output_tokens: int | None
+    """Arrived in it."""
+    total_tokens: int | None
+    """Those, and the input of the requests sent in it."""
 
 
 class WindowTally:
@@ -31,18 +44,23 @@ class WindowTally:
 
     def throughput(self, gpus: int | None) -> dict[str, float | None]:
         """Output tokens count when they arrive, input tokens with their request's send."""
-        duration_s = seconds(self.window.duration_ns)
-        output = self._arrived_output_tokens if self._tokens_are_known else None
-        known = [tokens for tokens in (self.tally.input_tokens, output) if tokens is not None]
-        total = sum(known) if len(known) == 2 else None
-        output_rate, total_rate = per_second(output, duration_s), per_second(total, duration_s)
+        duration_s, counts = seconds(self.window.duration_ns), self.counts()
+        output_rate = per_second(counts.output_tokens, duration_s)
+        total_rate = per_second(counts.total_tokens, duration_s)
         return {
-            "requests_per_s": per_second(self.tally.outcomes[Outcome.COMPLETED], duration_s),
+            "requests_per_s": per_second(counts.completed, duration_s),
             "output_tokens_per_s": output_rate,
             "total_tokens_per_s": total_rate,
             "output_tokens_per_s_per_gpu": output_rate / gpus if output_rate is not None and gpus else None,
             "total_tokens_per_s_per_gpu": total_rate / gpus if total_rate is not None and gpus else None,
         }
+
+    def counts(self) -> Counts:
+        """What rates and ratios are made of."""
+        output = self._arrived_output_tokens if self._tokens_are_known else None
+        known = [tokens for tokens in (self.tally.input_tokens, output) if tokens is not None]
+        total = sum(known) if len(known) == 2 else None
+        return Counts(self.tally.outcomes[Outcome.COMPLETED], output, total)
 
     def part(self, zero_ns: int, gpus: int | None) -> dict[str, Any]:
         """A member of `windows` in summary.json."""

@@ -5,7 +5,7 @@ The door gives the model and the engine core; the server is a process, `python -
 
 from imaxproxy.sim.architecture import Architecture, architecture_names, load_architecture
 from imaxproxy.sim.args import SimArgs, parse_args
-from imaxproxy.sim.assembly import Assembly, assemble
+from imaxproxy.sim.assembly import Assembly, Models, assemble, load_models
 from imaxproxy.sim.constants import constants_sha256, expected_error, model_version
 from imaxproxy.sim.curve import CurvePoint, predict_curve
 from imaxproxy.sim.cut import Cutter
@@ -14,20 +14,25 @@ from imaxproxy.sim.engine import Engine, Timer
 from imaxproxy.sim.kv import BlockPool, block_hashes
 from imaxproxy.sim.pace import FixedPace, ModelPace, Pace
 from imaxproxy.sim.points import Point, PredictedPoint, errors_by_group, predict_point, read_points
-from imaxproxy.sim.power import EnergyCounter, PowerLog, PowerModel, PowerSample
+from imaxproxy.sim.power import SAMPLE_NS, Boards, EnergyCounter, PowerModel
 from imaxproxy.sim.reply import ReplyShape
-from imaxproxy.sim.request import Api, BadRequest, Limits, parse_request
+from imaxproxy.sim.request import Api, BadRequest, CompletionRequest, Limits, parse_request
 from imaxproxy.sim.scheduler import Scheduler, Step, Stream
 from imaxproxy.sim.steady import SteadyState, steady_state
 from imaxproxy.sim.step import StepLoad, StepModel
-from imaxproxy.sim.virtual import VirtualCluster, VirtualStream
+from imaxproxy.sim.virtual import VirtualCluster
+from imaxproxy.sim.virtual_stream import Patience, VirtualStream
+from imaxproxy.sim.whole_reply import said_message
 
 __all__ = [
+    "SAMPLE_NS",
     "Api",
     "Architecture",
     "Assembly",
     "BadRequest",
     "BlockPool",
+    "Boards",
+    "CompletionRequest",
     "CurvePoint",
     "Cutter",
     "Deployment",
@@ -36,11 +41,11 @@ __all__ = [
     "FixedPace",
     "Limits",
     "ModelPace",
+    "Models",
     "Pace",
+    "Patience",
     "Point",
-    "PowerLog",
     "PowerModel",
-    "PowerSample",
     "PredictedPoint",
     "ReplyShape",
     "Scheduler",
@@ -60,11 +65,13 @@ __all__ = [
     "errors_by_group",
     "expected_error",
     "load_architecture",
+    "load_models",
     "model_version",
     "parse_args",
     "parse_request",
     "predict_curve",
     "predict_point",
     "read_points",
+    "said_message",
     "steady_state",
 ]

@@ -14,6 +14,7 @@ import orjson
 
 from imaxproxy.clock import NS_PER_S, Alarm, monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.power import PowerLog
 from imaxproxy.sim.args import SimArgs, parse_args
 from imaxproxy.sim.assembly import Assembly, assemble
 from imaxproxy.sim.cluster import Cluster
@@ -22,7 +23,7 @@ from imaxproxy.sim.engine import Engine
 from imaxproxy.sim.faults import FaultPlan
 from imaxproxy.sim.outage import Outage
 from imaxproxy.sim.pages import Pages
-from imaxproxy.sim.power import EnergyCounter, PowerLog
+from imaxproxy.sim.power import Boards, EnergyCounter
 from imaxproxy.sim.server import SimServer
 from imaxproxy.sim.truth import TruthLog
 
@@ -94,11 +95,10 @@ def _live(
     engines, alarms, devices = [], [], 0
     for worker in workers:
         energy = None
-        if worker.pace.gpus:
-            energy = EnergyCounter(
-                devices, worker.pace.gpus, worker.pace.idle_w, monotonic_ns(), time_scale=args.time_scale
-            )
-            devices += worker.pace.gpus
+        if worker.pace.power is not None:
+            boards = Boards(devices, worker.pace.gpus, worker.pace.power, args.time_scale)
+            energy = EnergyCounter(boards, monotonic_ns())
+            devices += boards.count
         engine = Engine(worker.scheduler, worker.pace, monotonic_ns, drain, energy)
         engine.timer = alarm = Alarm(loop, engine.ring)
         engines.append(engine)
@@ -121,6 +121,9 @@ async def _listening(http: StampingServer, outage: Outage, cluster: Cluster) -> 
 
 async def _keep_power(pages: Pages, cluster: Cluster, log: PowerLog | None) -> None:
     """Bring the boards' counters up to now, and write what they sampled. Runs until cancelled."""
+    if log is not None:
+        for device in pages.devices():
+            log.add(device)
     while True:
         await asyncio.sleep(_POWER_EVERY_S)
         pages.samples()

@@ -11,6 +11,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.sim.constants import default_chunk_tokens, engine_names
 from imaxproxy.sim.reply import UsagePolicy
 from imaxproxy.sim.speculation import Speculation, by_length
+from imaxproxy.sim.tokenization import Tokenization
 
 _UNBOUNDED = 1 << 40
 _FASTEST = 1000
@@ -47,6 +48,7 @@ class SimArgs:
     prefix_caching: bool
     context_tokens: int | None
     default_output_tokens: int
+    tokenization: Tokenization
     tokens_per_event: int
     reasoning_share: float
     reasoning_field: str
@@ -71,11 +73,13 @@ def parse_args(argv: Sequence[str]) -> SimArgs:
         raise UsageError("--fixed-ttft-ms needs --fixed-step-ms")
     if is_fixed and fields["fixed_ttft_ms"] is None:
         fields["fixed_ttft_ms"] = fields["fixed_step_ms"]
-    fields["max_num_seqs"] = fields["max_num_seqs"] or (_UNBOUNDED if is_fixed else 256)
+    most_seqs = min(_UNBOUNDED if is_fixed else 256, fields["max_num_batched_tokens"] or _UNBOUNDED)
+    fields["max_num_seqs"] = fields["max_num_seqs"] or most_seqs
     if not fields["max_num_batched_tokens"]:
         chunk_tokens = default_chunk_tokens(fields["engine"])
         fields["max_num_batched_tokens"] = _UNBOUNDED if is_fixed else max(chunk_tokens, fields["max_num_seqs"])
     fields["speculation"] = _speculation(fields)
+    fields["tokenization"] = Tokenization(fields.pop("template_tokens"), fields.pop("letters_per_token"))
     if (fields["prefill_workers"] > 0) != (fields["decode_workers"] > 0):
         raise UsageError("--prefill-workers and --decode-workers go together")
     if fields["prefill_workers"] and fields["replicas"] > 1:
@@ -142,7 +146,7 @@ def _add_deployment(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--model", default="openai/gpt-oss-120b", help="served name; without --fixed-step-ms also the shape"
     )
-    group.add_argument("--gpu", default="b200", choices=gpu_kinds())
+    group.add_argument("--gpu", default="b200", help=f"one of {', '.join(gpu_kinds())}")
     group.add_argument("--precision", default="fp4", choices=("bf16", "fp8", "fp4"))
     group.add_argument("--tp", type=_positive, default=1)
     group.add_argument("--ep", type=_positive, default=1)
@@ -180,6 +184,8 @@ def _add_scheduler(group: argparse._ArgumentGroup) -> None:
 
 def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--default-output-tokens", type=_positive, default=128, help="of a request without max_tokens")
+    group.add_argument("--template-tokens", type=_count, default=0, help="a chat's template adds so many")
+    group.add_argument("--letters-per-token", type=_positive, help="longer words are cut; without it, a word is one")
     group.add_argument("--tokens-per-event", type=_positive, default=1, help="as vLLM's --stream-interval")
     group.add_argument("--reasoning-share", type=float, default=0.0, help="share of a chat's tokens that are reasoning")
     group.add_argument("--reasoning-field", default="reasoning", choices=("reasoning", "reasoning_content"))

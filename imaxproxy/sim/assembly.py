@@ -74,7 +74,7 @@ def assemble(args: SimArgs) -> Assembly:
             if models and models.prefill
         ],
         transfer_ns_per_token=_transfer_ns_per_token(models, args),
-        limits=Limits(args.model, context_tokens, room_tokens, args.default_output_tokens),
+        limits=Limits(args.model, context_tokens, room_tokens, args.default_output_tokens, args.tokenization),
         shape=ReplyShape(
             args.tokens_per_event, args.reasoning_share, args.reasoning_field, args.usage, args.role_first
         ),

@@ -11,6 +11,7 @@ from aiohttp.http_parser import RawRequestMessage
 from aiohttp.streams import StreamReader
 
 from imaxproxy.clock import monotonic_ns
+from imaxproxy.sim.socket_writer import SocketWriter
 
 MOST_BODY_BYTES = 64 << 20
 RESET_ON_CLOSE = struct.pack("ii", 1, 0)
@@ -21,6 +22,18 @@ class StampedConnection(web.RequestHandler):
     """aiohttp's connection, which notes when the first byte of a request came."""
 
     first_byte_ns = 0
+    writer: SocketWriter | None = None
+
+    def writer_to(self, transport: asyncio.WriteTransport) -> SocketWriter:
+        """For the events of one answer on this connection."""
+        self.writer = SocketWriter(transport)
+        return self.writer
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The loop closes the descriptor after this call, not before it."""
+        if self.writer is not None:
+            self.writer.close()
+        super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Stamp, then parse."""

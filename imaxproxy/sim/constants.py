@@ -92,8 +92,9 @@ def load_constants(gpu_architecture: str, engine: str) -> Constants:
         raise UsageError(f"no constants for engine {engine!r}; known: {', '.join(engine_names())}")
     if gpu_architecture not in table["architecture"]:
         raise UsageError(
-            f"no constants for GPUs of architecture {gpu_architecture!r}: no measured point of one was fitted; "
-            f"known: {', '.join(table['architecture'])}"
+            f"GPUs of architecture {gpu_architecture!r} cannot be simulated: the step model has no constants of theirs "
+            "([architecture.*] in sim/constants.toml), for no measured points of such a GPU are at hand to fit them; "
+            f"it has those of {', '.join(table['architecture'])}"
         )
     merged = {**table["common"], **table["architecture"][gpu_architecture], **table["engine"][engine]}
     return Constants(**{field.name: merged[field.name] for field in fields(Constants)})

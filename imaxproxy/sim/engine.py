@@ -62,7 +62,13 @@ class Engine:
     def load(self) -> int:
         """Streams it has."""
         scheduler = self.scheduler
-        return len(self._arriving) + len(scheduler.waiting) + len(scheduler.prefilling) + len(scheduler.running)
+        return len(self._arriving) + len(scheduler.waiting) + self._in_prefill + len(scheduler.running)
+
+    @property
+    def _in_prefill(self) -> int:
+        """Also those whose prompt ends with the step under way: they are in no queue meanwhile."""
+        ending = self._step.first if self._step is not None else ()
+        return len(self.scheduler.prefilling) + sum(stream.lease is not None for stream in ending)
 
     @property
     def is_idle(self) -> bool:
@@ -77,7 +83,7 @@ class Engine:
             "slipped_ms": self.slipped_ns / NS_PER_MS,
             "arriving": len(self._arriving),
             "waiting": len(self.scheduler.waiting),
-            "in_prefill": len(self.scheduler.prefilling),
+            "in_prefill": self._in_prefill,
             "running": len(self.scheduler.running),
             "preemptions": self.scheduler.preemptions,
             "kv_used_blocks": self.scheduler.pool.used_blocks,

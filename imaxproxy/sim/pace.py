@@ -17,9 +17,9 @@ class Pace(Protocol):
     hold_steps: float
     """And on top, so many of the engine's steps."""
     gpus: int
-    """Boards that draw power; 0: none is modelled."""
-    idle_w: float
-    """Of one board."""
+    """Boards of the engine; 0: none is modelled."""
+    power: PowerModel | None
+    """Of one board; None: no power is modelled."""
 
     def step_ns(self, step: Step, later: int = 0) -> float:
         """Time the step takes; `later`: as many steps like it on, when each decoding stream's context has grown."""
@@ -33,11 +33,10 @@ class ModelPace:
 
     def __init__(self, model: StepModel) -> None:
         self._model = model
-        self._power = PowerModel(model.deployment.gpu)
         self.hold_ns = round(model.constants.request_s * NS_PER_S)
         self.hold_steps = model.constants.wait_steps
         self.gpus = model.deployment.gpus
-        self.idle_w = self._power.idle_w
+        self.power: PowerModel | None = PowerModel(model.deployment.gpu)
 
     def step_ns(self, step: Step, later: int = 0) -> float:
         """See `StepModel.step_s`."""
@@ -45,7 +44,8 @@ class ModelPace:
 
     def step_w(self, step: Step, step_ns: float, later: int = 0) -> float:
         """See `PowerModel.watts`."""
-        return self._power.watts(self._model.use(_load(step, later), step_ns / NS_PER_S))
+        assert self.power is not None
+        return self.power.watts(self._model.use(_load(step, later), step_ns / NS_PER_S))
 
 
 class FixedPace:
@@ -56,7 +56,7 @@ class FixedPace:
 
     hold_steps = 0.0
     gpus = 0
-    idle_w = 0.0
+    power: PowerModel | None = None
 
     def __init__(self, step_ms: float, ttft_ms: float) -> None:
         if step_ms <= 0 or ttft_ms < step_ms:
@@ -88,7 +88,7 @@ class ScaledPace:
     def __init__(self, pace: Pace, times: float) -> None:
         self._pace, self._times = pace, times
         self.hold_ns = round(pace.hold_ns / times)
-        self.hold_steps, self.gpus, self.idle_w = pace.hold_steps, pace.gpus, pace.idle_w
+        self.hold_steps, self.gpus, self.power = pace.hold_steps, pace.gpus, pace.power
 
     def step_ns(self, step: Step, later: int = 0) -> float:
         """Shorter."""

@@ -9,9 +9,9 @@ from aiohttp import web
 
 from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
 from imaxproxy.errors import UsageError
+from imaxproxy.power import Device, PowerLine, PowerSample
 from imaxproxy.sim.cluster import Cluster
 from imaxproxy.sim.faults import KINDS, FaultPlan
-from imaxproxy.sim.power import PowerSample
 from imaxproxy.sim.request import BadRequest, Limits, prompt_words
 from imaxproxy.sim.serving_stats import ServingStats
 
@@ -86,6 +86,11 @@ class Pages:
                 taken += engine.energy.reading()
         return taken
 
+    def devices(self) -> list[Device]:
+        """All boards."""
+        counters = [engine.energy for engine in self._cluster.all_engines if engine.energy is not None]
+        return [device for counter in counters for device in counter.boards.devices(self._clock_ns())]
+
     async def _health(self, _http: web.BaseRequest) -> web.StreamResponse:
         self.check_ready()
         return web.Response(headers=simulated_headers())
@@ -117,8 +122,9 @@ class Pages:
         return json_answer(200, orjson.dumps({**self._described, "state": self._cluster.state()}))
 
     async def _power(self, _http: web.BaseRequest) -> web.StreamResponse:
-        samples = [sample.as_dict() for sample in self.samples()]
-        return json_answer(200, orjson.dumps({"simulated": True, "samples": samples}))
+        """As lines of `power.jsonl`: the boards, then each one's sample of now."""
+        lines: list[PowerLine] = [*self.devices(), *self.samples()]
+        return json_answer(200, orjson.dumps({"simulated": True, "lines": [line.as_row() for line in lines]}))
 
     async def _faults_page(self, _http: web.BaseRequest) -> web.StreamResponse:
         known = {name: {"says": kind.says, "value": kind.value, "keys": kind.keys} for name, kind in KINDS.items()}

@@ -79,8 +79,8 @@ class Closing:
 class StreamedReply:
     """Writes one streamed answer: one write an event, stamped before and after.
 
-    What an event is made of is built once for each kind and size; after that an event costs two concatenations, two
-    clock calls, four appends and the write.
+    What an event is made of is built once for each kind and size; after that an event of one token, the usual one,
+    costs two concatenations, two clock calls, one `fromlist` and the write.
     """
 
     def __init__(
@@ -95,8 +95,10 @@ class StreamedReply:
         closing: Closing | None = None,
         choice: int = 0,
         cached_tokens: Callable[[], int] = lambda: 0,
+        may_be_plain: bool = True,
         clock_ns: Clock = monotonic_ns,
     ) -> None:
+        """`may_be_plain`: nobody looks at single events before they are written, as a fault does."""
         self.emitted_tokens = 0
         self.ended = False
         self.write = write
@@ -104,7 +106,7 @@ class StreamedReply:
         self._request, self._text, self._choice = request, text, choice
         self._closing = closing or Closing(request, text, shape)
         self._counts_each = shape.counts_each_event(request)
-        self._stamp = record.events.append
+        self._stamp = record.events.fromlist
         self.sent_before = 0
         """Tokens in the events before the one that is being written."""
         self._on_end = on_end
@@ -114,6 +116,10 @@ class StreamedReply:
         self._due_tokens = 1
         self._frames: dict[tuple[bool, int], tuple[bytes, bytes]] = {}
         self._opened = False
+        self._is_plain = may_be_plain and shape.tokens_per_event == 1 and text.is_steady and not self._counts_each
+        self._plain_until = 0
+        """Below this token's number an event holds one token and nothing special: see `_begin_plain`."""
+        self._before = self._after = b""
 
     @property
     def is_over(self) -> bool:
@@ -131,24 +137,52 @@ class StreamedReply:
     def token(self, planned_ns: int, tokens: int = 1) -> None:
         """Tokens exist since `planned_ns`. The hot path."""
         self.emitted_tokens = emitted = self.emitted_tokens + tokens
+        if emitted >= self._plain_until or tokens != 1:
+            self._tokens(planned_ns, emitted, tokens)
+            return
+        data = self._before + WORDS[emitted & 255] + self._after
+        clock_ns = self._clock_ns
+        write_ns = clock_ns()
+        try:
+            self.write(data)
+        except RuntimeError:  # the reader has left, and the request's task will be cancelled in a moment
+            self.end()
+            return
+        self._stamp([planned_ns, write_ns, clock_ns(), 1])
+
+    def _tokens(self, planned_ns: int, emitted: int, tokens: int) -> None:
+        """The events that are due, whatever they hold."""
+        if self._plain_until:
+            self._plain_until = 0
+            self._cutter.skip_to(emitted - tokens)
+            self._due_tokens = self._cutter.due_tokens
         while emitted >= self._due_tokens and not self.ended:
             data = self._next_event(emitted)
-            clock_ns, stamp = self._clock_ns, self._stamp
-            write_ns = clock_ns()
+            write_ns = self._clock_ns()
             try:
                 is_written = self.write(data) is not False  # a fault may lose it
-            except RuntimeError:  # uvloop's: the reader has left, and the request's task will be cancelled in a moment
+            except RuntimeError:  # as in `token`
                 self.end()
                 return
             if is_written:
-                stamp(planned_ns), stamp(write_ns), stamp(clock_ns()), stamp(self._event_tokens)
+                self._stamp([planned_ns, write_ns, self._clock_ns(), self._event_tokens])
             if self._cutter.is_over:
                 self.end()
+        if self._is_plain and not self.ended:
+            self._begin_plain(emitted)
+
+    def _begin_plain(self, emitted: int) -> None:
+        """From the next token on, events are all alike up to the last of their kind, which `_tokens` makes."""
+        cutter = self._cutter
+        if emitted == cutter.sent_tokens != cutter.reasoning_tokens and cutter.part_end > emitted + 1:
+            self._before, self._after = self._frame_of(cutter.is_reasoning, 1)
+            self._plain_until = cutter.part_end
 
     def end(self) -> None:
         """No more will be written."""
         if not self.ended:
             self.ended = True
+            self._plain_until = 0
             self._on_end()
 
     def _next_event(self, emitted: int) -> bytes:
@@ -158,13 +192,17 @@ class StreamedReply:
         is_reasoning, first = cutter.is_reasoning, cutter.sent_tokens + 1
         self._event_tokens = tokens = cutter.cut(emitted)
         self._due_tokens = cutter.due_tokens
-        if first == 1 or cutter.is_over or self._counts_each or not self._text.is_steady:
+        is_first = first in (1, cutter.reasoning_tokens + 1)
+        if is_first or cutter.is_over or self._counts_each or not self._text.is_steady:
             return self._special_event(first, tokens, is_reasoning)
+        before, after = self._frame_of(is_reasoning, tokens)
+        return before + text_of(first, tokens) + after
+
+    def _frame_of(self, is_reasoning: bool, tokens: int) -> tuple[bytes, bytes]:
         frame = self._frames.get((is_reasoning, tokens))
         if frame is None:
             frame = self._frames[is_reasoning, tokens] = self._frame(is_reasoning, tokens)
-        before, after = frame
-        return before + (WORDS[first & 255] if tokens == 1 else text_of(first, tokens)) + after
+        return frame
 
     def _frame(self, is_reasoning: bool, tokens: int) -> tuple[bytes, bytes]:
         """What is around the text of an event like many: the chunk's length is the same for all of them."""

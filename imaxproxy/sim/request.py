@@ -1,11 +1,12 @@
 """An OpenAI request as the simulated engine reads it. Knows no socket; refuses as vLLM 0.32 does."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Any, Literal
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
 import orjson
 
+from imaxproxy.sim.tokenization import Tokenization
 from imaxproxy.sim.words import stopped_at
 
 Api = Literal["chat", "completions", "responses"]
@@ -42,11 +43,12 @@ class Limits:
     context_tokens: int
     kv_tokens: int
     default_output_tokens: int
+    tokenization: Tokenization = field(default_factory=Tokenization)
 
 
 @dataclass(frozen=True, slots=True)
 class CompletionRequest:
-    """A checked request. Tokens are the simulator's: words between white space, or the ids of a token-id prompt."""
+    """A checked request. Tokens are those of `Tokenization`, or the ids of a token-id prompt."""
 
     api: Api
     prompt: Sequence[str] | Sequence[int]
@@ -80,7 +82,7 @@ def parse_request(body: bytes, api: Api, limits: Limits) -> CompletionRequest:
     """Read and check a request's body. Raises BadRequest."""
     fields = _fields(body)
     _check_model(fields, limits)
-    prompt = _prompt(api, fields)
+    prompt = _tokens(_prompt(api, fields), limits, is_chat=api != "completions")
     output_tokens, finish_reason = _output_tokens(fields, max(1, len(prompt)), limits)
     stream = bool(fields.get("stream"))
     options = fields.get("stream_options") or {}
@@ -124,7 +126,15 @@ def prompt_words(body: bytes, limits: Limits) -> Sequence[str] | Sequence[int]:
     """The tokens of what `/tokenize` was asked about. Raises BadRequest."""
     fields = _fields(body)
     _check_model(fields, limits)
-    return _chat_prompt(fields) if "messages" in fields else _completion_prompt(fields)
+    is_chat = "messages" in fields
+    return _tokens(_chat_prompt(fields) if is_chat else _completion_prompt(fields), limits, is_chat=is_chat)
+
+
+def _tokens(prompt: list[str] | list[int], limits: Limits, *, is_chat: bool) -> list[str] | list[int]:
+    """A prompt of ids is tokens already."""
+    if prompt and isinstance(prompt[0], int):
+        return prompt
+    return limits.tokenization.of(cast(list[str], prompt), is_chat=is_chat)
 
 
 def _choices(fields: dict[str, Any]) -> int:

@@ -211,6 +211,7 @@ class SimServer:
         """Begin the stream of each choice; what they return is done when all of it is written."""
         text = call.text(self._limits.model, self._shape)
         closing = Closing(call.request, text, self._shape)
+        writer = connection_of(call.http).writer_to(transport)
         ends: list[asyncio.Future[None]] = []
         for choice, (stream, record) in enumerate(zip(call.streams, call.records, strict=True)):
             ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
@@ -219,12 +220,13 @@ class SimServer:
                 call.request,
                 text,
                 self._shape,
-                striker.write if striker else transport.write,
+                striker.write if striker else writer.write,
                 record,
                 striker.on_end if striker else _Ender(ended),
                 closing=closing,
                 choice=choice,
                 cached_tokens=lambda: call.cached_tokens,
+                may_be_plain=striker is None,
                 clock_ns=self._clock_ns,
             )
             if striker:

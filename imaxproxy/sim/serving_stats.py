@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import pairwise
 
 from imaxproxy.clock import NS_PER_S
-from imaxproxy.sim.power import PowerSample
+from imaxproxy.power import PowerSample
 from imaxproxy.sim.truth import TruthRecord
 
 _TTFT_S = (0.001, 0.005, 0.01, 0.02, 0.04, 0.06, 0.08, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 40.0, 80.0)
@@ -101,6 +101,6 @@ class ServingStats:
 def _power(samples: Iterable[PowerSample]) -> Iterator[str]:
     """As DCGM's exporter names them; its energy counts millijoules."""
     for sample in samples:
-        labels = f'gpu="{sample.device}",modelName="simulated"'
+        labels = f'gpu="{sample.device.rpartition("-")[2]}",UUID="{sample.device}",modelName="simulated"'
         yield f"DCGM_FI_DEV_POWER_USAGE{{{labels}}} {sample.power_w}"
-        yield f"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{{labels}}} {round(sample.energy_j * 1000)}"
+        yield f"DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{{{labels}}} {round(sample.energy_mj or 0)}"

@@ -1,7 +1,7 @@
 """The closed form: what a deployment settles at under a constant concurrency."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imaxproxy.errors import UsageError
 from imaxproxy.sim.step import StepLoad, StepModel
@@ -88,13 +88,32 @@ def check_fits(model: StepModel, memory_share: float = 0.9) -> None:
     if model.kv_room_bytes(memory_share) > 0:
         return
     deployment, constants = model.deployment, model.constants
+    weights, fixed = f"{model.weight_bytes_per_gpu() / 1e9:.1f} GB", f"{constants.fixed_memory_bytes / 1e9:.0f} GB"
+    memory = f"{deployment.gpu.hbm_bytes / 1e9:.0f} GB"
+    left = f"{memory_share:g} x {memory} - {weights} - {fixed}"
+    if constants.memory == "free":
+        left = f"{memory_share:g} x ({memory} - {weights} - {fixed})"
+    least = _least_tp(model, memory_share)
     raise UsageError(
-        f"{deployment.architecture.name} does not fit on {deployment.gpus} {deployment.gpu.name}: weights of "
-        f"{model.weight_bytes_per_gpu() / 1e9:.1f} GB a GPU ({deployment.precision}, tp {deployment.tp}) and "
-        f"{constants.fixed_memory_bytes / 1e9:.0f} GB for activations, of {memory_share:g} x "
-        f"{deployment.gpu.hbm_bytes / 1e9:.0f} GB, leave {model.kv_room_bytes(memory_share) / 1e9:.1f} GB for KV; "
-        "raise tp or take a lower precision"
+        f"{deployment.architecture.name} does not fit on {deployment.gpus} {deployment.gpu.name}: of each GPU's "
+        f"{memory} the weights take {weights} ({deployment.precision}, tp {deployment.tp}) and activations {fixed}, "
+        f"which leaves {left} = {model.kv_room_bytes(memory_share) / 1e9:.1f} GB for KV; "
+        + (f"the least tp that fits is {least}" if least else "no tp of one NVLink domain fits: take a lower precision")
     )
+
+
+def _least_tp(model: StepModel, memory_share: float) -> int | None:
+    """The smallest tp with room for KV that divides the heads; None where a whole NVLink domain is too small."""
+    deployment = model.deployment
+    tp = deployment.tp
+    while (tp := tp * 2) <= deployment.gpu.nvlink_domain_gpus:
+        try:
+            larger = StepModel(replace(deployment, tp=tp))
+        except UsageError:  # the heads do not divide
+            continue
+        if larger.kv_room_bytes(memory_share) > 0:
+            return tp
+    return None
 
 
 def _capacity(model: StepModel, lengths: Lengths, memory_share: float) -> float:

@@ -9,10 +9,13 @@ of a weight.
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 from imaxproxy.sim.constants import Constants, load_constants
 from imaxproxy.sim.deployment import WEIGHT_BYTES, Deployment
+
+_BATCHES_REMEMBERED = 4096
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +49,17 @@ class _Work(NamedTuple):
     """Imbalance: the slowest GPU does so many times the work."""
 
 
+class _Batch(NamedTuple):
+    """What of a step depends on how many streams decode and how many prompt tokens are read, not on any context."""
+
+    time_s: float
+    memory_s: float
+    """At the published peaks, which `Use` is a share of."""
+    compute_s: float
+
+
 class StepModel:
-    """Predicts step time, use and KV capacity of one deployment. About 10 us a call, no state."""
+    """Predicts step time, use and KV capacity of one deployment. About 10 us a call, 3 us for a batch seen before."""
 
     def __init__(self, deployment: Deployment) -> None:
         self.deployment = deployment
@@ -57,14 +69,17 @@ class StepModel:
         self._kv_bytes = deployment.kv_bytes_per_value * self._shape.kv_values_per_token
         self._stream_tokens = 1 + deployment.speculation.draft_tokens
         self._drafting = 1 + self.constants.drafter_share * deployment.speculation.draft_tokens
+        self._batch = lru_cache(_BATCHES_REMEMBERED)(self._new_batch)
 
     def step_s(self, load: StepLoad) -> float:
         """Seconds of one step: the sum of its terms, and on top the drafter's share (0.035 a draft token)."""
-        return sum(self.terms_s(load).values()) * self._drafting
+        batch = self._batch(load.decode_streams, load.prefill_tokens)
+        return (batch.time_s + sum(map(self._time_s, self._context_works(load).values()))) * self._drafting
 
     def terms_s(self, load: StepLoad) -> dict[str, float]:
         """The step's time by cause, without the drafter."""
-        terms = {name: self._time_s(work) for name, work in self._works(load).items()}
+        works = self._weight_works(load) | self._context_works(load)
+        terms = {name: self._time_s(work) for name, work in works.items()}
         terms["communication"] = self._communication_s(load)
         terms["fixed"] = self._fixed_s()
         terms["host"] = self._host_s(load)
@@ -72,10 +87,9 @@ class StepModel:
 
     def use(self, load: StepLoad, step_s: float) -> Use:
         """Shares of peak HBM bandwidth and of peak arithmetic (each part at its own precision) over a step."""
-        gpu, works = self.deployment.gpu, self._works(load).values()
-        memory_s = sum(work.read_bytes for work in works) / gpu.hbm_bytes_per_s
-        compute_s = sum(work.flops / gpu.flops_per_s[work.precision] for work in works)
-        return Use(memory_s / step_s, compute_s / step_s)
+        batch = self._batch(load.decode_streams, load.prefill_tokens)
+        memory_s, compute_s = self._busy_s(self._context_works(load))
+        return Use((batch.memory_s + memory_s) / step_s, (batch.compute_s + compute_s) / step_s)
 
     def kv_capacity_tokens(self, memory_share: float = 0.9) -> int:
         """Tokens of context that fit: T * room / (kvb * replication); 0 if the weights do not.
@@ -112,8 +126,21 @@ class StepModel:
         """n = B*q + P."""
         return load.decode_streams * self._stream_tokens + load.prefill_tokens
 
-    def _works(self, load: StepLoad) -> dict[str, _Work]:
-        """The parts that are rooflines."""
+    def _new_batch(self, decode_streams: float, prefill_tokens: float) -> _Batch:
+        load = StepLoad(decode_streams, prefill_tokens=prefill_tokens)
+        works = self._weight_works(load)
+        time_s = sum(map(self._time_s, works.values()))
+        time_s += self._communication_s(load) + self._fixed_s() + self._host_s(load)
+        return _Batch(time_s, *self._busy_s(works))
+
+    def _busy_s(self, works: dict[str, _Work]) -> tuple[float, float]:
+        """Seconds that memory and arithmetic would need at their published peaks."""
+        gpu = self.deployment.gpu
+        memory_s = sum(work.read_bytes for work in works.values()) / gpu.hbm_bytes_per_s
+        return memory_s, sum(work.flops / gpu.flops_per_s[work.precision] for work in works.values())
+
+    def _weight_works(self, load: StepLoad) -> dict[str, _Work]:
+        """The rooflines that weights make."""
         works = {
             "attention_weights": self._attention_weights(load),
             "dense_weights": self._dense(self._shape.dense_weights / self.deployment.tp, self._tokens(load)),
@@ -121,6 +148,11 @@ class StepModel:
         }
         if self._shape.experts:
             works["experts"] = self._experts(load)
+        return works
+
+    def _context_works(self, load: StepLoad) -> dict[str, _Work]:
+        """The rooflines that contexts make."""
+        works = {}
         if load.decode_streams:
             works["kv"] = self._kv(load)
         if load.prefill_tokens:

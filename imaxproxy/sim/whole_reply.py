@@ -37,13 +37,33 @@ def whole_reply(
     }
 
 
+def said_message(request: CompletionRequest, shape: ReplyShape, emitted_tokens: int) -> dict[str, Any] | None:
+    """The assistant's message of an answer that came so far, as a client puts it into its history; None: no word yet.
+
+    Reasoning is left out, tool calls are not.
+    """
+    reasoning_tokens = shape.reasoning_tokens(request)
+    if emitted_tokens >= request.output_tokens:
+        answer = answer_text(request, reasoning_tokens)
+    else:
+        answer = text_of(reasoning_tokens + 1, max(0, emitted_tokens - reasoning_tokens)).decode()
+    if not answer:
+        return None
+    if request.tool is None:
+        return {"role": "assistant", "content": answer}
+    return {"role": "assistant", "content": "", "tool_calls": [_tool_call(request.tool, answer)]}
+
+
+def _tool_call(name: str, answer: str) -> dict[str, Any]:
+    arguments = orjson.dumps({"words": answer}).decode()
+    return {"id": "call_0", "type": "function", "function": {"name": name, "arguments": arguments}}
+
+
 def _content(request: CompletionRequest, answer: str, reasoning_tokens: int, shape: ReplyShape) -> dict[str, Any]:
     if not request.is_chat:
         return {"text": answer}
     message: dict[str, Any] = {"role": "assistant", "content": answer}
     message[shape.reasoning_field] = text_of(1, reasoning_tokens).decode() if reasoning_tokens else None
     if request.tool is not None:
-        arguments = orjson.dumps({"words": answer}).decode()
-        function = {"name": request.tool, "arguments": arguments}
-        message |= {"content": None, "tool_calls": [{"id": "call_0", "type": "function", "function": function}]}
+        message |= {"content": None, "tool_calls": [_tool_call(request.tool, answer)]}
     return {"message": message}

@@ -4,17 +4,19 @@ from imaxproxy.traces.arrivals import Arrivals, Constant, Gamma, OnOff, Poisson,
 from imaxproxy.traces.canonical import canonical_header, canonical_line
 from imaxproxy.traces.envelope import Envelope, diurnal, envelope_of
 from imaxproxy.traces.file import trace_sha256
-from imaxproxy.traces.formats import FORMATS
+from imaxproxy.traces.formats import FORMATS, TIME_UNITS_MS
 from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
+from imaxproxy.traces.idle import WaitCap
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
-from imaxproxy.traces.prompt import Prompts
+from imaxproxy.traces.prompt import Fit, Prompts, shipped_words
 from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, within
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream
+from imaxproxy.traces.stamps import unit_note
 from imaxproxy.traces.steps import (
     CapIdle,
     Dedupe,
@@ -35,6 +37,7 @@ from imaxproxy.traces.write import rows_sha256, write_trace
 __all__ = [
     "FORMATS",
     "PATHS",
+    "TIME_UNITS_MS",
     "Arrivals",
     "CapIdle",
     "Constant",
@@ -42,6 +45,7 @@ __all__ = [
     "Endpoint",
     "Envelope",
     "FirstTurns",
+    "Fit",
     "ForceOutput",
     "FromZero",
     "Gamma",
@@ -62,6 +66,7 @@ __all__ = [
     "Steps",
     "Trace",
     "TraceRow",
+    "WaitCap",
     "Window",
     "Without",
     "arrivals_of",
@@ -78,9 +83,11 @@ __all__ = [
     "rows_sha256",
     "share",
     "shipped_specs",
+    "shipped_words",
     "spread_ties",
     "stream",
     "trace_sha256",
+    "unit_note",
     "within",
     "write_trace",
 ]

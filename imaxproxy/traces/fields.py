@@ -21,10 +21,14 @@ T = TypeVar("T")
 class BadRow(Exception):
     """This line cannot be used, and why. The reader, which knows file and line, tells the user or counts it."""
 
+    def __init__(self, why: str, field: str | None = None, found: object = None) -> None:
+        super().__init__(why)
+        self.field, self.found = field, found
+
 
 def bad_field(name: str, expected: str, found: object) -> BadRow:
     """The one shape of every complaint about a field."""
-    return BadRow(f"field `{name}`: expected {expected}, found {_shown(found)}")
+    return BadRow(f"field `{name}`: expected {expected}, found {_shown(found)}", name, found)
 
 
 class Fields:

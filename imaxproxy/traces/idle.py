@@ -42,13 +42,32 @@ class _Timeline:
         return self.cut_ms[place - 1] if place else 0.0
 
 
-class IdleCap:
+class WaitCap:
+    """One pass: each row's own wait, cut to the cap. Says what it cut."""
+
+    def __init__(self, cap_ms: float) -> None:
+        self._cap_ms = cap_ms
+        self.cut_ms = 0.0
+        """In the latest pass, as far as it has come."""
+
+    def apply(self, rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
+        self.cut_ms = 0.0
+        return map(self.clipped, rows)
+
+    def clipped(self, row: TraceRow) -> TraceRow:
+        over_ms = row.wait_ms - self._cap_ms
+        self.cut_ms += max(0.0, over_ms)
+        return _wait_less(row, over_ms)
+
+
+class TreeIdleCap:
     """Two passes: `look` at all rows, then `apply` to them again. Says what it cut."""
 
     def __init__(self, cap_s: float) -> None:
         if cap_s < 0:
             raise UsageError(f"--idle-gap-cap must be 0 s or more, not {cap_s:g}")
         self._cap_ms = cap_s * 1000
+        self._waits = WaitCap(self._cap_ms)
         self._timelines: dict[str, _Timeline] = {}
         self.gaps = 0
         """Gaps longer than the cap."""
@@ -79,7 +98,7 @@ class IdleCap:
         for row in rows:
             timeline = self._timelines[trees.root(row)]
             if not timeline.stamped:
-                yield self._clipped(row)
+                yield self._waits.clipped(row)
             elif row.timestamp_ms is not None:
                 yield self._moved(row, row.timestamp_ms, timeline)
 
@@ -89,9 +108,6 @@ class IdleCap:
             return row
         in_wait_ms = shift_ms - timeline.cut_before_ms(at_ms - row.wait_ms - _ROUNDING_MS)
         return replace(_wait_less(row, min(in_wait_ms, row.wait_ms)), timestamp_ms=at_ms - shift_ms)
-
-    def _clipped(self, row: TraceRow) -> TraceRow:
-        return _wait_less(row, row.wait_ms - self._cap_ms)
 
 
 def _wait_less(row: TraceRow, less_ms: float) -> TraceRow:

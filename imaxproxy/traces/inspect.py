@@ -14,10 +14,9 @@ from imaxproxy.traces.formats import FORMATS
 from imaxproxy.traces.reader import Trace
 from imaxproxy.traces.reuse import PrefixReuse
 from imaxproxy.traces.row import TraceRow
-from imaxproxy.traces.stamps import Stamps, likely_unit, unit_looks_wrong
+from imaxproxy.traces.stamps import Stamps, unit_note
 
 _QUANTILES = (("p50", 0.50), ("p90", 0.90), ("p99", 0.99))
-_UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 
 
 def inspect_trace(trace: Trace, max_context: int | None = None) -> dict[str, Any]:
@@ -147,8 +146,9 @@ def _notes(described: dict[str, Any]) -> list[str]:
             f"stands is a square wave; spread the ties (--spread-ties {described['tick_ms']:.0f})"
         )
     has_unit = FORMATS[described["format"]].time_field is not None
-    if has_unit and described["span_s"] is not None and unit_looks_wrong(described["span_s"]):
-        notes.append(_unit_note(described["span_s"], described["requests"], described["time_unit"]))
+    if has_unit and described["span_s"] is not None:
+        odd = unit_note(described["span_s"], described["requests"], described["time_unit"])
+        notes += [odd] if odd is not None else []
     if not described["sessions"]:
         notes.append("no row names a session: each is replayed on its own")
     if described["duplicate_sessions"]:
@@ -160,11 +160,3 @@ def _notes(described: dict[str, Any]) -> list[str]:
         notes.append(f"{described['duplicate_request_ids']} rows repeat a request_id: compare cannot join them")
     notes += [f"left out: {count} {reason}" for reason, count in described["left_out"].items()]
     return notes
-
-
-def _unit_note(span_s: float, requests: int, unit: str) -> str:
-    note = f"the stamps span {span_s:g} s: are they {_UNIT_NAMES[unit]}?"
-    likely = likely_unit(span_s, requests, unit)
-    if likely is None:
-        return note
-    return f"{note} Read as {_UNIT_NAMES[likely]} the trace would look like one: pass --time-unit {likely}"

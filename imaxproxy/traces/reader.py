@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from imaxproxy.errors import UsageError
 from imaxproxy.traces.fields import BadRow
@@ -14,6 +14,7 @@ from imaxproxy.traces.generate import Spec, load_spec
 from imaxproxy.traces.read_rows import RowReader
 from imaxproxy.traces.row import TraceRow
 from imaxproxy.traces.source import Record, Source, source_of
+from imaxproxy.traces.stamps import UNIT_NAMES, unix_unit
 
 _RECORDS_TO_DETECT = 32
 _EXAMPLES_KEPT = 5
@@ -105,7 +106,7 @@ class Trace:
                 self._scale_time(record)
             return list(self._reader.rows(record, place))
         except BadRow as bad:
-            self._leave_out(f"{where}: {bad}")
+            self._leave_out(f"{where}: {bad}", self._unit_hint(bad) or _HOW_TO_GO_ON)
             return ()
 
     def _counted(self, where: str, rows: Iterable[TraceRow]) -> Iterator[tuple[str, TraceRow]]:
@@ -114,14 +115,22 @@ class Trace:
             self.unknown_fields.update(row.unknown.keys())
             yield where, row
 
+    def _unit_hint(self, bad: BadRow) -> str:
+        """A stamp that is too large for its unit may be a unix time in a finer one: which, and how to say so."""
+        format = FORMATS[self.format]
+        if bad.field is None or bad.field != format.time_field or type(bad.found) not in (int, float):
+            return ""
+        unit = unix_unit(float(cast(float, bad.found)) / self._time_factor)
+        return f"as a unix time it would be in {UNIT_NAMES[unit]}: pass --time-unit {unit}" if unit else ""
+
     def _scale_time(self, record: Record) -> None:
         value = record.get(self._time_field)
         if isinstance(value, int | float) and not isinstance(value, bool):
             record[self._time_field] = value * self._time_factor
 
-    def _leave_out(self, complaint: str) -> None:
+    def _leave_out(self, complaint: str, remedy: str) -> None:
         if not self._skip_bad:
-            raise UsageError(f"{complaint}; {_HOW_TO_GO_ON}")
+            raise UsageError(f"{complaint}; {remedy}")
         self.skipped += 1
         if len(self.skipped_examples) < _EXAMPLES_KEPT:
             self.skipped_examples.append(complaint)

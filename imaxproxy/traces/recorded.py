@@ -11,6 +11,7 @@ from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
 from imaxproxy.traces.row import TraceRow
 from imaxproxy.traces.seed import stream
+from imaxproxy.traces.session_tree import REMEMBERED_TREES, SessionTrees
 
 T = TypeVar("T")
 MS_PER_S = 1000.0
@@ -66,24 +67,27 @@ def spread_ties(stamped: Iterable[tuple[float, T]], spread_ms: float, seed: int)
         yield from zip((at_ms + place * width_ms for place in places), items, strict=True)
 
 
-def within(rows: Iterable[TraceRow], start_s: float, end_s: float) -> Iterator[TraceRow]:
-    """What starts in [start_s, end_s) of the trace, counted from its first stamp: single rows, and sessions whole.
+def within(
+    rows: Iterable[TraceRow], start_s: float, end_s: float, *, first_ms: float | None = None
+) -> Iterator[TraceRow]:
+    """What begins in [start_s, end_s) of the trace, session trees whole.
 
-    A session belongs to the window in which its first row stands: cut in two, its later turns would ask for a history
-    that nobody has sent. Raises UsageError for a row without a timestamp.
+    A tree belongs to the window in which its first row stands: cut in two, its later turns would ask for a history
+    that nobody has sent.  first_ms: the trace's first stamp; by default its first row's. Raises UsageError for a tree
+    that begins without a timestamp.
     """
-    first_ms: float | None = None
-    kept: dict[str, bool] = {}
+    trees, inside = SessionTrees(), dict[str, bool]()
     for row in rows:
-        if row.session_id is not None and row.session_id in kept:
-            inside = kept[row.session_id]
-        else:
+        root = trees.root(row)
+        is_inside = inside.pop(root, None)  # put back behind all others: what was not seen for longest is forgotten
+        if is_inside is None:
             at_ms = _stamp_of(row)
             first_ms = at_ms if first_ms is None else first_ms
-            inside = start_s <= (at_ms - first_ms) / MS_PER_S < end_s
-            if row.session_id is not None:
-                kept[row.session_id] = inside
-        if inside:
+            is_inside = start_s <= (at_ms - first_ms) / MS_PER_S < end_s
+        inside[root] = is_inside
+        if len(inside) > REMEMBERED_TREES:
+            del inside[next(iter(inside))]
+        if is_inside:
             yield row
 
 

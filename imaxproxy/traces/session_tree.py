@@ -6,6 +6,9 @@ from collections.abc import Iterable, Iterator
 from imaxproxy.errors import UsageError
 from imaxproxy.traces.row import TraceRow
 
+REMEMBERED_TREES = 200_000
+"""Requests without a session, and trees that a pass keeps in mind, at most: a trace may have many millions."""
+
 
 class SessionTrees:
     """Names the tree of each row; rows must come in file order, parents before their children.
@@ -21,6 +24,8 @@ class SessionTrees:
     def root(self, row: TraceRow) -> str:
         root = self._find(row)
         self._of_request[row.request_id] = root
+        if len(self._of_request) > REMEMBERED_TREES:
+            del self._of_request[next(iter(self._of_request))]
         if row.session_id is not None:
             self._of_session.setdefault(row.session_id, root)
         return root

@@ -14,6 +14,9 @@ _MIN_SPAN_S = 1
 _RATES_PER_S = (1e-4, 1e4)
 """From a request in three hours to ten thousand a second: what a published trace may show."""
 _ROWS_TO_GUESS = 10
+_UNIX_S = (978_307_200, 4_102_444_800)
+"""From 2001 to 2100: what a unix time of a trace may be."""
+UNIT_NAMES = {"s": "seconds", "ms": "milliseconds", "us": "microseconds", "ns": "nanoseconds"}
 _BINS = 60
 
 
@@ -78,6 +81,25 @@ def likely_unit(span_s: float, requests: int, unit: str) -> str | None:
         if other != unit and not unit_looks_wrong(other_s) and _RATES_PER_S[0] <= requests / other_s <= _RATES_PER_S[1]:
             fits.append(other)
     return fits[0] if len(fits) == 1 else None
+
+
+def unix_unit(stamp: float) -> str | None:
+    """The unit in which this number is a unix time of this century; None where it is none."""
+    for unit, unit_ms in TIME_UNITS_MS.items():
+        if _UNIX_S[0] <= stamp * unit_ms / 1000 < _UNIX_S[1]:
+            return unit
+    return None
+
+
+def unit_note(span_s: float, requests: int, unit: str) -> str | None:
+    """What is odd about a span of stamps, and the unit that would mend it; None where nothing is."""
+    if not unit_looks_wrong(span_s):
+        return None
+    note = f"the stamps span {span_s:g} s: are they {UNIT_NAMES[unit]}?"
+    likely = likely_unit(span_s, requests, unit)
+    if likely is None:
+        return note
+    return f"{note} Read as {UNIT_NAMES[likely]} the trace would look like one: pass --time-unit {likely}"
 
 
 def _counted(ordered_ms: list[float]) -> list[int]:

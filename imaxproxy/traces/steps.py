@@ -4,16 +4,18 @@ A step looks at all rows once, if it must, and is then applied to them; each pas
 trace has to fit into memory.
 """
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol
 
 from imaxproxy.errors import UsageError
-from imaxproxy.traces.idle import IdleCap
+from imaxproxy.traces.idle import TreeIdleCap
 from imaxproxy.traces.inspect import session_digest
 from imaxproxy.traces.leave_out import LeaveOut
 from imaxproxy.traces.mid_start import MidStart
+from imaxproxy.traces.recorded import within
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.session_tree import SessionTrees, of_trees, sample_count, sample_share
 
@@ -104,7 +106,7 @@ class Window:
     def __init__(self, from_s: float, to_s: float | None) -> None:
         if to_s is not None and to_s <= from_s:
             raise UsageError(f"--to-s must be above --from-s, not {to_s:g} after {from_s:g}")
-        self._from_ms, self._to_ms = from_s * 1000, None if to_s is None else to_s * 1000
+        self._from_s, self._to_s = from_s, math.inf if to_s is None else to_s
         self._first_ms: float | None = None
         self._outside = 0
 
@@ -115,17 +117,17 @@ class Window:
             raise UsageError("--from-s and --to-s need timestamps, and the trace has none")
 
     def apply(self, rows: Rows) -> Iterator[TraceRow]:
-        trees, inside = SessionTrees(), dict[str, bool]()
-        self._outside = 0
-        for row in rows:
-            at_ms = (row.timestamp_ms or 0.0) - (self._first_ms or 0.0) - self._from_ms
-            if inside.setdefault(trees.root(row), self._holds(at_ms)):
-                yield row if row.timestamp_ms is None else replace(row, timestamp_ms=round(max(0.0, at_ms), 6))
-            else:
-                self._outside += 1
+        first_ms, self._outside = self._first_ms or 0.0, 0
+        zero_ms = first_ms + self._from_s * 1000
+        for row in within(self._counted(rows), self._from_s, self._to_s, first_ms=first_ms):
+            self._outside -= 1
+            at_ms = row.timestamp_ms
+            yield row if at_ms is None else replace(row, timestamp_ms=round(max(0.0, at_ms - zero_ms), 6))
 
-    def _holds(self, at_ms: float) -> bool:
-        return at_ms >= 0 and (self._to_ms is None or at_ms < self._to_ms - self._from_ms)
+    def _counted(self, rows: Rows) -> Iterator[TraceRow]:
+        for row in rows:
+            self._outside += 1
+            yield row
 
     def report(self) -> dict[str, Any]:
         return {"requests_outside_window": self._outside}
@@ -158,10 +160,10 @@ class Dedupe:
 
 
 class CapIdle:
-    """See IdleCap."""
+    """See TreeIdleCap."""
 
     def __init__(self, cap_s: float) -> None:
-        self._cap = IdleCap(cap_s)
+        self._cap = TreeIdleCap(cap_s)
 
     def look(self, rows: Rows) -> None:
         self._cap.look(rows)

@@ -1,13 +1,20 @@
 """Exact token counts with the model's own tokenizer, from a local file; needs the extra `imaxproxy[tokenizers]`."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imaxproxy.errors import UsageError
 from imaxproxy.traces.history import recorded_answer
+from imaxproxy.traces.prompt import shipped_words
 from imaxproxy.traces.row import Json, TraceRow
+
+MIN_WORDS = 256
+"""Fewer give prompts that repeat themselves, and a block too few ways to differ."""
+MAX_WORDS = 32_768
+_SPACES = ("Ġ", "▁")
+"""How byte-level BPE and SentencePiece write the space before a word."""
 
 
 class Tokenizer:
@@ -21,6 +28,14 @@ class Tokenizer:
 
     def count(self, text: str) -> int:
         return len(self._tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def counts(self, texts: Sequence[str]) -> list[int]:
+        return [len(each.ids) for each in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def vocabulary_words(self) -> list[str]:
+        """Words of ASCII letters that the vocabulary writes with a space before them, sorted."""
+        stripped = (token[1:] for token in self._tokenizer.get_vocab() if token.startswith(_SPACES))
+        return sorted(word for word in stripped if len(word) > 1 and word.isascii() and word.isalpha())
 
 
 def load_tokenizer(path: Path) -> Tokenizer:
@@ -38,6 +53,25 @@ def load_tokenizer(path: Path) -> Tokenizer:
         raise UsageError(f"{file} is no tokenizer.json ({' '.join(str(error).split())})") from None
 
 
+def fitting_words(tokenizer: Tokenizer) -> tuple[str, ...]:
+    """Words for `Prompts` with which N words are exactly N tokens: of the shipped list, else of the vocabulary itself.
+
+    Each is one token at the beginning of a text and after a space, and stays one beside the others. Raises UsageError
+    when fewer than 256 do.
+    """
+    for candidates in (shipped_words(), tokenizer.vocabulary_words()):
+        words = _stable(tokenizer, _single(tokenizer, candidates)[:MAX_WORDS])
+        if len(words) >= MIN_WORDS:
+            return tuple(words)
+    raise UsageError(f"{tokenizer!r}: under {MIN_WORDS} words are single tokens; lengths cannot be exact with it")
+
+
+def shipped_words_that_fit(tokenizer: Tokenizer) -> float:
+    """Share of the shipped words that are one token after a space: 1 where no tokenizer is needed."""
+    words = shipped_words()
+    return _counts_after_space(tokenizer, words).count(1) / len(words)
+
+
 class CountTokens:
     """A step that fills in `input_length`, `output_length` and `reasoning_length` of rows of text.
 
@@ -46,16 +80,23 @@ class CountTokens:
 
     def __init__(self, tokenizer: Tokenizer) -> None:
         self._tokenizer = tokenizer
+        self._start_over()
+
+    def _start_over(self) -> None:
         self._counted = 0
+        self._history: dict[str, int] = {}
+        """Session -> tokens of its conversation so far."""
 
     def look(self, rows: Iterable[TraceRow]) -> None:
         pass
 
     def apply(self, rows: Iterable[TraceRow]) -> Iterator[TraceRow]:
-        self._counted = 0
-        history: dict[str, int] = {}
-        for row in rows:
-            yield self._with_lengths(row, history) if row.has_content else row
+        self._start_over()
+        return map(self.counted, rows)
+
+    def counted(self, row: TraceRow) -> TraceRow:
+        """The row with its lengths; hand in those of a session in their order."""
+        return self._with_lengths(row, self._history) if row.has_content else row
 
     def report(self) -> dict[str, Any]:
         return {"requests_counted": self._counted}
@@ -105,3 +146,24 @@ def _said(answer: list[Json]) -> tuple[list[str], list[str]]:
     """Texts of the reasoning, and of the rest."""
     thoughts = [text for message in answer if isinstance(text := message.get("reasoning_content"), str)]
     return thoughts, list(_message_texts(answer))
+
+
+def _single(tokenizer: Tokenizer, words: Sequence[str]) -> list[str]:
+    at_start, later = tokenizer.counts(words), _counts_after_space(tokenizer, words)
+    return [word for word, *counts in zip(words, at_start, later, strict=True) if counts == [1, 1]]
+
+
+def _counts_after_space(tokenizer: Tokenizer, words: Sequence[str]) -> list[int]:
+    """Tokens of each word behind "a": what SentencePiece puts before a text then stands before that."""
+    lead = tokenizer.count("a")
+    return [count - lead for count in tokenizer.counts([f"a {word}" for word in words])]
+
+
+def _stable(tokenizer: Tokenizer, words: list[str]) -> list[str]:
+    """Those that stay one token each in one text together; what does not is found by halving."""
+    if len(words) <= 1 or tokenizer.count(" ".join(words)) == len(words):
+        return words
+    if len(words) == 2:
+        return words[:1]
+    half = len(words) // 2
+    return _stable(tokenizer, words[:half]) + _stable(tokenizer, words[half:])

@@ -6,7 +6,7 @@ from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Onward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
-from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, keyless, shown
+from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, hidden, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
@@ -42,6 +42,7 @@ __all__ = [
     "ResponseHead",
     "dropped_headers",
     "due",
+    "hidden",
     "hot_path",
     "keyless",
     "shown",

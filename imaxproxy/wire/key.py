@@ -1,6 +1,7 @@
 """Keys, kept out of what is written down: those that a request carries, and whatever else looks like one."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import replace
 
 from imaxproxy.metrics import Exchange
@@ -42,6 +43,11 @@ def keyless(exchange: Exchange, request: bytes) -> Exchange:
     head = request[: request.find(b"\r\n\r\n")]
     target = head.partition(b"\r\n")[0].decode(errors="replace")
     carried = [key.decode(errors="replace") for key in _CARRIED.findall(head)]
-    for key in carried + [value for _, value in _PARAMETER.findall(target)]:
-        detail = detail.replace(key, HIDDEN)
-    return replace(exchange, detail=shown(_TOLD.sub(HIDDEN, detail)))
+    return replace(exchange, detail=hidden(detail, carried + [value for _, value in _PARAMETER.findall(target)]))
+
+
+def hidden(text: str, keys: Iterable[str] = ()) -> str:
+    """What somebody said, without these keys and without whatever else looks like one."""
+    for key in keys:
+        text = text.replace(key, HIDDEN)
+    return shown(_TOLD.sub(HIDDEN, text))

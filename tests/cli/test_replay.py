@@ -100,7 +100,8 @@ def test_a_closed_loop_keeps_its_number(command: Command, start_engine: StartEng
 
     engine = start_engine(script)
     trace = write_trace(tmp_path / "trace.jsonl", 30)
-    done = command.run("replay", trace, "--url", engine.url, "--concurrency", 4, "--out", "run", "--json").check(0)
+    flags = ("--concurrency", 4, "--calibrate", "never", "--out", "run", "--json")
+    done = command.run("replay", trace, "--url", engine.url, *flags).check(0)
     assert (most, done.json["requests"]["completed"]) == (4, 30)
     assert done.json["ttft_from_schedule_ms"]["count"] == 0  # nobody intends a time
 
@@ -216,7 +217,7 @@ def test_a_killed_replay_leaves_nobody_behind(
     rows = 20 if fed == "all rows handed over" else 20_000
     trace = write_trace(tmp_path / "trace.jsonl", rows)
     engine = start_engine(answering(STREAM_HEAD, token("a")))  # no answer ends
-    running = command.start("replay", trace, "--url", engine.url, "--out", "run")
+    running = command.start("replay", trace, "--url", engine.url, "--calibrate", "never", "--out", "run")
     until(lambda: len(engine.requests) > 10, "requests to be under way")
     running.send(signal.SIGKILL)
     running.wait()

@@ -4,7 +4,7 @@ from typing import Any
 import pytest
 
 from cli.command import Command, write_trace
-from imaxproxy.cli.search import _verdict
+from imaxproxy.cli.search import _reached, _verdict
 
 SIMULATED = ("--engine", "fixed-5ms", "--simulate")
 
@@ -50,6 +50,72 @@ def test_what_does_not_go_together(command: Command, flags: tuple[object, ...], 
 )
 def test_a_verdict_is_sure_where_its_interval_lies_on_one_side(good: int, judged: int, met: bool, sure: bool) -> None:
     """Of p99: 100 of 100 may still be 97 of 100."""
-    part: dict[str, Any] = {"share": good / judged if judged else None, "needed_share": 0.99, "judged": judged}
-    verdict = _verdict({"slo": {"met": met, "objectives": [part]}, "meter": {"valid": True}})
+    verdict = _verdict(summary_of(good, judged, met=met))
     assert (verdict.met, verdict.sure) == (met, sure)
+
+
+def summary_of(
+    good: int,
+    judged: int,
+    *,
+    met: bool,
+    growth: float | None = 0.0,
+    settled: bool | None = True,
+    rate: float | None = 5,
+) -> dict[str, Any]:
+    part: dict[str, Any] = {"share": good / judged if judged else None, "needed_share": 0.99, "judged": judged}
+    return {
+        "slo": {"met": met, "objectives": [part], "attainment": part["share"]},
+        "meter": {"valid": True, "offered_rate": rate},
+        "window_method": {"settled": settled, "backlog_growth_share": growth},
+    }
+
+
+def test_an_open_loop_whose_queue_only_grew_has_missed() -> None:
+    """However good its latencies were until it ended; a closed loop waits for the engine and cannot overrun it."""
+    grown = _verdict(summary_of(400, 400, met=True, growth=0.2))
+    assert (grown.met, grown.overrun, grown.sure) == (False, True, False)
+    assert _verdict(summary_of(400, 400, met=True, growth=0.2, rate=None)).met
+    assert _verdict(summary_of(400, 400, met=True, growth=None)).met
+    assert "20% of what was sent stayed behind" in _reached(summary_of(400, 400, met=True, growth=0.2), grown)
+
+
+def test_what_never_settled_is_not_sure() -> None:
+    assert not _verdict(summary_of(400, 400, met=True, settled=False)).sure
+    assert _verdict(summary_of(400, 400, met=True, settled=None)).sure
+
+
+_TWO_PLACES = """
+schema = "imaxproxy.recipe/1"
+model = "two-places"
+precision = "bf16"
+source = "made up"
+as_of = 2026-11-26
+[gpu]
+kind = "none"
+count = 0
+[engine]
+name = "vllm"
+version = "0.32.0"
+[engine.flags]
+max-num-seqs = 2
+[simulate]
+fixed_step_ms = 5.0
+fixed_ttft_ms = 20.0
+"""
+
+
+def test_a_rate_is_searched_on_an_engine_that_carries_so_much_and_no_more(command: Command) -> None:
+    """Two places of some 20 ms each carry 100 requests/s. The objective is met by all: only the queue tells."""
+    (command.folder / "two.toml").write_text(_TWO_PLACES)
+    write_trace(command.folder / "trace.jsonl", 2000)
+    flags = ("search", "trace.jsonl", "--engine", "two.toml", "--simulate", "--by", "rate", "--from", 50, "--to", 400)
+    done = command.run(*flags, "--slo", "ttft_ms<60000@p50", "--duration", 2.5, "--precision", 1, "--json")
+    found = done.json
+    assert found["lowest_missed"] in (100, 200), done.err
+    assert found["highest_met"] == found["lowest_missed"] / 2
+    missed = found["probes"][-1]
+    assert (missed["overrun"], missed["slo"]["met"]) == (True, True)
+    assert missed["backlog_growth_share"] > 0.08
+    assert found["answer_meter_valid"] in (True, False)
+    assert "stayed behind" in done.err

@@ -227,10 +227,10 @@ def test_ipv6_is_written_as_a_url(command: Command) -> None:
 @pytest.mark.parametrize(
     ("flags", "complaint"),
     [
-        ([], "give either --upstream URL, an engine that runs, or --engine RECIPE --simulate"),
+        ([], "give either --upstream URL, an engine that runs, or --engine RECIPE, one to launch or --simulate"),
         (["--upstream", "http://e", "--engine", "fixed-5ms", "--simulate"], "give either --upstream URL"),
         (["--upstream", "http://e", "--simulate"], "--simulate goes with --engine RECIPE"),
-        (["--engine", "fixed-5ms"], "needs --simulate"),
+        (["--engine", "fixed-5ms"], "models no hardware, so there is nothing to launch: add --simulate"),
         (["--engine", "no-such", "--simulate"], "no-such"),
         (["--upstream", "localhost:8000"], "--upstream must be like http://127.0.0.1:8000/v1"),
         (["--upstream", "http://e:99999"], "--upstream 'http://e:99999' is not a URL"),

@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from cli.command import Command, lines_of, write_trace
+from imaxproxy.power import Device, PowerSample, read_power
 
 VIRTUAL = ("--engine", "fixed-5ms", "--simulate", "--virtual")
 B200 = ("--engine", "gpt-oss-120b-b200-vllm", "--simulate")
@@ -30,10 +31,12 @@ def test_two_virtual_runs_are_equal(command: Command, trace: Path) -> None:
 def test_power_is_written_marked_simulated(command: Command) -> None:
     trace = write_trace(command.folder / "long.jsonl", 10, output_length=200)
     summary = command.run("replay", trace, *B200, "--virtual", "--power", "--out", "run", "--json").check(0).json
-    samples = lines_of(command.folder / "run" / "power.jsonl")
+    board, *samples = list(read_power(command.folder / "run" / "power.jsonl"))
+    assert isinstance(board, Device)
+    assert (board.name, board.source, board.boundary, board.simulated) == ("B200 SXM", "sim", "board", True)
     assert len(samples) >= 5
-    assert all(sample["simulated"] and 100 < sample["power_w"] <= 1000 for sample in samples)
-    assert samples[-1]["energy_j"] <= summary["engine"]["board_energy_j"]
+    assert all(isinstance(one, PowerSample) and one.simulated and 100 < (one.power_w or 0) <= 1000 for one in samples)
+    assert summary["engine"]["board_energy_j"] > 100
 
 
 def test_a_live_engine_can_be_faster_and_says_so(command: Command) -> None:
@@ -53,8 +56,23 @@ def test_a_live_engine_can_be_faster_and_says_so(command: Command) -> None:
         (("--url", "http://127.0.0.1:1/v1", "--power"), "give --simulate too"),
         ((*VIRTUAL, "--time-scale", "2"), "leave --time-scale out"),
         ((*VIRTUAL, "--model", "m"), "leave --model out"),
+        ((*VIRTUAL, "--workers", "2"), "one process draws the same schedule"),
+        ((*VIRTUAL, "--retries", "2"), "nothing fails there that a second attempt would mend"),
         ((*B200, "--time-scale", "0"), "--time-scale is above 0"),
     ],
 )
 def test_flags_that_do_not_go_together(command: Command, trace: Path, flags: tuple[str, ...], says: str) -> None:
     assert says in command.run("replay", trace, *flags).complaint()
+
+
+def test_repeats_differ_by_their_drafts_and_say_what_their_spread_is(command: Command) -> None:
+    trace = write_trace(command.folder / "long.jsonl", 6, output_length=200)
+    recipe = Path(__file__).parents[2] / "engines" / "gpt-oss-120b-b200-vllm.toml"
+    drafting = command.folder / "drafting.toml"
+    drafting.write_text(f"{recipe.read_text()}\n[speculation]\ndraft_tokens = 3\nacceptance_length = 2.2\n")
+    flags = ("--engine", drafting, "--simulate", "--virtual", "--repeat", "3", "--out", "run", "--json")
+    done = command.run("replay", trace, *flags).check(0)
+    assert "not a real engine's" in done.err
+    assert (len(done.json["runs"]), done.json["simulated"]) == (3, True)
+    assert len(set(done.json["figures"]["e2e_ms.mean"]["values"])) == 3
+    assert lines_of(command.folder / "run" / "repeat-3" / "exchanges-0.jsonl")

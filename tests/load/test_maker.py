@@ -3,7 +3,7 @@ import json
 import pytest
 
 from imaxproxy.errors import UsageError
-from imaxproxy.load import Asking, Feeder, IdleCap, Item, ItemMaker, Turn, cancel_of, closed_loop
+from imaxproxy.load import Asking, Feeder, Item, ItemMaker, Turn, cancel_of, closed_loop
 from imaxproxy.traces import Prompts, TraceRow
 from imaxproxy.wire import BaseUrl
 
@@ -113,7 +113,7 @@ def test_live_history_goes_on_with_what_the_engine_said() -> None:
     assert messages_of(second) == [user("hi"), said("live"), user("more")]
     assert first.tell_end
     assert first.keep_answer
-    assert (maker.live_turns, maker.answers_missing) == (1, 0)
+    assert (maker.live.turns, maker.live.answers_missing) == (1, 0)
 
 
 def test_where_the_engine_said_nothing_the_traces_own_turn_stays_and_that_is_counted() -> None:
@@ -121,7 +121,7 @@ def test_where_the_engine_said_nothing_the_traces_own_turn_stays_and_that_is_cou
     maker.item(turn(delta("a", user("hi"))))
     second = maker.item(turn(delta("b", said("recorded"), user("more")), "a", None))
     assert messages_of(second) == [user("hi"), said("recorded"), user("more")]
-    assert (maker.live_turns, maker.answers_missing) == (0, 1)
+    assert (maker.live.turns, maker.live.answers_missing) == (0, 1)
 
 
 def test_recorded_history_asks_for_no_answers() -> None:
@@ -138,9 +138,3 @@ def test_a_row_says_when_its_user_leaves_and_else_the_load_does() -> None:
     assert (maker.item(turn(own)).cancel_after_tokens, maker.item(turn(own)).cancel_after_ns) == (4, None)
     drawn = maker.item(turn(rows(1)[0]))
     assert (drawn.cancel_after_tokens, drawn.cancel_after_ns) == (None, 2_000_000_000)
-
-
-def test_waits_over_the_cap_are_cut() -> None:
-    maker = ItemMaker(ASKING, Prompts(0), idle_cap=IdleCap(1))
-    row = TraceRow("a", input_length=1, output_length=1, delay_ms=5000)
-    assert maker.item(turn(row, "z")).wait_ns == 1_000_000_000

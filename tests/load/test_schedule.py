@@ -1,6 +1,4 @@
-import pytest
-
-from imaxproxy.load import IdleCap, Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
+from imaxproxy.load import Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
 from imaxproxy.traces import Constant, Poisson, TraceRow, envelope_of
 
 
@@ -50,26 +48,3 @@ def test_sessions_start_at_a_rate_and_go_on_by_themselves() -> None:
     ]
     starts = {row.request_id: at_ns for at_ns, row in by_session_starts(trace, Constant(1000))}
     assert starts == {"a1": 0, "a2": None, "x": 1_000_000, "b1": 2_000_000, "sub": None, "b2": None}
-
-
-@pytest.mark.parametrize(
-    ("longest_s", "offsets_s", "capped_s", "cut_s"),
-    [
-        (1, [0, 0.5, 1.5], [0, 0.5, 1.5], 0),
-        (1, [0, 5, 5.5, 20], [0, 1, 1.5, 2.5], 17.5),
-        (1, [3, None, 4], [1, None, 2], 2),
-    ],
-)
-def test_gaps_are_cut_and_the_cut_is_counted(
-    longest_s: float, offsets_s: list[float | None], capped_s: list[float | None], cut_s: float
-) -> None:
-    cap = IdleCap(longest_s)
-    scheduled = [(None if at_s is None else round(at_s * 1e9), TraceRow(str(at_s))) for at_s in offsets_s]
-    assert [None if at is None else at / 1000 for at in offsets_ms(cap.capped(scheduled))] == capped_s
-    assert cap.schedule_cut_ns / 1e9 == cut_s
-
-
-def test_a_sessions_wait_is_cut_too() -> None:
-    cap = IdleCap(2)
-    assert [cap.wait_ns(wait_ns) for wait_ns in (1, 2 * 10**9, 5 * 10**9)] == [1, 2 * 10**9, 2 * 10**9]
-    assert cap.wait_cut_ns == 3 * 10**9

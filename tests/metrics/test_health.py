@@ -110,8 +110,8 @@ def verdict(*samples: HealthSample, itl_p99_ms: float | None = None, rates: tupl
     )
 
 
-def sample(cpu_share: float = 0.5, lag_us: int = 100) -> HealthSample:
-    return HealthSample(0, 0, NS_PER_S, round(cpu_share * NS_PER_S), {lag_us: 50})
+def sample(cpu_share: float = 0.5, lag_us: int = 100, worker: int = 0) -> HealthSample:
+    return HealthSample(worker, 0, NS_PER_S, round(cpu_share * NS_PER_S), {lag_us: 50})
 
 
 def test_a_healthy_meter_is_valid() -> None:
@@ -137,6 +137,29 @@ def test_each_way_not_to_be_believed_has_its_reason(found: dict, reason: str) ->
     assert found["valid"] is False
     assert len(found["reasons"]) == 1
     assert reason in found["reasons"][0]
+
+
+def test_a_reason_names_the_worker_that_gave_it() -> None:
+    """A late one among many would drown in a common histogram, and its own streams are late all the same."""
+    late = verdict(*[sample(worker=number) for number in range(200)], sample(lag_us=9000, worker=7))
+    assert late["reasons"] == [
+        "loop lag p99 is 9.0 ms in worker 7 (limit 1.0): tails of TTFT and ITL are uncertain by as much"
+    ]
+    busy = verdict(sample(), sample(0.95, worker=1), sample(0.99, worker=2))
+    assert "1 of 1 samples in worker 1, 1 of 1 samples in worker 2: it," in busy["reasons"][0]
+
+
+def test_merged_health_is_that_of_all_samples() -> None:
+    samples = [sample(0.95, 2000, worker=1), sample(0.2, worker=0), sample(0.1, 10, worker=1)]
+    whole, half, other = MeterHealth(), MeterHealth(), MeterHealth()
+    for each in samples:
+        whole.add(each)
+    for part, each in zip((half, other, half), samples, strict=True):
+        part.add(each)
+    half.merge(other)
+    rates = {"itl_p99_ms": None, "coalesced_event_share": None, "offered_rate": None, "achieved_rate": None}
+    assert half.verdict(**rates) == whole.verdict(**rates)
+    assert half.cpu_ns == whole.cpu_ns == round(1.25 * NS_PER_S)
 
 
 def test_what_is_within_the_limits_gives_no_reason() -> None:

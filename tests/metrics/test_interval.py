@@ -1,6 +1,6 @@
 import pytest
 
-from imaxproxy.metrics import t_interval, wilson
+from imaxproxy.metrics import share_difference, t_interval, wilson
 from imaxproxy.metrics.interval import t_975
 
 
@@ -34,3 +34,15 @@ def test_one_run_has_no_interval() -> None:
 )
 def test_wilson(hits: int, trials: int, low: float, high: float) -> None:
     assert wilson(hits, trials) == (pytest.approx(low, abs=5e-4), pytest.approx(high, abs=5e-4))
+
+
+def test_the_difference_of_two_shares_is_newcombes() -> None:
+    """R. Newcombe (1998), table II, method 10: 56/70 against 48/80 is 0.20, 0.0524 to 0.3339."""
+    found = share_difference(48, 80, 56, 70)
+    assert tuple(round(value, 4) for value in found) == (0.2, 0.0524, 0.3339)
+    assert tuple(round(value, 4) for value in share_difference(56, 70, 48, 80)) == (-0.2, -0.3339, -0.0524)
+
+
+def test_a_share_needs_a_trial() -> None:
+    with pytest.raises(ValueError, match="needs a trial"):
+        share_difference(0, 0, 1, 2)

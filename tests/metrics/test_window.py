@@ -17,6 +17,7 @@ from imaxproxy.metrics import (
     mark,
     mser5,
 )
+from imaxproxy.metrics.window import backlog_growth
 
 MS = NS_PER_MS
 
@@ -133,6 +134,39 @@ def test_mser5_finds_where_a_flat_level_begins() -> None:
 def test_mser5_knows_a_series_that_is_still_on_its_way() -> None:
     assert mser5([float(value) for value in range(500)]) == (250, False)
     assert mser5([]) == (0, False)
+
+
+@pytest.mark.parametrize(
+    ("levels", "starts", "share"),
+    [
+        ([10.0] * 400, 1000, 0.0),
+        ([float(value) for value in range(400)], 1000, 0.4),  # 200 of the 500 sent in half of the time stayed behind
+        ([25.0] * 200 + [29.0] * 200, 50, 0.0),  # no more than a Poisson count of 25 may grow by chance
+        ([25.0] * 200 + [31.0] * 200, 50, 0.24),
+    ],
+)
+def test_a_backlog_grows_by_what_is_not_done(levels: list[float], starts: int, share: float) -> None:
+    assert backlog_growth(levels, starts) == pytest.approx(share)
+
+
+def queue(load: float, seed: int) -> WindowFinder:
+    """60 s of Poisson arrivals at ten places that are taken for 2 s each; `load` of what they can carry."""
+    rng, finder, at_s = random.Random(seed), WindowFinder(), 0.0
+    free_s = [0.0] * 10
+    while at_s < 60:
+        at_s += rng.expovariate(load * 5)
+        free_s.sort()
+        free_s[0] = max(at_s, free_s[0]) + rng.gammavariate(4, 0.5)
+        finder.add(exchange(round(at_s * 1000), round(free_s[0] * 1000)))
+    finder.close()
+    return finder
+
+
+def test_a_queue_that_only_grows_is_told_from_one_that_does_not() -> None:
+    grown = [queue(1.3, seed).backlog_growth_share or 0.0 for seed in range(10)]
+    level = [queue(0.8, seed).backlog_growth_share or 0.0 for seed in range(10)]
+    assert sum(share > 0.08 for share in grown) >= 9
+    assert sum(share > 0.08 for share in level) <= 1
 
 
 def ramped(lasting_ms: int, ramp_ms: int) -> WindowFinder:

@@ -45,7 +45,10 @@ def summary(**changes: Any) -> dict[str, Any]:  # noqa: ANN401
         "energy": None,
         "cost": {
             "gpu": "h100", "gpus": 8, "usd_per_gpu_hour": 1.35, "tenure": "hyperscaler", "price_as_of": "2026-04-01",
-            "usd_per_million_total_tokens": 0.1435, "usd_per_million_output_tokens": 4.0237,
+            "price_generation": "C",
+            "usd_per_million_total_tokens": 0.1435, "usd_per_million_output_tokens": 4.0237, "basis": "provisioned",
+            "power": {"pue": 1.3, "facility_kw_per_gpu": 1.781, "output_tokens_per_s_per_facility_mw": 52_330.0},
+            "electricity": {"usd_per_million_output_tokens": 0.3309, "basis": "provisioned", "usd_per_kwh": 0.081},
         },
         "slo": None,
     } | changes  # fmt: skip

@@ -8,6 +8,8 @@ import orjson
 import pytest
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
+from imaxproxy.economics import Terms
+from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
     ANSWER,
     METRICS,
@@ -89,7 +91,7 @@ def test_the_schema_is_exactly_what_others_rely_on(tmp_path: Path) -> None:
     """Nothing of the design is missing; what stands beside it is listed here, so that it is added on purpose."""
     summary = summary_of(tmp_path, STEADY_RUN)
     beside = {"ended", "engine", "trace", "by_upstream", "by_client", "by_tag", "window_method", "timeslices"}
-    assert set(summary) == DESIGNED | beside | {"ttfb_ms", "ttfe_ms"}
+    assert set(summary) == DESIGNED | beside | {"ttfb_ms", "ttfe_ms", "prompt_lengths"}
     beside = {"by_ending", "by_flag", "passed_through", "client_retries", "retried"}
     assert set(summary["requests"]) == REQUESTS | beside
     assert set(summary["tokens"]) == TOKENS | {"uncounted_requests"}
@@ -309,3 +311,23 @@ def test_the_journals_of_many_workers_are_one_run(tmp_path: Path) -> None:
         journal.close()
     MANIFEST.write(run)
     assert summarize(run) == alone
+
+
+def test_the_price_is_the_one_that_the_run_was_played_with(tmp_path: Path) -> None:
+    settings = {"price": "A/rental", "power_price": 0.05, "pue": 1.2}
+    manifest = replace(MANIFEST, engine={"gpu": "h100", "gpus": 4}, settings=settings)
+    cost = summary_of(tmp_path, STEADY_RUN, manifest)["cost"]
+    assert (cost["usd_per_gpu_hour"], cost["tenure"], cost["price_as_of"]) == (1.30, "rental", "2025-10-09")
+    assert cost["electricity"]["usd_per_kwh"] == 0.05
+    assert cost["steady"]["usd_per_million_total_tokens"] > 0
+
+
+def test_a_report_may_reckon_with_another_price(tmp_path: Path) -> None:
+    settings = {"price": "A/rental", "power_price": 0.05}
+    summary_of(tmp_path, STEADY_RUN, replace(MANIFEST, engine={"gpu": "h100", "gpus": 4}, settings=settings))
+    run = RunDirectory.open(tmp_path)
+    cost = summarize(run, Terms("5"))["cost"]
+    assert (cost["usd_per_gpu_hour"], cost["electricity"]["usd_per_kwh"]) == (5.0, 0.05)
+    replace(MANIFEST, engine={"gpu": "gb300", "gpus": 4}).write(run)
+    with pytest.raises(UsageError, match="no on_demand quote for gb300"):
+        summarize(run, Terms("on_demand"))

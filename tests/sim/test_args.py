@@ -16,12 +16,13 @@ def test_a_fixed_step_bounds_nothing_unless_told() -> None:
     assert args.fixed_ttft_ms == 5
     assert args.max_num_seqs > 10**9
     assert parse_args(["--fixed-step-ms", "5", "--max-num-seqs", "7"]).max_num_seqs == 7
+    assert parse_args(["--fixed-step-ms", "5", "--max-num-batched-tokens", "64"]).max_num_seqs == 64
 
 
 @pytest.mark.parametrize(
     ("argv", "says"),
     [
-        (["--gpu", "tpu"], "invalid choice: 'tpu'"),
+        (["--precision", "int4"], "invalid choice: 'int4'"),
         (["--tp", "0"], "must be 1 or more, not 0"),
         (["--warp", "9"], "unrecognized arguments"),
         (["--fixed-ttft-ms", "20"], "--fixed-ttft-ms needs --fixed-step-ms"),

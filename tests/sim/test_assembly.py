@@ -30,9 +30,10 @@ def test_a_fixed_engine_models_no_hardware() -> None:
         (["--model", "gpt-2"], "no shape known of model 'gpt-2'"),
         (
             ["--model", "deepseek-r1", "--precision", "fp8"],
-            r"does not fit on 1 B200 SXM: weights of 672.9 GB a GPU .* of 0.9 x 180 GB, leave -514.9 GB",
+            r"does not fit on 1 B200 SXM: .* leaves 0.9 x 180 GB - 672.9 GB - 4 GB = -514.9 GB .* least tp .* is 8",
         ),
-        (["--max-num-batched-tokens", "8"], "max-num-batched-tokens"),
+        (["--max-num-batched-tokens", "8", "--max-num-seqs", "16"], "max-num-batched-tokens"),
+        (["--gpu", "tpu"], "unknown GPU 'tpu'; known: h100"),
     ],
 )
 def test_what_cannot_run_is_refused(argv: list[str], says: str) -> None:

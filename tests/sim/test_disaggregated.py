@@ -45,5 +45,5 @@ def test_a_recipe_of_two_kinds_is_predicted_outside_the_calibrated_range() -> No
 
 def test_what_does_not_fit_is_refused_with_the_arithmetic() -> None:
     large = model(name="deepseek-r1", precision="fp8")
-    with pytest.raises(UsageError, match=r"leave -.* GB for KV"):
+    with pytest.raises(UsageError, match=r"leaves .* = -.* GB for KV"):
         disaggregated_state(Disaggregated(large, 1, large, 1), 1, 1024, 1024)

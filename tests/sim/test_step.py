@@ -3,6 +3,7 @@ import pytest
 from imaxproxy.economics import load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.sim import Deployment, StepLoad, StepModel, load_architecture, steady_state
+from imaxproxy.sim.speculation import NO_SPECULATION, Speculation, by_length
 
 
 def model(**changes: object) -> StepModel:
@@ -82,3 +83,12 @@ def test_says_where_it_was_calibrated() -> None:
 def test_a_steady_state_needs_a_load() -> None:
     with pytest.raises(ValueError, match="2 or more output tokens"):
         steady_state(model(), 1, 1024, 1)
+
+
+@pytest.mark.parametrize("drafts", [NO_SPECULATION, by_length(3, 2.2)])
+def test_a_step_is_the_sum_of_its_terms_however_often_its_batch_was_seen(drafts: Speculation) -> None:
+    step = model(architecture=load_architecture("deepseek-r1"), engine="trtllm", tp=8, speculation=drafts)
+    for load in (StepLoad(32, 4000), StepLoad(32, 9000), StepLoad(32, 9000, 2048, 1024), StepLoad(0, 0, 500, 250)):
+        drafting = 1 + step.constants.drafter_share * drafts.draft_tokens
+        for _ in range(2):
+            assert step.step_s(load) == pytest.approx(sum(step.terms_s(load).values()) * drafting)

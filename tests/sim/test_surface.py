@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
+from imaxproxy.power.simulated import SimulatedSource
 from imaxproxy.sim.words import text_of
 from sim.conftest import RunningSim, StartSim, dechunked, events, read_all, sent
 
@@ -133,8 +134,14 @@ def test_metrics_have_vllms_names_and_the_boards_power(start_sim: StartSim) -> N
     assert 'finished_reason="length"} 2' in text
     assert text.count("DCGM_FI_DEV_POWER_USAGE{") == 2
     assert values["DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION"] > 0
-    samples = json.loads(page(sim, "/imax/power").split(b"\r\n\r\n", 1)[1])["samples"]
-    assert [sample["simulated"] for sample in samples] == [True, True]
+    source = SimulatedSource(f"http://127.0.0.1:{sim.port}")
+    assert [(board.device, board.index, board.idle_w) for board in source.devices()] == [
+        ("sim-gpu-0", 0, 165),
+        ("sim-gpu-1", 1, 165),
+    ]
+    samples = source.sample()
+    source.close()
+    assert all(sample.simulated and (sample.energy_mj or 0) > 0 for sample in samples)
 
 
 def test_tokenize_counts_as_the_engine_does(fast_sim: RunningSim) -> None:

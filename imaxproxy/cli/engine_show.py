@@ -1,0 +1,134 @@
+"""`imaxproxy engine show`."""
+
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from imaxproxy.cli.engine_memory import fraction_says, memory_of
+from imaxproxy.cli.output import print_json
+from imaxproxy.errors import UsageError
+
+if TYPE_CHECKING:
+    from imaxproxy.launch import Plan, Recipe
+
+_GB = 1e9
+_RUN_DIR = Path("RUN")
+"""Stands for the run directory in what is shown."""
+
+
+@click.command()
+@click.argument("recipe")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where it would listen.")
+@click.option("--engine-port", "port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--engine-env", type=click.Path(path_type=Path, exists=True, file_okay=False), metavar="DIR")
+@click.option("--model-path", metavar="PATH", help="Where the model lies, instead of what the recipe says.")
+@click.option("--dummy-weights", is_flag=True, help="With random weights.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object instead of text.")
+def show(recipe: str, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click)
+    """What RECIPE would start: commands to copy, files, memory, readiness, source. Starts nothing.
+
+    \b
+    imaxproxy engine show deepseek-r1-fp4-b200-sglang
+    imaxproxy engine show my-own.toml --dummy-weights --json
+
+    RUN stands for the run directory, where files are written before the start.
+    """
+    from imaxproxy.launch import load_recipe, with_model_path
+
+    found = with_model_path(load_recipe(recipe), flags["model_path"])
+    plan = _plan(found, flags)
+    if as_json:
+        print_json(_as_json(found, plan))
+        return
+    click.echo("\n\n".join(_sections(found, plan)))
+
+
+def _plan(recipe: "Recipe", flags: dict[str, Any]) -> "Plan | None":
+    """What its engine would start; None for a recipe that is only simulated."""
+    from imaxproxy.launch import NO_GPU, Place, engine_bin, engine_of
+
+    if recipe.gpu.kind == NO_GPU:
+        return None
+    place = Place(
+        run_dir=_RUN_DIR,
+        bin=engine_bin(recipe.engine.name, flags["engine_env"], os.environ.get("PATH")),
+        host=flags["host"],
+        port=flags["port"],
+        gpus=tuple(map(str, range(recipe.gpu.count))),
+        dummy_weights=flags["dummy_weights"],
+    )
+    return engine_of(recipe).plan(recipe, place)
+
+
+def _sections(recipe: "Recipe", plan: "Plan | None") -> list[str]:
+    from imaxproxy.launch import shell_form
+
+    sections = [_head(recipe)]
+    if plan is None:
+        return [*sections, "It models no hardware and starts nothing: use it with --simulate."]
+    for folder in plan.folders:
+        sections.append(f"# an empty folder: {folder}\nmkdir -p {folder}")
+    for path, text in plan.files.items():
+        sections.append(f"# file {path}\n{text.rstrip()}")
+    for process in plan.processes:
+        sections.append(f"# {process.name}\n{shell_form(process.argv, process.env)}")
+    return [*sections, _memory_text(recipe), _readiness_text(recipe)]
+
+
+def _head(recipe: "Recipe") -> str:
+    engine, gpus = recipe.engine, f"{recipe.gpu.count} x {recipe.gpu.kind}" if recipe.gpu.count else recipe.gpu.kind
+    name = f"{engine.name} with {engine.backend}" if engine.backend else engine.name
+    known = f", flags known to hold for {engine.version_range}" if engine.version_range else ""
+    return (
+        f"{recipe.name}: {recipe.model} in {recipe.precision} on {gpus}, {name}\n"
+        f"version  {engine.version}, which the source ran{known}\n"
+        f"source   {recipe.source} ({recipe.as_of})"
+    )
+
+
+def _memory_text(recipe: "Recipe") -> str:
+    lines = ["memory (computed, not measured)"]
+    try:
+        for one in memory_of(recipe):
+            lines.append(
+                f"  {one.role}, {one.gpus} GPU{'s' if one.gpus > 1 else ''}, each of {one.gpu_bytes / _GB:.0f} GB: "
+                f"weights {one.weight_bytes / _GB:.1f} GB, activations {one.activation_bytes / _GB:.1f} GB, "
+                f"left for KV {one.kv_room_bytes / _GB:.1f} GB"
+            )
+            lines.append(
+                f"  KV of a token {one.kv_bytes_per_token / 1024:.1f} KiB: room for {one.kv_tokens:,} tokens of context"
+            )
+    except UsageError as error:
+        lines.append(f"  not known: {error}")
+    fraction = fraction_says(recipe)
+    return "\n".join([*lines, f"  memory fraction {fraction}"] if fraction else lines)
+
+
+def _readiness_text(recipe: "Recipe") -> str:
+    from imaxproxy.launch import engine_of
+
+    engine, ready = engine_of(recipe), recipe.readiness
+    names = " names the model" if engine.readiness.lists_model else " answers 200"
+    expected = f"about {ready.expected_s:g} s" if ready.expected_s else "not measured"
+    return (
+        f"ready when {engine.readiness.path}{names} and a first token came; expected {expected}, "
+        f"given up after {ready.timeout_s:g} s"
+    )
+
+
+def _as_json(recipe: "Recipe", plan: "Plan | None") -> dict[str, Any]:
+    try:
+        memory: dict[str, Any] = {"workers": [one.as_dict() for one in memory_of(recipe)], "unknown": None}
+    except UsageError as error:
+        memory = {"workers": [], "unknown": str(error)}
+    return {
+        "recipe": {**asdict(recipe), "path": str(recipe.path)},
+        "processes": [asdict(process) for process in plan.processes] if plan else [],
+        "files": {str(path): text for path, text in plan.files.items()} if plan else {},
+        "folders": [str(path) for path in plan.folders] if plan else [],
+        "memory": {**memory, "fraction": fraction_says(recipe)},
+        "computed": True,
+    }

@@ -1,0 +1,86 @@
+"""From a recipe to all that its start takes."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.errors import UsageError
+from imaxproxy.launch.engine import Place
+from imaxproxy.launch.engines import engine_of
+from imaxproxy.launch.environment import engine_bin
+from imaxproxy.launch.first_token import Door
+from imaxproxy.launch.launched import WARMUP_REQUESTS, Launch
+from imaxproxy.launch.recipe import NO_GPU, Recipe
+
+
+def prepare(
+    recipe: Recipe,
+    *,
+    log_dir: Path,
+    host: str,
+    port: int,
+    environment: Path | None = None,
+    gpus: tuple[str, ...] = (),
+    dummy_weights: bool = False,
+    warmup_requests: int = WARMUP_REQUESTS,
+) -> Launch:
+    """Nothing is started yet. Raises UsageError for what the recipe's engine cannot do, or not here."""
+    check_launchable(recipe)
+    engine = engine_of(recipe)
+    place = Place(
+        run_dir=log_dir.absolute(),
+        bin=engine_bin(recipe.engine.name, environment),
+        host=host,
+        port=port,
+        gpus=pinned_gpus(recipe, gpus, os.environ),
+        dummy_weights=dummy_weights,
+    )
+    return Launch(
+        name=recipe.name,
+        engine=engine,
+        plan=engine.plan(recipe, place),
+        door=Door(host, port, engine.client_name(recipe)),
+        log_dir=place.run_dir,
+        ready_timeout_s=recipe.readiness.timeout_s,
+        warmup_requests=warmup_requests,
+    )
+
+
+def check_launchable(recipe: Recipe) -> None:
+    """Raises UsageError for a recipe of no engine."""
+    if recipe.gpu.kind == NO_GPU:
+        raise UsageError(f"recipe {recipe.name} models no hardware, so there is nothing to launch: add --simulate")
+
+
+def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...]:
+    """The GPUs that the engine shall see, in order: the chosen ones, else the first that CUDA_VISIBLE_DEVICES leaves
+    us, else the first by bus number. Raises UsageError when they are not as many as the recipe wants."""
+    wanted = recipe.wanted_gpus
+    if chosen:
+        if len(chosen) != wanted:
+            raise UsageError(f"--gpus names {len(chosen)}, and recipe {recipe.name} wants {wanted}")
+        return chosen
+    visible = environment.get("CUDA_VISIBLE_DEVICES")
+    if not visible or not wanted:
+        return tuple(map(str, range(wanted)))
+    left = tuple(name.strip() for name in visible.split(",") if name.strip())
+    if len(left) < wanted:
+        raise UsageError(
+            f"CUDA_VISIBLE_DEVICES={visible} leaves {len(left)} GPUs, and recipe {recipe.name} wants {wanted}"
+        )
+    return left[:wanted]
+
+
+def describe(recipe: Recipe, launch: Launch) -> dict[str, Any]:
+    """What a manifest says of an engine that we launched."""
+    return {
+        "simulated": False,
+        "recipe": recipe.name,
+        "engine": recipe.engine.name,
+        "model": recipe.model,
+        "precision": recipe.precision,
+        "gpu": recipe.gpu.kind if recipe.wanted_gpus else None,
+        "gpus": recipe.wanted_gpus or None,
+        "launched": {process.name: list(process.argv) for process in launch.plan.processes},
+    }

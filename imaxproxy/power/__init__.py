@@ -1,0 +1,61 @@
+"""Power: where readings come from, the process that takes them, and what they say of a run's energy."""
+
+from imaxproxy.power.curve import EnergyCurve
+from imaxproxy.power.file import PowerLog, read_power
+from imaxproxy.power.mapping import Mapping
+from imaxproxy.power.phases import Estimate, NoPhases, Phases, find_phases
+from imaxproxy.power.process import SamplerProcess
+from imaxproxy.power.reasons import MEANINGS, Reason, Warn
+from imaxproxy.power.sample import (
+    GPU_BOUNDARIES,
+    SCHEMA,
+    Boundary,
+    Device,
+    EventKind,
+    PowerEvent,
+    PowerLine,
+    PowerSample,
+    SampleFlag,
+    line_of,
+)
+from imaxproxy.power.series import Recording, Series
+from imaxproxy.power.sharing import RequestEnergy, Sharer, TokenTicks
+from imaxproxy.power.source import Source, SourceError, SourceLostError
+from imaxproxy.power.window import DeviceEnergy, WindowEnergy, device_energy, window_energy
+
+__all__ = [
+    "GPU_BOUNDARIES",
+    "MEANINGS",
+    "SCHEMA",
+    "Boundary",
+    "Device",
+    "DeviceEnergy",
+    "EnergyCurve",
+    "Estimate",
+    "EventKind",
+    "Mapping",
+    "NoPhases",
+    "Phases",
+    "PowerEvent",
+    "PowerLine",
+    "PowerLog",
+    "PowerSample",
+    "Reason",
+    "Recording",
+    "RequestEnergy",
+    "SampleFlag",
+    "SamplerProcess",
+    "Series",
+    "Sharer",
+    "Source",
+    "SourceError",
+    "SourceLostError",
+    "TokenTicks",
+    "Warn",
+    "WindowEnergy",
+    "device_energy",
+    "find_phases",
+    "line_of",
+    "read_power",
+    "window_energy",
+]

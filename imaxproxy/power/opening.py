@@ -1,0 +1,36 @@
+"""Sources by the name that a user gives."""
+
+from collections.abc import Callable
+
+from imaxproxy.errors import UsageError
+from imaxproxy.power.dcgm import DcgmSource
+from imaxproxy.power.nvml import NvmlSource
+from imaxproxy.power.rapl import RaplSource
+from imaxproxy.power.simulated import SimulatedSource
+from imaxproxy.power.source import Source, SourceError
+
+WITH_URL: dict[str, Callable[[str], Source]] = {"dcgm": DcgmSource, "sim": SimulatedSource}
+LOCAL: dict[str, Callable[[], Source]] = {"nvml": NvmlSource, "rapl": RaplSource}
+
+
+def opener(spec: str) -> Callable[[], Source]:
+    """`nvml`, `rapl`, `dcgm:URL`, `sim:URL`: what opens it. Raises UsageError for anything else."""
+    name, _, url = spec.partition(":")
+    if name in LOCAL and not url:
+        return LOCAL[name]
+    if name in WITH_URL and url:
+        return lambda: WITH_URL[name](url)
+    known = ", ".join([*LOCAL, *(f"{each}:URL" for each in WITH_URL)])
+    raise UsageError(f"--power {spec}: no such source; known: auto, {known}, file:PATH, off")
+
+
+def found_here() -> tuple[dict[str, Source], dict[str, str]]:
+    """Opens what this machine has; what it has not, with the reason."""
+    opened: dict[str, Source] = {}
+    missing: dict[str, str] = {}
+    for name, opens in LOCAL.items():
+        try:
+            opened[name] = opens()
+        except SourceError as error:
+            missing[name] = str(error)
+    return opened, missing

@@ -1,0 +1,42 @@
+"""The one interface behind which all sources of power stand."""
+
+from typing import Protocol
+
+from imaxproxy.errors import ImaxproxyError
+from imaxproxy.power.sample import Device, PowerSample
+
+
+class SourceError(ImaxproxyError):
+    """A source cannot be opened; the line says why, and what would help."""
+
+
+class SourceLostError(Exception):
+    """A source that was open answers no more. The sampler says so in the file and tries again."""
+
+
+class Source(Protocol):
+    """Something that can be asked for power, again and again. Not safe for several threads."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def tick_ms(self) -> float | None:
+        """How often asking makes sense, where the source knows; None: the sampler finds it out."""
+        ...
+
+    def devices(self) -> list[Device]:
+        """What it has, as of now (limits may change). Raises SourceLostError."""
+        ...
+
+    def sample(self) -> list[PowerSample]:
+        """One sample of each device that answers. Raises SourceLostError when none does."""
+        ...
+
+    def processes(self) -> dict[str, list[int]]:
+        """Who computes on each device, where the source can tell; else nothing."""
+        ...
+
+    def close(self) -> None:
+        """Give back what it holds."""
+        ...

@@ -1,0 +1,129 @@
+"""Runs as operating points of machines: which belong together, and what to know before they are compared."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.economics import Axis, Frontier, Spot
+from imaxproxy.errors import UsageError
+from imaxproxy.metrics import t_interval
+from imaxproxy.runs.axes import AXES
+from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.record import RunRecord
+
+MACHINE = ("model", "gpu", "engine", "precision")
+"""What makes a machine unless somebody says otherwise: the engine's description, by these."""
+_LOAD = ("concurrency", "rate", "session_rate", "speed", "arrivals", "envelope", "endpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class Machines:
+    """One frontier a machine, and whatever would make the comparison one of unlike things."""
+
+    x_axis: Axis
+    y_axis: Axis
+    window: str
+    frontiers: dict[str, Frontier]
+    simulated: dict[str, bool]
+    warnings: list[str] = field(default_factory=list)
+
+
+def open_runs(paths: Sequence[Path]) -> list[RunRecord]:
+    """Each a run, or a folder of them (`--repeat`, `search`, a sweep). Raises UsageError for a folder without any."""
+    found: list[RunRecord] = []
+    for path in paths:
+        if RunDirectory(path).journals():
+            found.append(RunRecord.open(path))
+            continue
+        below = sorted(child for child in path.glob("*") if child.is_dir() and RunDirectory(child).journals())
+        if not below:
+            raise UsageError(f"{path} is no run, and holds none")
+        found += [RunRecord.open(child) for child in below]
+    return found
+
+
+def machines_of(records: Sequence[RunRecord], x: str, y: str, by: Sequence[str] = MACHINE) -> Machines:
+    """Group runs by machine and by load; runs of one load are repeats, their spread the error bar.
+
+    Figures are of the steady windows where every run has one, else of whole runs. Raises UsageError where no run has
+    both metrics.
+    """
+    x_axis, read_x = AXES[x]
+    y_axis, read_y = AXES[y]
+    window = "steady" if all(record.summary["windows"]["steady"] for record in records) else "whole"
+    values: dict[str, dict[tuple[Any, ...], list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
+    without: list[str] = []
+    for record in records:
+        part = record.summary["windows"]["steady"] if window == "steady" else record.summary
+        at_x, at_y = read_x(record.summary, part), read_y(record.summary, part)
+        if at_x is None or at_y is None:
+            without.append(f"{record.directory.path} has no {x if at_x is None else y}: left out")
+        else:
+            values[machine_of(record, by)][_load_of(record)].append((at_x, at_y))
+    if not values:
+        raise UsageError(f"no run has both {x} and {y} (of the {window} run or window)")
+    frontiers = {name: Frontier(x_axis, y_axis, map(_spot, loads.items())) for name, loads in values.items()}
+    simulated = dict.fromkeys(frontiers, False)
+    for record in records:
+        if record.simulated and (name := machine_of(record, by)) in simulated:
+            simulated[name] = True
+    return Machines(x_axis, y_axis, window, frontiers, simulated, without + unlike(records, (x, y)))
+
+
+def machine_of(record: RunRecord, by: Sequence[str] = MACHINE) -> str:
+    """The words that name it; what its engine does not say is left out."""
+    engine = record.engine
+    words = [str(engine[key]) for key in by if engine.get(key) is not None]
+    if "model" in by and "model" not in engine and (model := record.settings.get("model")):
+        words.insert(0, str(model))
+    return " ".join(words) or "an engine that does not say what it is"
+
+
+def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
+    """What differs between runs that should be the same in a comparison; one line each."""
+    records = list(records)
+    warnings = []
+    for what, said in (
+        ("models", {record.engine.get("model") or record.settings.get("model") for record in records}),
+        ("traces", {(record.summary["trace"] or {}).get("sha256") for record in records}),
+        ("endpoints", {record.settings.get("endpoint") for record in records}),
+        ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),
+    ):
+        if len(said) > 1:
+            warnings.append(f"runs of different {what}: {', '.join(sorted(map(str, said)))}")
+    if len({record.simulated for record in records}) > 1:
+        warnings.append("simulated runs beside measured ones")
+    if invalid := [record.directory.path.name for record in records if not record.summary["meter"]["valid"]]:
+        warnings.append(f"the meter was not valid in {', '.join(invalid)}")
+    if unfinished := [record.directory.path.name for record in records if record.summary["ended"] != "finished"]:
+        warnings.append(f"not played to the end: {', '.join(unfinished)}")
+    if any(axis.startswith(("usd", "total_per_mw", "output_per_mw")) for axis in axes):
+        warnings += _prices(records)
+    return warnings
+
+
+def _prices(records: list[RunRecord]) -> list[str]:
+    """Costs by different tables, tenures or days are no comparison of machines."""
+    said = {
+        (cost["basis"], cost["tenure"], cost["price_as_of"]) for record in records if (cost := record.summary["cost"])
+    }
+    if len(said) < 2:
+        return []
+    listed = "; ".join(sorted(f"{basis}, {tenure}, {as_of or 'undated'}" for basis, tenure, as_of in said))
+    return [f"costs by different prices: {listed}; `imaxproxy report RUN --price` reckons anew"]
+
+
+def _load_of(record: RunRecord) -> tuple[Any, ...]:
+    """Runs that have the same are repeats of each other."""
+    engine = {key: str(value) for key, value in record.engine.items() if key not in ("seed", "board_energy_j", "steps")}
+    asked = tuple(record.settings.get(key) for key in _LOAD)
+    return (*asked, (record.summary["trace"] or {}).get("sha256"), *sorted(engine.items()))
+
+
+def _spot(load: tuple[tuple[Any, ...], list[tuple[float, float]]]) -> Spot:
+    asked, points = load
+    named = [f"{name} {value:g}" for name, value in zip(_LOAD[:2], asked, strict=False) if value is not None]
+    xs, ys = zip(*points, strict=True)
+    return Spot(t_interval(xs), t_interval(ys), ", ".join(named))

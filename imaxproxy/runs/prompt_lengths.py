@@ -1,0 +1,40 @@
+"""Were prompts as long as the trace says? What was planned, held against what the engine counted."""
+
+from typing import Any
+
+from imaxproxy.metrics import Exchange
+
+
+class PromptLengths:
+    """Takes every exchange; those whose plan or count is unknown are left out."""
+
+    def __init__(self) -> None:
+        self._compared = self._exact = 0
+        self._planned_tokens = self._counted_tokens = 0
+        self._worst_tokens = 0
+
+    def add(self, exchange: Exchange) -> None:
+        planned, counted = exchange.ask.planned_input_tokens, exchange.usage.input_tokens
+        if planned is None or counted is None:
+            return
+        self._compared += 1
+        self._exact += planned == counted
+        self._planned_tokens += planned
+        self._counted_tokens += counted
+        if abs(counted - planned) > abs(self._worst_tokens):
+            self._worst_tokens = counted - planned
+
+    def stats(self) -> dict[str, Any] | None:
+        """`prompt_lengths` of summary.json; None where nothing could be compared.
+
+        counted_over_planned: tokens the engine counted / tokens the trace asks for.  worst_error_tokens: the largest
+        difference of one request, counted minus planned.
+        """
+        if not self._compared:
+            return None
+        return {
+            "compared": self._compared,
+            "exact": self._exact,
+            "counted_over_planned": self._counted_tokens / self._planned_tokens if self._planned_tokens else None,
+            "worst_error_tokens": self._worst_tokens,
+        }

@@ -1,0 +1,44 @@
+"""`imaxproxy frontier` over virtual runs of two machines."""
+
+from pathlib import Path
+
+import pytest
+
+from cli.command import Command, write_trace
+
+
+@pytest.fixture
+def runs(command: Command, tmp_path: Path) -> Path:
+    trace = write_trace(tmp_path / "load.jsonl", 40)
+    for gpu in ("b200", "h200"):
+        for concurrency in (1, 8):
+            command.run(
+                "replay", trace, "--engine", f"gpt-oss-120b-{gpu}-vllm", "--simulate", "--virtual",
+                "--concurrency", concurrency, "--out", f"runs/{gpu}-{concurrency}",
+            ).check(0)  # fmt: skip
+    return tmp_path / "runs"
+
+
+def test_machines_their_points_and_both_at_the_same_x(command: Command, runs: Path) -> None:
+    found = command.run("frontier", "runs", "--at", "150,9999", "--json").check(0).json
+    assert found["simulated"] is True
+    assert [machine["name"] for machine in found["machines"]] == [
+        "openai/gpt-oss-120b b200 vllm fp4", "openai/gpt-oss-120b h200 vllm fp4",
+    ]  # fmt: skip
+    assert all(len(machine["frontier"]) == 2 for machine in found["machines"])
+    far = found["iso"][1]
+    assert far["x"] == 9999
+    assert set(far["at"].values()) == {None}
+    out = command.run("frontier", "runs", "--y", "usd_output", "--x", "e2e_p90").check(0).out
+    assert "SIMULATED" in out
+    assert "USD per million output tokens" in out
+
+
+def test_what_cannot_be_drawn_is_one_line(command: Command, runs: Path) -> None:
+    for arguments, says in (
+        (("--x", "usd_total", "--y", "usd_total"), "a frontier is between two metrics"),
+        (("--at", "many"), "--at is numbers with commas"),
+        (("--by", ","), "--by names what makes a machine"),
+    ):
+        assert says in command.run("frontier", "runs", *arguments).complaint()
+    assert "nowhere is no run, and holds none" in command.run("frontier", "nowhere").complaint()

@@ -1,0 +1,105 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from imaxproxy.errors import UsageError
+from imaxproxy.runs import RunRecord
+from imaxproxy.runs.axes import AXES
+from imaxproxy.runs.points import machine_of, machines_of, open_runs, unlike
+from runs.made_run import ENGINE, answered, make_run
+
+TRACE = {"sha256": "abc", "skipped": 0, "clamped": 0}
+
+
+def run(path: Path, gap_ms: float = 10, concurrency: int = 4, **engine: Any) -> RunRecord:  # noqa: ANN401
+    """All streams at `gap_ms` a token."""
+    exchanges = [answered(at, [gap_ms] * 20) for at in range(3)]
+    settings = {"concurrency": concurrency, "endpoint": "chat"}
+    return make_run(path, exchanges, engine=ENGINE | engine, settings=settings, trace=TRACE)
+
+
+@pytest.mark.parametrize("name", AXES)
+def test_every_metric_can_be_read_of_a_run_and_of_its_steady_window(tmp_path: Path, name: str) -> None:
+    summary = run(tmp_path).summary
+    axis, read = AXES[name]
+    assert axis.name == name
+    assert axis.unit
+    assert (value := read(summary, summary)) is not None
+    assert value > 0
+    part = {key: summary[key] for key in summary if key != "cost"}
+    steady = {**summary, "cost": summary["cost"] | {"steady": summary["cost"]}}
+    assert read(steady, part) == pytest.approx(value)
+
+
+def test_interactivity_is_1_over_tpot_and_its_p90_the_slow_tail(tmp_path: Path) -> None:
+    summary = make_run(tmp_path, [answered(0, [10, 10]), answered(1, [40, 40])]).summary
+    assert AXES["interactivity"][1](summary, summary) == pytest.approx(100, rel=2e-3)
+    assert AXES["interactivity_p90"][1](summary, summary) == pytest.approx(25, rel=2e-3)
+    assert AXES["total_per_mw"][1](summary, summary) == summary["cost"]["power"]["total_tokens_per_s_per_facility_mw"]
+
+
+def test_what_is_not_known_is_none(tmp_path: Path) -> None:
+    summary = make_run(tmp_path, engine=None).summary
+    for name in ("total_per_gpu", "usd_total", "output_per_mw"):
+        assert AXES[name][1](summary, summary) is None
+
+
+def test_runs_of_one_load_are_repeats_and_loads_make_a_curve(tmp_path: Path) -> None:
+    records = [
+        run(tmp_path / "a", 10, 4), run(tmp_path / "b", 12, 4), run(tmp_path / "c", 20, 16),
+        run(tmp_path / "d", 30, 4, gpu="h200"),
+    ]  # fmt: skip
+    machines = machines_of(records, "interactivity", "output_per_gpu")
+    assert list(machines.frontiers) == ["openai/gpt-oss-120b b200 vllm fp4", "openai/gpt-oss-120b h200 vllm fp4"]
+    b200 = machines.frontiers["openai/gpt-oss-120b b200 vllm fp4"]
+    spots = sorted([*b200.spots, *b200.dominated], key=lambda spot: -spot.x.count)
+    assert [(spot.x.count, spot.label) for spot in spots] == [(2, "concurrency 4"), (1, "concurrency 16")]
+    assert spots[0].x.low is not None
+    assert machines.window == "steady"
+    short = make_run(tmp_path / "e", [answered(0)], trace=TRACE)  # has no steady window
+    assert machines_of([*records, short], "interactivity", "output_per_gpu").window == "whole"
+    assert machines.warnings == []
+    assert machines.simulated == dict.fromkeys(machines.frontiers, False)
+
+
+def test_unlike_things_are_said(tmp_path: Path) -> None:
+    records = [
+        run(tmp_path / "a"),
+        run(tmp_path / "b", model="another", simulated=True),
+        make_run(tmp_path / "c", trace=TRACE | {"sha256": "other"}),
+    ]
+    said = " | ".join(unlike(records, ("usd_total",)))
+    assert "runs of different models: another, openai/gpt-oss-120b" in said
+    assert "runs of different traces: abc, other" in said
+    assert "simulated runs beside measured ones" in said
+    assert "costs by different prices" not in said
+    dear = make_run(tmp_path / "d", settings={"price": "A/rental", "concurrency": 4, "endpoint": "chat"}, trace=TRACE)
+    assert "provisioned, hyperscaler, 2026-08-14; provisioned, rental, 2025-10-09" in " ".join(
+        unlike([records[0], dear], ("usd_total",))
+    )
+
+
+def test_a_run_without_the_metric_is_left_out_and_named(tmp_path: Path) -> None:
+    machines = machines_of([run(tmp_path / "a"), make_run(tmp_path / "b", engine=None)], "interactivity", "usd_total")
+    assert len(machines.frontiers) == 1
+    assert "has no usd_total: left out" in machines.warnings[0]
+    with pytest.raises(UsageError, match="no run has both interactivity and usd_total"):
+        machines_of([make_run(tmp_path / "c", engine=None)], "interactivity", "usd_total")
+
+
+def test_a_machine_is_what_somebody_says_it_is(tmp_path: Path) -> None:
+    record = run(tmp_path / "a", tp=8)
+    assert machine_of(record, ("gpu", "tp")) == "b200 8"
+    assert machine_of(make_run(tmp_path / "b", engine=None, settings={"model": "m"})) == "m"
+    assert machine_of(make_run(tmp_path / "c", engine=None, settings={})) == "an engine that does not say what it is"
+
+
+def test_a_folder_of_runs_is_all_of_them(tmp_path: Path) -> None:
+    (tmp_path / "sweep").mkdir()
+    for number in (1, 2):
+        run(tmp_path / "sweep" / f"repeat-{number}")
+    (tmp_path / "sweep" / "empty").mkdir()
+    assert [record.directory.path.name for record in open_runs([tmp_path / "sweep"])] == ["repeat-1", "repeat-2"]
+    with pytest.raises(UsageError, match="is no run, and holds none"):
+        open_runs([tmp_path / "sweep" / "empty"])

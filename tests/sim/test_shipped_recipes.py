@@ -1,0 +1,37 @@
+"""Every recipe that ships can be simulated: its curve, and a load in virtual time."""
+
+from pathlib import Path
+
+import pytest
+
+from imaxproxy.clock import NS_PER_MS
+from imaxproxy.launch import load_recipe, simulated_argv
+from imaxproxy.sim import VirtualCluster, VirtualStream, assemble, parse_args, predict_curve
+
+RECIPES = sorted(path.stem for path in (Path(__file__).parents[2] / "engines").glob("*.toml"))
+
+
+def test_the_recipes_are_found() -> None:
+    assert len(RECIPES) >= 18
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_shipped_recipe_has_a_curve_and_runs_in_virtual_time(name: str) -> None:
+    recipe = load_recipe(name)
+    args = parse_args(simulated_argv(recipe))
+    parts = assemble(args)
+    if args.fixed_step_ms is None:
+        low, high = predict_curve(args, [1, 32], 1024, 256)
+        assert low.gpus == recipe.gpu.count
+        assert 0 < low.steady.tpot_s <= high.steady.tpot_s < 1
+        assert high.steady.output_tokens_per_s > low.steady.output_tokens_per_s
+    ends: list[int] = []
+    cluster = VirtualCluster(parts, lambda _stream, now_ns: ends.append(now_ns))
+    tokens = min(512, parts.limits.context_tokens // 2)
+    for number in range(8):
+        cluster.submit(VirtualStream(number, 0, tokens, 40), 0)
+    while cluster.next_ns is not None:
+        cluster.advance()
+    assert len(ends) == 8
+    assert 40 * NS_PER_MS / 10 < ends[-1] < 60_000 * NS_PER_MS
+    assert (cluster.energy_j > 0) == (args.fixed_step_ms is None)
