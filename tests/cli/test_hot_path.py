@@ -33,8 +33,7 @@ def test_it_is_said(
     for run in ("run", "played"):
         assert json.loads((tmp_path / run / "manifest.json").read_text())["hot_path"] == found
         exchanges = lines_of(tmp_path / run / "exchanges-0.jsonl")
-        assert exchanges
-        assert all(exchange["marks"] == [["c", 1, 3]] for exchange in exchanges)
+        assert [["c", 1, 3]] in [exchange.get("marks") for exchange in exchanges]
 
 
 def test_what_cannot_be_is_one_line(command: Command) -> None:

@@ -250,7 +250,7 @@ def test_the_models_of_all_as_one_list() -> None:
                     {"id": "x", "own": "a"},
                     {"id": "gpt", "own": "b"},
                     {"id": "y", "own": "b"},
-                    {"id": "m", "object": "model"},
+                    {"id": "m", "object": "model", "owned_by": "vllm"},
                 ],
             }
             assert running.engines[0].requests[-1].header(b"authorization") == b"Bearer k"
