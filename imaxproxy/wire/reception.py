@@ -8,6 +8,7 @@ those that are so large that holding a batch of them would cost memory.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cache
 from itertools import accumulate, cycle
 
 import orjson
@@ -446,5 +447,11 @@ class Reception:
 def _marks(kinds: bytearray, tokens: list[int]) -> Iterable[int]:
     """The mark of each event. Where all hold the same small number, nearly always 1, C makes them."""
     if tokens and mark(TOOL, tokens[0]) < 256 and tokens.count(tokens[0]) == len(tokens):
-        return iter(kinds.translate(bytes(mark(kind, tokens[0]) % 256 for kind in range(256))))
+        return iter(kinds.translate(_marks_of(tokens[0])))
     return map(mark, kinds, tokens)
+
+
+@cache
+def _marks_of(tokens: int) -> bytes:
+    """Kind -> mark, for events of so many tokens; at most 64 tables, for a mark is under 256."""
+    return bytes(mark(kind, tokens) % 256 for kind in range(256))
