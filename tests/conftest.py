@@ -1,12 +1,16 @@
-"""What tests of several rooms share."""
+"""What tests of several rooms share. A busy machine fails no test: hypothesis does not look at the clock."""
 
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from imaxproxy.wire import splice
 
 HOT_PATHS = ("c", "python")
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
