@@ -1,4 +1,4 @@
-"""Builds the C part of the hot path (`imaxproxy/wire/_splice.c`) into the wheel, where that can be.
+"""Builds the C part of the hot path (`imaxproxy/wire/csrc`) into the wheel, where that can be.
 
 It can on Linux with a C compiler (`$CC`, else cc) and Python's headers. Elsewhere the wheel is pure Python: the build
 says so, and so does the command when it runs. The part keeps to Python's stable ABI: one wheel for 3.11 and later.
@@ -14,7 +14,7 @@ from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
-SOURCE = "imaxproxy/wire/_splice.c"
+SOURCES = "imaxproxy/wire/csrc"
 BUILT = "imaxproxy/wire/_splice.abi3.so"
 FLAGS = "-std=c11 -D_GNU_SOURCE -O2 -g -Wall -Wextra -fPIC -fvisibility=hidden -shared -pthread"
 
@@ -45,8 +45,9 @@ def build(root: Path) -> str | None:
     if not (headers / "Python.h").exists():
         return f"no Python.h in {headers}: install Python's headers (Debian: python3-dev)"
     compiler = shlex.split(os.environ.get("CC", "cc"))
+    sources = sorted((root / SOURCES).glob("*.c"))
     beside = root / f"{BUILT}.part"
-    command = [*compiler, *FLAGS.split(), f"-I{headers}", str(root / SOURCE), "-o", str(beside)]
+    command = [*compiler, *FLAGS.split(), f"-I{headers}", *map(str, sources), "-o", str(beside)]
     try:
         done = subprocess.run(command, capture_output=True, text=True, check=False)
     except OSError as error:

@@ -1,4 +1,4 @@
-"""What `_splice.c` gives; `splice.py` says what it means."""
+"""What `csrc/module.c` gives; `splice.py` says what it means."""
 
 class Splicer:
     def fileno(self) -> int: ...

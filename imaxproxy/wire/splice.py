@@ -1,4 +1,4 @@
-"""Streamed answers carried by a thread in C (`_splice.c`) instead of by the event loop: the fast hot path.
+"""Streamed answers carried by a thread in C (`csrc/`) instead of by the event loop: the fast hot path.
 
 There where it was built, on Linux. Elsewhere, or with IMAXPROXY_HOT_PATH=python, the loop reads, stamps and writes
 (`pump.py`), with the same result for three to five times the user time. `hot_path` says which it is.
