@@ -68,23 +68,8 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     run and reports what was done. Exit 1 when more than 5 % of the requests failed, or none completed, when the --slo
     was not met, or with --strict when the meter is not valid. docs/replay.md has the whole.
     """
-    choice = EngineChoice.of(flags, "--url", flags["url"])
-    simulation = Simulation.of(flags)
-    load = Load.of(flags)
-    if load.lanes is not None and flags["history"] == "live":
-        raise UsageError("--history live goes on with answers, and the warm-up of --lanes has none: leave one out")
-    if load.lanes is None and (flags["start_at"] is not None or flags["lane_warmup"] is not None):
-        raise UsageError("--start-at and --lane-warmup say how --lanes begin: leave them out without --lanes")
-    load.rules().of_worker(0, flags["workers"])
-    if flags["cancel"] is not None:
-        cancel_of(flags["cancel"], load.seed)
-    check_judgement(flags)
-    check_money(flags, choice.gpu_kind())
-    PowerChoice.of(flags)
-    check_key(flags["api_key"])
-    if flags["url"]:
-        BaseUrl.parse(flags["url"], "--url")
-    if simulation.virtual:
+    choice, load = checked(flags)
+    if flags["virtual"]:
         from imaxproxy.cli.virtual_replay import replay_virtually
 
         return replay_virtually(trace, load, flags)
@@ -103,6 +88,27 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     print_result(summary, run, as_json=flags["as_json"])
     engine.check()
     return exit_code(summary, strict=flags["strict"])
+
+
+def checked(flags: dict[str, Any]) -> tuple[EngineChoice, Load]:
+    """Which engine, and what it is sent. Raises UsageError for flags that do not go together."""
+    choice = EngineChoice.of(flags, "--url", flags["url"])
+    Simulation.of(flags)
+    load = Load.of(flags)
+    if load.lanes is not None and flags["history"] == "live":
+        raise UsageError("--history live goes on with answers, and the warm-up of --lanes has none: leave one out")
+    if load.lanes is None and (flags["start_at"] is not None or flags["lane_warmup"] is not None):
+        raise UsageError("--start-at and --lane-warmup say how --lanes begin: leave them out without --lanes")
+    load.rules().of_worker(0, flags["workers"])
+    if flags["cancel"] is not None:
+        cancel_of(flags["cancel"], load.seed)
+    check_judgement(flags)
+    check_money(flags, choice.gpu_kind())
+    PowerChoice.of(flags)
+    check_key(flags["api_key"])
+    if flags["url"]:
+        BaseUrl.parse(flags["url"], "--url")
+    return choice, load
 
 
 def _repeat(session: Session, load: Load, whole: RunDirectory, crew: Crew, flags: dict[str, Any]) -> int:

@@ -52,6 +52,18 @@ def replay_virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
     return max(exit_code(summary, strict=flags["strict"]) for summary in summaries)
 
 
+def play_virtually(path: Path, load: Load, flags: dict[str, Any], number: int = 0) -> dict[str, Any]:
+    """One run without a word on it; its summary.
+
+    number: which repeat it is, from 0. Raises UsageError for what cannot run or be sent.
+    """
+    args = simulated_args(load_recipe(flags["recipe"]))
+    file = TraceFile(path, flags)
+    file.check(load)
+    run = RunDirectory.create(flags["out"], "replay")
+    return _play(assemble(replace(args, seed=args.seed + number)), file, load, run, flags, number)
+
+
 def _play(
     assembly: Assembly, file: TraceFile, load: Load, run: RunDirectory, flags: dict[str, Any], number: int = 0
 ) -> dict[str, Any]:

@@ -44,8 +44,10 @@ from imaxproxy.launch.recipe import (
     with_model_path,
 )
 from imaxproxy.launch.recipe_reader import load_recipe, recipe_names
+from imaxproxy.launch.recipe_text import RecipeText, read_recipe_text
 from imaxproxy.launch.running import READY, Register, RunningEngine
 from imaxproxy.launch.simulated import SimulatedEngine, simulated_argv
+from imaxproxy.launch.variant import vary
 
 __all__ = [
     "CPU",
@@ -82,6 +84,7 @@ __all__ = [
     "Process",
     "Readiness",
     "Recipe",
+    "RecipeText",
     "Register",
     "RunningEngine",
     "SimulateChoice",
@@ -103,9 +106,11 @@ __all__ = [
     "model_engine",
     "pinned_gpus",
     "prepare",
+    "read_recipe_text",
     "recipe_names",
     "shell_form",
     "simulated_argv",
     "stated_limits",
+    "vary",
     "with_model_path",
 ]

@@ -1,5 +1,6 @@
 """Reads recipes: the file, the one it extends, and every check that needs no machine."""
 
+import copy
 import difflib
 from collections.abc import Iterable
 from pathlib import Path
@@ -58,6 +59,21 @@ def load_recipe(name_or_path: str | Path) -> Recipe:
     """
     own = read_recipe_text(_find(name_or_path))
     return _Reader(own, _base_of(own)).recipe()
+
+
+def recipe_of(text: RecipeText) -> Recipe:
+    """A recipe that may be no file yet. Raises UsageError as `load_recipe` does."""
+    return _Reader(text, _base_of(text)).recipe()
+
+
+def whole_document(name_or_path: str | Path) -> dict[str, Any]:
+    """All that a recipe says, with what it extends; a copy. Raises UsageError where it or its base is no recipe."""
+    own = read_recipe_text(_find(name_or_path))
+    base = _base_of(own)
+    _Reader(own, base).recipe()
+    document = copy.deepcopy(own.document if base is None else merged(base.document, own.document))
+    document.pop("extends", None)
+    return document
 
 
 def _find(name_or_path: str | Path, beside: Path | None = None) -> Path:

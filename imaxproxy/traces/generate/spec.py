@@ -101,8 +101,8 @@ def load_spec(path: str | Path, *, seed: int | None = None, changes: Mapping[str
 
 
 def shipped_specs() -> list[Path]:
-    """The specs in `workloads/`, by name."""
-    return sorted(shipped("workloads").glob("*.toml"))
+    """The specs in `workloads/`, by name; what has a `schema` there is a sweep's."""
+    return [path for path in sorted(shipped("workloads").glob("*.toml")) if "schema" not in _parsed(path)]
 
 
 def _parsed(path: Path) -> dict[str, Any]:

@@ -1,0 +1,88 @@
+"""Plays a sweep's points over sockets, one after the other: a real engine is started once for all its curves."""
+
+import contextlib
+from collections.abc import Sequence
+from itertools import groupby
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.cli.output import say
+from imaxproxy.cli.replay import checked
+from imaxproxy.cli.session import WORKER_MODULE, Engine, Session, engine_of
+from imaxproxy.cli.sweep_conductor import Conductor
+from imaxproxy.cli.sweep_point import parsed
+from imaxproxy.cli.trace_file import TraceFile
+from imaxproxy.cli.upstream import EngineChoice
+from imaxproxy.cli.wording import Wordings
+from imaxproxy.errors import ImaxproxyError
+from imaxproxy.load import Ended
+from imaxproxy.load.process import Crew
+from imaxproxy.runs import RunDirectory
+from imaxproxy.sweep import Curve, Point, Variant
+from imaxproxy.sweep.point import REAL
+
+
+def play_live_curves(curves: Sequence[Curve], conductor: Conductor, folder: Path) -> None:
+    """All of them, an engine after the other. Raises KeyboardInterrupt when a run was stopped by Ctrl-C."""
+    for variant, group in groupby(curves, key=lambda curve: curve.variant):
+        with contextlib.closing(_Player(variant, folder)) as player:
+            for curve in group:
+                try:
+                    conductor.play(curve, player.play)
+                except KeyboardInterrupt:
+                    conductor.stop()
+                    raise
+
+
+class _Player:
+    """Plays points against one engine: started with the first point, and anew for the next one when it has died."""
+
+    def __init__(self, variant: Variant, folder: Path) -> None:
+        self._variant, self._folder = variant, folder
+        self._stack = contextlib.ExitStack()
+        self._engine: Engine | None = None
+        self._no_start: ImaxproxyError | None = None
+        self._starts = 0
+
+    def play(self, point: Point) -> None:
+        """Raises ImaxproxyError with the reason of a point that failed, KeyboardInterrupt for one that was stopped."""
+        trace, flags = parsed(point.argv)
+        choice, load = checked(flags)
+        with contextlib.ExitStack() as stack:
+            file = TraceFile(trace, flags)
+            file.check(load)
+            run = RunDirectory.create(point.run, "sweep")
+            if self._variant.mode == REAL:
+                engine = self._kept(choice, flags)
+            else:  # what it writes belongs to the run
+                engine = stack.enter_context(engine_of(choice, flags, run))
+            crew = Crew(WORKER_MODULE, flags["workers"])
+            stack.callback(crew.abandon)
+            summary = Session(file, engine, Wordings(flags), "replay", flags).play(load, run, crew)
+        if summary["ended"] == Ended.INTERRUPTED:
+            raise KeyboardInterrupt
+        if engine.died:
+            self.close()
+        engine.check()
+
+    def close(self) -> None:
+        """Stop the engine, if it runs."""
+        self._engine = None
+        self._stack.close()
+
+    def _kept(self, choice: EngineChoice, flags: dict[str, Any]) -> Engine:
+        """The engine that runs, or a new one. One that did not come up is not tried again for the next point."""
+        if self._engine is not None and not self._engine.died:
+            return self._engine
+        if self._no_start is not None:
+            raise self._no_start
+        self.close()
+        self._starts += 1
+        log = self._folder / "engines" / f"{self._variant.name}-{self._starts}"
+        try:
+            self._engine = self._stack.enter_context(engine_of(choice, flags, RunDirectory.create(log, "sweep")))
+        except ImaxproxyError as error:
+            self._no_start = error
+            say(f"imaxproxy: {self._variant.name} did not start: its other points are not tried")
+            raise
+        return self._engine

@@ -1,0 +1,33 @@
+"""`python -m imaxproxy.cli.sweep_worker`: plays a sweep's virtual points, one a line of stdin. Not for people.
+
+A process of its own, so that cores are used and that a crash costs one point.
+"""
+
+import signal
+import sys
+
+import orjson
+
+from imaxproxy.cli.replay import checked
+from imaxproxy.cli.sweep_point import parsed
+from imaxproxy.cli.virtual_replay import play_virtually
+from imaxproxy.errors import ImaxproxyError
+
+
+def main() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends us
+    for line in sys.stdin.buffer:
+        asked = orjson.loads(line)
+        try:
+            trace, flags = parsed(tuple(asked["argv"]))
+            _, load = checked(flags)
+            play_virtually(trace, load, flags, asked["number"])
+            answer = {"error": None}
+        except ImaxproxyError as error:
+            answer = {"error": " ".join(str(error).split())}
+        sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")
+        sys.stdout.buffer.flush()
+
+
+if __name__ == "__main__":
+    main()
