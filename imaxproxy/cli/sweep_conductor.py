@@ -42,14 +42,14 @@ class Conductor:
                     self._settle(point, SKIPPED, KNEE_RULE)
                 continue
             found = [summary for point in repeats if (summary := self._point(point, play_point)) is not None]
-            if self.stopped:
+            if self._stopped.is_set():
                 return
             if found:
                 rates_per_s.append(fmean(summary["throughput"]["total_tokens_per_s"] for summary in found))
 
     def _point(self, point: Point, play_point: PlayPoint) -> dict[str, Any] | None:
         """Its summary; None where it failed, or was not played to its end."""
-        if self.stopped:
+        if self._stopped.is_set():
             return None
         if (summary := finished(point.run)) is not None:
             self._time.skip(point)
@@ -62,7 +62,7 @@ class Conductor:
             reason = why_failed(summary)
         except ImaxproxyError as error:
             summary, reason = None, " ".join(str(error).split())
-        if self.stopped:
+        if self._stopped.is_set():
             return None
         self._settle(point, DONE if reason is None else FAILED, reason or "")
         return summary if reason is None else None

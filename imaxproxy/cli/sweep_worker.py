@@ -22,7 +22,7 @@ def main() -> None:
             trace, flags = parsed(tuple(asked["argv"]))
             _, load = checked(flags)
             play_virtually(trace, load, flags, asked["number"])
-            answer = {"error": None}
+            answer: dict[str, str | None] = {"error": None}
         except ImaxproxyError as error:
             answer = {"error": " ".join(str(error).split())}
         sys.stdout.buffer.write(orjson.dumps(answer) + b"\n")

@@ -1,4 +1,4 @@
-"""Sweeps: a spec of recipes, workloads and loads, the points it means, which are done, when a curve is past its knee."""
+"""Sweeps: a spec of recipes, workloads and loads; the points it means, what became of them, where a curve ends."""
 
 from imaxproxy.sweep.knee import KNEE_RULE, is_past_knee
 from imaxproxy.sweep.point import Curve, Point, Variant
