@@ -109,6 +109,11 @@ class Sampler:
             feed.due_ns = self._clock_ns()
         return [device for feed in self._feeds for device in feed.devices.values()]
 
+    def ask_all(self) -> None:
+        """One sample of everything, now."""
+        for feed in self._feeds:
+            self._ask(feed, None)
+
     def run(self) -> None:
         """Until told to stop. From here on the sampler's own cost is counted."""
         self._cpu_s, self._begun_ns = self._cpu_clock(), self._clock_ns()
