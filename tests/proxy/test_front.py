@@ -319,9 +319,13 @@ async def until_steady(value: Callable[[], int]) -> None:
 def test_a_connection_that_ended_leaves_nothing_for_the_collector() -> None:
     """Collections are rare in the process that relays: a cycle a connection is memory that only grows for minutes."""
 
+    def connections() -> int:
+        return sum(isinstance(each, ClientSide) for each in gc.get_objects())
+
     async def scenario() -> int:
         async with proxied(answering(*whole_stream(3))) as running:
             gc.collect()
+            before = connections()
             gc.disable()
             try:
                 for _ in range(5):
@@ -332,7 +336,7 @@ def test_a_connection_that_ended_leaves_nothing_for_the_collector() -> None:
                 running.clients.clear()
                 await until(lambda: not running.proxy._front.connections, "the proxy to let go")
                 await asyncio.sleep(0)
-                return sum(isinstance(each, ClientSide) for each in gc.get_objects())
+                return connections() - before
             finally:
                 gc.enable()
 
