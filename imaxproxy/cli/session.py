@@ -26,7 +26,7 @@ from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.traces import Prompts, TextSalt, TraceRow
-from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect
+from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
@@ -133,7 +133,15 @@ class Session:
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live, engine.dialect)
+        asking = Asking(
+            engine.url,
+            engine.model,
+            flags["endpoint"],
+            flags["api_key"],
+            live,
+            engine.dialect,
+            flags["continuous_usage"],
+        )
         maker = ItemMaker(asking, prompts, load.speed, cancel)
         if (plan := self._trace.lanes) is None:
             warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
@@ -152,7 +160,14 @@ class Session:
         settings |= {"dialect": self.engine.dialect.name}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
-        return Manifest(self._command, without_key(sys.argv), settings, engine=self.engine.described, trace=facts)
+        return Manifest(
+            self._command,
+            without_key(sys.argv),
+            settings,
+            engine=self.engine.described,
+            trace=facts,
+            hot_path=hot_path(),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,6 +213,7 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
             url = BaseUrl.parse(launched.base_url, "--engine")
             dialect = dialect_of_recipe(launched.recipe.engine.name)
             say_what_it_cannot(dialect)
+            _check_usage(dialect, flags)
             yield Engine(url, flags["model"] or launched.model, launched.describe(), dialect, launched)
         return
     if flags["recipe"] is not None:
@@ -216,7 +232,13 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     if models is not None:
         dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
         say_what_it_cannot(dialect)
+    _check_usage(dialect, flags)
     yield Engine(url, model, described, dialect)
+
+
+def _check_usage(dialect: EngineDialect, flags: dict[str, Any]) -> None:
+    if flags["continuous_usage"] and dialect.continuous_usage != "heeded":
+        raise UsageError(f"--continuous-usage: {dialect.name} does not tell tokens event by event: leave it out")
 
 
 def _plain(value: object) -> object:
