@@ -154,6 +154,7 @@ def _decode_deployment(args: SimArgs, shape: Architecture) -> Deployment:
         vintage=args.vintage,
         speculation=args.speculation,
         kv_precision=args.kv_precision,
+        batch_wait_steps=args.batch_wait_steps,
     )
 
 
@@ -168,6 +169,7 @@ def _prefill_deployment(args: SimArgs, shape: Architecture) -> Deployment:
         dp_attention=args.prefill_dp_attention,
         vintage=args.vintage,
         kv_precision=args.kv_precision,
+        batch_wait_steps=args.batch_wait_steps,
     )
 
 
