@@ -190,7 +190,8 @@ def page(status: int, body: bytes, *headers: bytes, reason: bytes = b"Said") -> 
     return b"\r\n".join([*lines, b"Content-Length: %d" % len(body)]) + b"\r\n\r\n" + body
 
 
-MODELS = page(200, json.dumps({"object": "list", "data": [{"id": "m", "object": "model"}]}).encode())
+_MODEL = {"id": "m", "object": "model", "owned_by": "vllm"}
+MODELS = page(200, json.dumps({"object": "list", "data": [_MODEL]}).encode())
 
 
 def answering(*pieces: bytes, models: bytes = MODELS) -> Script:

@@ -24,6 +24,7 @@ from imaxproxy.economics import (
 )
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
+from imaxproxy.runs.drawn import drawn_of
 
 _above_0 = click.FloatRange(min=0, min_open=True)
 _from_0 = click.FloatRange(min=0)
@@ -165,7 +166,8 @@ def _point_of_run(path: Path, flags: dict[str, Any]) -> tuple[Point, Terms]:
         cached = (tokens["cached"] or 0) / tokens["input"] if tokens["input"] else 0.0
     speed = flags["tps_per_user"] or part["tps_per_user"]["p50"]
     terms = Terms.of(flags).or_else(record.settings)
-    return Point(str(gpu), int(gpus), rates, cached, speed, bool(summary["simulated"])), terms
+    drawn = drawn_of(summary["energy"], flags["window"])
+    return Point(str(gpu), int(gpus), rates, cached, speed, bool(summary["simulated"]), drawn), terms
 
 
 def _with_owner(terms: Terms, flags: dict[str, Any]) -> Terms:

@@ -1,8 +1,8 @@
 """`imaxproxy engine launch`, `logs`, `stop`."""
 
 import contextlib
+import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -111,29 +111,44 @@ def _detach(recipe: str, name: str, out: Path, flags: dict[str, Any]) -> int:
     argv += ["--engine-env", str(flags["engine_env"])] if flags["engine_env"] else []
     argv += ["--engine-gpus", flags["engine_gpus"]] if flags["engine_gpus"] else []
     argv += ["--dummy-weights"] if flags["dummy_weights"] else []
-    with log.open("wb") as output:
-        keeper = subprocess.Popen(
-            argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=output, start_new_session=True
-        )
+    keeper = _spawn(argv, log)
     said = 0
     try:
         while True:
-            lines = log.read_text("utf-8", errors="replace").splitlines()
-            ended = keeper.poll() is not None
+            code = _ended(keeper)  # before the log: then its last line is there
+            lines = log.read_text("utf-8", errors="replace").splitlines() if log.exists() else []
+            ended = code is not None
             for line in lines[said : len(lines) - ended]:
                 say(line)
             said = max(said, len(lines) - ended)
-            if ended:
-                return _failed(keeper.returncode, lines)
+            if code is not None:
+                return _failed(code, lines)
             for engine in Register().engines():
                 if engine.name == name and engine.state == READY:
                     print_json(asdict(engine)) if flags["as_json"] else click.echo(f"{engine.url}/v1")
                     return 0
             time.sleep(_POLL_S)
     except KeyboardInterrupt:
-        keeper.terminate()
-        keeper.wait()
+        os.kill(keeper, signal.SIGTERM)
+        os.waitpid(keeper, 0)
         raise
+
+
+def _spawn(argv: list[str], log: Path) -> int:
+    """A process that outlives us, with a session of its own: its id. What it says to people goes to `log`."""
+    write = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+    actions = [
+        (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        (os.POSIX_SPAWN_OPEN, 2, str(log), write, 0o644),
+    ]
+    return os.posix_spawn(argv[0], argv, os.environ, file_actions=actions, setsid=True)
+
+
+def _ended(pid: int) -> int | None:
+    """A child's exit status; None while it runs."""
+    ended, status = os.waitpid(pid, os.WNOHANG)
+    return os.waitstatus_to_exitcode(status) if ended else None
 
 
 def _failed(code: int, lines: list[str]) -> int:

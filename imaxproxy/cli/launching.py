@@ -2,7 +2,7 @@
 
 import contextlib
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imaxproxy.cli.output import say
+from imaxproxy.runs import RunDirectory
 
 if TYPE_CHECKING:
     from imaxproxy.launch import Death, Recipe
@@ -102,6 +103,12 @@ class LaunchedRecipe:
         return self.launch.door.model
 
     @property
+    def metrics_sources(self) -> list[tuple[str, str | None]]:
+        """For `engine_metrics`; [] for an engine that has no such page."""
+        engine = self.launch.engine
+        return [] if engine.metrics is None else [(self.engine.url, engine.name)]
+
+    @property
     def died(self) -> bool:
         return self.engine.death is not None
 
@@ -130,6 +137,24 @@ class LaunchedRecipe:
         say(f"imaxproxy: the engine died: {death}")
         for listener in list(self._listeners):
             listener(death)
+
+
+@contextlib.contextmanager
+def engine_metrics(run: RunDirectory, sources: Sequence[tuple[str, str | None]]) -> Iterator[None]:
+    """Within, each engine's own view is sampled into the run directory. `sources`: root URLs, and names if known."""
+    if not sources:
+        yield
+        return
+    from imaxproxy.launch import MetricsProcess
+
+    sampler = MetricsProcess(run.engine_metrics, sources)
+    sampler.start()
+    try:
+        if not sampler.wait_ready():
+            say("imaxproxy: the engine's /metrics could not be sampled: the summary will lack its own view")
+        yield
+    finally:
+        sampler.stop()
 
 
 @contextlib.contextmanager

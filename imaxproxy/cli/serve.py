@@ -13,7 +13,7 @@ import click
 
 from imaxproxy.cli.capturing import capture_mode, capture_option, capture_settings, gather_trace
 from imaxproxy.cli.gate import Gate, gate_options
-from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.seconds import seconds
@@ -124,6 +124,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         )
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
+        stack.enter_context(engine_metrics(run, _metrics_sources(flags["engine_metrics"], launched, upstreams.urls)))
         with launched.watched(_stop_ourselves) if launched else contextlib.nullcontext():
             ended, lost = relay(plan)
     if launched is not None and launched.died:
@@ -133,6 +134,17 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     if launched is not None:
         launched.check()
     return 0 if ended == "finished" else 1
+
+
+def _metrics_sources(
+    asked: bool | None, launched: LaunchedRecipe | None, upstreams: Sequence[BaseUrl]
+) -> list[tuple[str, str | None]]:
+    """Whose /metrics are sampled, by root URL and name."""
+    if asked is False:
+        return []
+    if launched is not None:
+        return launched.metrics_sources
+    return [(str(url), None) for url in upstreams] if asked else []
 
 
 def _stop_ourselves(_death: object) -> None:

@@ -12,7 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe
+from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what_it_cannot
+from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
 from imaxproxy.cli.output import say
 from imaxproxy.cli.progress import show_progress
@@ -25,7 +26,7 @@ from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, trace_sha256, unit_note
-from imaxproxy.wire import BaseUrl
+from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect
 
 _HASHED_WITHIN_S = 0.3
 _LAST_READS_S = 0.2
@@ -114,6 +115,8 @@ class Engine:
     url: BaseUrl
     model: str
     described: dict[str, Any] | None
+    dialect: EngineDialect
+    """Which fields it takes."""
     launched: LaunchedRecipe | None = None
     """Where the command started it itself."""
 
@@ -167,8 +170,8 @@ class Session:
             embedded=flags["simulate"],
         )
         parts = [self._part(load, wording.prompts(load.seed, salt), worker) for worker in range(flags["workers"])]
-        crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
-        with self.engine.watched(crew):
+        with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
+            crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
             last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
@@ -178,12 +181,19 @@ class Session:
         crew.close()
         return summary
 
+    def _metrics_sources(self) -> list[tuple[str, str | None]]:
+        if self._flags["engine_metrics"] is False:
+            return []
+        if self.engine.launched is not None:
+            return self.engine.launched.metrics_sources
+        return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []
+
     def _part(self, load: Load, prompts: Prompts, worker: int) -> "_Part":
         flags, engine = self._flags, self.engine
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live)
+        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live, engine.dialect)
         maker = ItemMaker(asking, prompts, load.speed, cancel)
         scheduled = load.scheduled(self._trace.rows(), idle_cap)
         part = Placement(flags["workers"]).part(scheduled, worker)
@@ -192,6 +202,7 @@ class Session:
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
         settings |= {"url": str(self.engine.url), "model": self.engine.model, "salt": salt}
+        settings |= {"dialect": self.engine.dialect.name}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
         return Manifest(self._command, without_key(sys.argv), settings, engine=self.engine.described, trace=facts)
@@ -223,31 +234,47 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     if flags["recipe"] is not None and not flags["simulate"]:
         with LaunchedRecipe(flags["recipe"], run.path, choice.launch) as launched:
             url = BaseUrl.parse(launched.base_url, "--engine")
-            yield Engine(url, flags["model"] or launched.model, launched.describe(), launched)
+            dialect = dialect_of_recipe(launched.recipe.engine.name)
+            say_what_it_cannot(dialect)
+            yield Engine(url, flags["model"] or launched.model, launched.describe(), dialect, launched)
         return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
         with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
-            yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), simulated.describe())
+            model = flags["model"] or first_model(url, listed_models(url, flags["api_key"]))
+            yield Engine(url, model, simulated.describe(), VLLM)
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
-    yield Engine(url, flags["model"] or first_model(url, flags["api_key"]), described)
+    models = listed_models(url, flags["api_key"])
+    model = flags["model"] or first_model(url, models)
+    dialect = UNKNOWN
+    if models is not None:
+        dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
+        say_what_it_cannot(dialect)
+    yield Engine(url, model, described, dialect)
 
 
 def _plain(value: object) -> object:
     return str(value) if isinstance(value, Path) else value
 
 
-def first_model(url: BaseUrl, api_key: str | None) -> str:
-    """The first of /v1/models. Raises UsageError when the engine names none."""
+def listed_models(url: BaseUrl, api_key: str | None) -> list[Any] | None:
+    """The rows of /v1/models, none where the engine has no such page; None, and a line, when nobody answers."""
     try:
         listed = ask_engine(url, "/v1/models", api_key)
     except OSError as error:  # the run will count what happens to its requests
         say(f"imaxproxy: no engine answers at {url} ({getattr(error, 'reason', error)}); trying all the same")
+        return None
+    rows = (listed or {}).get("data")
+    return rows if isinstance(rows, list) else []
+
+
+def first_model(url: BaseUrl, models: list[Any] | None) -> str:
+    """The first of /v1/models. Raises UsageError when the engine names none."""
+    if models is None:
         return "unknown"
-    models = (listed or {}).get("data") or []
     if not models or not isinstance(models[0], dict) or "id" not in models[0]:
         raise UsageError(f"{url}/v1/models names no model: pass --model")
     return str(models[0]["id"])

@@ -95,6 +95,11 @@ def engine_options(url_flag: str, *, several: bool = False) -> Callable[["click.
         ),
         click.option("--simulate", is_flag=True, help="Simulate the recipe's engine: no GPU, all figures marked."),
         launch_options,
+        click.option(
+            "--engine-metrics/--no-engine-metrics",
+            default=None,
+            help="Sample the engine's own /metrics, once a second.  [default: of an engine launched here]",
+        ),
         click.option("--gpu", metavar="KIND", help="What the engine at the URL runs on (b200, h200, ...), for cost."),
         click.option("--gpus", type=click.IntRange(min=1), help="How many of them."),
     ]
@@ -111,11 +116,8 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     """GET a JSON object; None when the engine does not have that page. Raises OSError when nobody answers."""
     headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
     request = urllib.request.Request(f"{url}{path}", headers=headers)
-    # As the player connects: straight, whatever HTTP_PROXY says.
-    straight = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=url.ssl_context), _NoRedirect()]
-    opener = urllib.request.build_opener(*straight)
     try:
-        with opener.open(request, timeout=_PROBE_TIMEOUT_S) as answer:
+        with open_straight(request, url, _PROBE_TIMEOUT_S) as answer:
             value = json.load(answer)
     except urllib.error.HTTPError as error:
         error.close()
@@ -125,6 +127,12 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP: {type(error).__name__}") from error
     return value if isinstance(value, dict) else None
+
+
+def open_straight(request: urllib.request.Request, url: BaseUrl, timeout_s: float) -> Any:  # noqa: ANN401 (urllib)
+    """As the player connects: straight, whatever HTTP_PROXY says. Raises as urllib does."""
+    straight = [urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=url.ssl_context), _NoRedirect()]
+    return urllib.request.build_opener(*straight).open(request, timeout=timeout_s)
 
 
 class _NoRedirect(urllib.request.HTTPRedirectHandler):

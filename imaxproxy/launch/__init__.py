@@ -24,6 +24,7 @@ from imaxproxy.launch.gpus import GpuFound, GpusFound, find_gpus
 from imaxproxy.launch.installed import Installed
 from imaxproxy.launch.launched import Death, Launch, LaunchedEngine, StartTimes
 from imaxproxy.launch.limits import stated_limits
+from imaxproxy.launch.metrics_process import MetricsProcess
 from imaxproxy.launch.port import check_port, free_port
 from imaxproxy.launch.prepare import check_launchable, describe, pinned_gpus, prepare
 from imaxproxy.launch.process import EngineError
@@ -71,6 +72,7 @@ __all__ = [
     "LogReader",
     "MemoryFraction",
     "MetricsPage",
+    "MetricsProcess",
     "Milestone",
     "Needs",
     "Parallel",

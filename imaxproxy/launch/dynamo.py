@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 from imaxproxy.launch.argv import common_env, flag_argv, left_out, limits_as_flags, no_form
-from imaxproxy.launch.causes import ARGPARSE, CUDA, HUB, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MetricsPage,
@@ -14,7 +13,6 @@ from imaxproxy.launch.engine import (
     Process,
     Readiness,
     Stopping,
-    failures,
     milestones,
 )
 from imaxproxy.launch.options import options_text
@@ -125,11 +123,12 @@ DYNAMO = Engine(
         (r"Starting HTTP\(S\)? service|HTTP service .*started|address=", "the frontend listens", 0.3),
         (r"added model|Model .* (added|registered)|Chat completions is ready", "a worker has come", 1.0),
     ),
-    failures=failures(*ARGPARSE, *PORT, *CUDA, *HUB),
     metrics=MetricsPage(
         running="dynamo_frontend_inflight_requests",
         waiting="dynamo_frontend_queued_requests",
         output_tokens="dynamo_frontend_output_tokens_total",
+        ttft_seconds="dynamo_frontend_time_to_first_token_seconds",
+        itl_seconds="dynamo_frontend_inter_token_latency_seconds",
     ),
     stopping=Stopping(grace_s=10.0),
 )

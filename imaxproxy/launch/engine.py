@@ -103,7 +103,7 @@ class MetricsPage:
     kv_share: str | None = None
     """0 to 1."""
     prompt_tokens: str | None = None
-    """Counter, as are all below but the last two."""
+    """Counter, as are all below down to `accepted_tokens`."""
     output_tokens: str | None = None
     prefix_queries_tokens: str | None = None
     prefix_hits_tokens: str | None = None
@@ -115,6 +115,9 @@ class MetricsPage:
     """Gauge, 0 to 1, of engines that do not count."""
     accept_length_tokens: str | None = None
     """Gauge: mean tokens a step, of engines that do not count."""
+    ttft_seconds: str | None = None
+    """Histogram, as is the next: the engine's own TTFT, from the request's arrival."""
+    itl_seconds: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

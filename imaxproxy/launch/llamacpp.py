@@ -1,7 +1,6 @@
 """llama.cpp: `llama-server`, a program of its own. As seen with the sources that llama-cpp-python 0.3.36 carries."""
 
 from imaxproxy.launch.argv import common_env, flag_argv, limits_as_flags, refuse, wants_dummy
-from imaxproxy.launch.causes import CUDA, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MetricsPage,
@@ -55,13 +54,8 @@ LLAMACPP = Engine(
         (r"llama_context|llama_kv_cache", "KV cache allocated", 0.8),
         (r"server is listening|main: model loaded", "serving", 1.0),
     ),
-    failures=failures(
-        (r"error: invalid argument: (\S+)", "llama-server does not know {1}: take it out of engine.flags"),
+    failures=failures(  # of its own; what several engines say is in common_failures.py
         (r"failed to open GGUF file '?([^']*)'?", "there is no GGUF file {1}: mend model_path"),
-        (r"invalid magic|failed to load model", "that is no GGUF file this llama-server can read: mend model_path"),
-        (r"couldn't bind HTTP server socket", "the port is taken: choose another with --port"),
-        *PORT,
-        *CUDA,
     ),
     metrics=MetricsPage(
         running="llamacpp:requests_processing",

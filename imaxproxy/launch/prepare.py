@@ -59,7 +59,7 @@ def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[st
     wanted = recipe.wanted_gpus
     if chosen:
         if len(chosen) != wanted:
-            raise UsageError(f"--gpus names {len(chosen)}, and recipe {recipe.name} wants {wanted}")
+            raise UsageError(f"--engine-gpus names {len(chosen)}, and recipe {recipe.name} wants {wanted}")
         return chosen
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if not visible or not wanted:

@@ -3,7 +3,6 @@
 from typing import Any
 
 from imaxproxy.launch.argv import common_env, flag_argv, left_out, limits_as_flags, refuse, wants_dummy
-from imaxproxy.launch.causes import ADVICE_KV, ARGPARSE, CUDA, HUB, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
@@ -13,7 +12,6 @@ from imaxproxy.launch.engine import (
     Process,
     Readiness,
     Stopping,
-    failures,
     milestones,
 )
 from imaxproxy.launch.recipe import Recipe
@@ -100,13 +98,6 @@ SGLANG = Engine(
         (r"Application startup complete", "opening its port", 0.95),
         (r"The server is fired up and ready to roll", "serving", 1.0),
     ),
-    failures=failures(
-        *ARGPARSE,
-        *PORT,
-        (r"Not enough memory.*mem-fraction-static", ADVICE_KV),
-        *CUDA,
-        *HUB,
-    ),
     metrics=MetricsPage(
         running="sglang:num_running_reqs",
         waiting="sglang:num_queue_reqs",
@@ -117,6 +108,8 @@ SGLANG = Engine(
         preemptions="sglang:num_retracted_reqs",
         prefix_hit_share="sglang:cache_hit_rate",
         accept_length_tokens="sglang:spec_accept_length",
+        ttft_seconds="sglang:time_to_first_token_seconds",
+        itl_seconds="sglang:inter_token_latency_seconds",
     ),
     memory=MemoryFraction(of="weights and KV of total", default=0.88),
     stopping=Stopping(grace_s=10.0, drains=True),

@@ -1,7 +1,6 @@
 """Hugging Face `transformers serve`: the cheapest real engine. As seen with 5.19."""
 
 from imaxproxy.launch.argv import common_env, flag_argv, limits_as_flags, refuse, wants_dummy
-from imaxproxy.launch.causes import CUDA, HUB, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
@@ -45,12 +44,8 @@ TRANSFORMERS = Engine(
         (r"Loading weights", "loading weights", 0.5),
         (r"Application startup complete", "serving", 1.0),
     ),
-    failures=failures(
-        (r"No such option:? '?(--[\w-]+)", "transformers serve does not know {1}: take it out of engine.flags"),
+    failures=failures(  # of its own; what several engines say is in common_failures.py
         (r"Missing dependencies for serving", "its server is not installed: pip install 'transformers[serving]'"),
-        *PORT,
-        *CUDA,
-        *HUB,
     ),
     memory=MemoryFraction(of="free after weights", default=0.9),
     stopping=Stopping(grace_s=5.0),

@@ -3,7 +3,6 @@
 from typing import Any
 
 from imaxproxy.launch.argv import common_env, flag_argv, left_out, limits_as_flags, refuse, wants_dummy
-from imaxproxy.launch.causes import ADVICE_FLAG, ADVICE_VALUE, CUDA, HUB, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
@@ -109,13 +108,9 @@ TRTLLM = Engine(
         (r"warmup|CUDA graph", "warming up", 0.8),
         (r"Application startup complete", "serving", 1.0),
     ),
-    failures=failures(
-        (r"No such option:? '?(--[\w-]+)", ADVICE_FLAG),
-        (r"Invalid value for '?(--[\w-]+)", ADVICE_VALUE),
+    failures=failures(  # of its own; what several engines say is in common_failures.py
         (r"Extra inputs are not permitted", "an option is unknown to this version: mend engine.options"),
-        *PORT,
-        *CUDA,
-        *HUB,
+        (r"Invalid value for '?(--[\w-]+)", "trtllm-serve refuses {1}: mend it in engine.flags"),
     ),
     # /metrics is JSON that is gone once read; the Prometheus page wants options.return_perf_metrics = true.
     metrics=MetricsPage(

@@ -3,7 +3,6 @@
 from typing import Any
 
 from imaxproxy.launch.argv import common_env, flag_argv, limits_as_flags, refuse, wants_dummy
-from imaxproxy.launch.causes import ADVICE_GPUS, ADVICE_KV, ARGPARSE, CUDA, HUB, PORT
 from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
@@ -94,17 +93,10 @@ VLLM = Engine(
         (r"Starting vLLM server on", "opening its port", 0.98),
         (r"Application startup complete", "serving", 1.0),
     ),
-    failures=failures(
-        *ARGPARSE,
-        *PORT,
-        (r"No available memory for the cache blocks", ADVICE_KV),
+    failures=failures(  # of its own; what several engines say is in common_failures.py
         (
             r"estimated maximum model length is (\d+)",
             "the KV cache holds {1} tokens: set limits.max_model_len to that, or raise limits.memory_fraction",
-        ),
-        (
-            r"larger than the available KV cache memory",
-            "the KV cache is too small for one request: lower limits.max_model_len, or raise limits.memory_fraction",
         ),
         (
             r"Free memory on device.*less than desired",
@@ -114,9 +106,6 @@ VLLM = Engine(
             r"must be divisible by tensor parallel size \((\d+)\)",
             "the model's heads cannot be split by parallel.tp = {1}: take a divisor",
         ),
-        (r"World size \(\d+\) is larger than the number of available GPUs", ADVICE_GPUS),
-        *CUDA,
-        *HUB,
     ),
     metrics=MetricsPage(
         running="vllm:num_requests_running",
@@ -130,6 +119,8 @@ VLLM = Engine(
         drafts="vllm:spec_decode_num_drafts_total",
         draft_tokens="vllm:spec_decode_num_draft_tokens_total",
         accepted_tokens="vllm:spec_decode_num_accepted_tokens_total",
+        ttft_seconds="vllm:time_to_first_token_seconds",
+        itl_seconds="vllm:inter_token_latency_seconds",
     ),
     memory=MemoryFraction(of="total", default=0.92),
     stopping=Stopping(grace_s=10.0),

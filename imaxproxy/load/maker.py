@@ -9,7 +9,7 @@ from imaxproxy.load.feeding import Turn
 from imaxproxy.load.item import Item
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.traces import Endpoint, History, Prompts, build_request
-from imaxproxy.wire import BaseUrl
+from imaxproxy.wire import VLLM, BaseUrl, EngineDialect
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,8 @@ class Asking:
     api_key: str | None = None
     live: bool = False
     """Conversations go on with what the engine answered, not with what the trace recorded."""
+    dialect: EngineDialect = VLLM
+    """What the engine takes beyond OpenAI's fields."""
 
 
 class ItemMaker:
@@ -54,6 +56,8 @@ class ItemMaker:
             endpoint=asking.endpoint,
             prompts=self._prompts,
             history=self._history,
+            extras=asking.dialect.extras,
+            length_field=asking.dialect.length_field,
         )
         tokens, after_ns = leaves_after(row, self._cancel)
         return Item(

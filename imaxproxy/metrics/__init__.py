@@ -2,6 +2,7 @@
 
 from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions
 from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
+from imaxproxy.metrics.engine_timing import Differences, EngineTiming
 from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
@@ -21,8 +22,10 @@ __all__ = [
     "Ask",
     "Breakdown",
     "CountedBy",
+    "Differences",
     "Dimensions",
     "Ending",
+    "EngineTiming",
     "Exchange",
     "Flag",
     "HealthProbe",

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
+from imaxproxy.metrics.engine_timing import EngineTiming
 from imaxproxy.metrics.timeline import Timeline
 
 
@@ -91,6 +92,8 @@ class Exchange:
     model: str | None = None
     finish_reason: str | None = None
     usage: Usage = field(default_factory=Usage)
+    timing: EngineTiming | None = None
+    """The engine's own times of this request, where it tells them."""
     counted_by: CountedBy = CountedBy.EVENTS
     timeline: Timeline = field(default_factory=lambda: Timeline(counted=False))
     simulated: bool = False

@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imaxproxy.report.engine_lines import engine_lines
+
 LATENCIES: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "TTFT"),
     ("ttfo_ms", "TTFO"),
@@ -32,6 +34,7 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     console.print(_latency_table(summary, mark))
     facts = [(name, text + mark) for name, text in _machine(summary)]
     facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
+    facts += [("engine", escape(line) + mark) for line in engine_lines(summary["engine"])]
     facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))
     facts += [
         ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]

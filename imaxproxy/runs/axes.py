@@ -47,6 +47,26 @@ def _per_mw(what: str) -> Read:
     return read
 
 
+def _joules(what: str) -> Read:
+    """Of the boards, as measured; None where that is not valid."""
+    return lambda summary, part: _measured(summary, part, f"j_per_{what}_token")
+
+
+def _per_measured_mw(what: str) -> Read:
+    """Per megawatt of the facility: measured boards, what is provisioned beside them, and the PUE."""
+
+    def read(summary: dict[str, Any], part: dict[str, Any]) -> float | None:
+        found = _measured(summary, part, f"{what}_tokens_per_s_per_mw")
+        return None if found is None else found["facility"]
+
+    return read
+
+
+def _measured(summary: dict[str, Any], part: dict[str, Any], key: str) -> Any:  # noqa: ANN401 (as JSON has it)
+    window = ((summary["energy"] or {}).get("windows") or {}).get("whole" if part is summary else "steady")
+    return window[key] if window is not None and window["valid"] else None
+
+
 AXES: dict[str, tuple[Axis, Read]] = {
     axis.name: (axis, read)
     for axis, read in (
@@ -69,6 +89,10 @@ AXES: dict[str, tuple[Axis, Read]] = {
         (Axis("usd_output", "USD per million output tokens", higher_is_better=False, is_inverse=True), _usd("output")),
         (Axis("total_per_mw", "input + output tokens/s per provisioned facility MW"), _per_mw("total")),
         (Axis("output_per_mw", "output tokens/s per provisioned facility MW"), _per_mw("output")),
+        (Axis("total_per_measured_mw", "input + output tokens/s per measured facility MW"), _per_measured_mw("total")),
+        (Axis("output_per_measured_mw", "output tokens/s per measured facility MW"), _per_measured_mw("output")),
+        (Axis("j_total", "J/token of the boards", higher_is_better=False, is_inverse=True), _joules("total")),
+        (Axis("j_output", "J/output token of the boards", higher_is_better=False, is_inverse=True), _joules("output")),
     )
 }
 """By the name that `imaxproxy frontier --x` and `--y` take."""

@@ -69,6 +69,11 @@ class RunDirectory:
         """What an engine that the command started has printed."""
         return self.path / "engine.log"
 
+    @property
+    def engine_metrics(self) -> Path:
+        """What the engines said of themselves, a sample a second."""
+        return self.path / "engine_metrics.jsonl"
+
     def journal(self, worker: int) -> Path:
         return self.path / f"exchanges-{worker}.jsonl"
 

@@ -25,6 +25,7 @@ from imaxproxy.metrics import (
     TOOL,
     Ask,
     CountedBy,
+    EngineTiming,
     Exchange,
     Flag,
     HealthSample,
@@ -39,6 +40,7 @@ _LETTER = {REASONING: "r", ANSWER: "c", TOOL: "t"}
 _KIND = {letter: kind for kind, letter in _LETTER.items()}
 _ASK_KEYS = Ask.__slots__
 _USAGE_KEYS = Usage.__slots__
+_TIMING_KEYS = EngineTiming.__slots__
 
 
 class Appender:
@@ -113,6 +115,8 @@ def exchange_row(exchange: Exchange) -> dict[str, Any]:
         if (value := getattr(exchange, key)) is not None:
             row[key] = value
     row["usage"] = {key: value for key in _USAGE_KEYS if (value := getattr(usage, key)) is not None}
+    if exchange.timing is not None:
+        row["timing"] = {key: value for key in _TIMING_KEYS if (value := getattr(exchange.timing, key)) is not None}
     row["counted_by"] = exchange.counted_by.value
     if exchange.flags:
         row["flags"] = [flag.value for flag in exchange.flags]
@@ -146,6 +150,7 @@ def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
         model=row.get("model"),
         finish_reason=row.get("finish_reason"),
         usage=Usage(**row["usage"]),
+        timing=EngineTiming(**row["timing"]) if "timing" in row else None,
         counted_by=counted_by,
         timeline=_outline_of(row) if outline else _timeline_of(row, counted_by),
         simulated=row.get("simulated", False),

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imaxproxy.economics import Drawn, Rates, Terms, run_cost
+from imaxproxy.economics import Rates, Terms, run_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
     Dimensions,
@@ -21,7 +21,9 @@ from imaxproxy.metrics import (
     seconds,
 )
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.drawn import drawn_of
 from imaxproxy.runs.energy import RunEnergy
+from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
@@ -53,11 +55,12 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if (part := getattr(windows, name)) is not None:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions, lengths = Dimensions(), PromptLengths()
+    dimensions, lengths, timing = Dimensions(), PromptLengths(), TimingView()
     energy = _energy(run, manifest, tallies)
     for exchange in read_journal(run):
         dimensions.add(exchange)
         lengths.add(exchange)
+        timing.add(exchange)
         if energy is not None:
             energy.add(exchange)
         for tally in tallies.values():
@@ -65,6 +68,9 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
         if slices is not None:
             slices.add(exchange)
     summary = _compose(manifest, tallies, rates, _health(run))
+    means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
+    if view := _engine_view(run, windows.steady, timing, means_ms):
+        summary["engine"] = (summary["engine"] or {}) | view
     if energy is not None:
         energy.share(read_journal(run), run)
         summary["energy"] = energy.block(tallies, _terms(manifest, terms), windows.whole.start_ns)
@@ -83,6 +89,17 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])
     return summary
+
+
+def _engine_view(
+    run: RunDirectory, steady: Window | None, timing: TimingView, means_ms: dict[str, float | None]
+) -> dict[str, Any]:
+    """What the engine said of itself: `metrics`, `timing`; neither where it said nothing."""
+    views = engine_metrics(run, steady)
+    if len(views) == 1:  # of several engines, nobody knows which ones our means are about
+        views[0] |= over_engines(views[0], means_ms)
+    parts = {"metrics": views or None, "timing": timing.stats()}
+    return {name: part for name, part in parts.items() if part is not None}
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,20 +208,12 @@ def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | Non
             _made(summary["throughput"]),
             asked,
             steady=None if steady is None else _made(steady["throughput"]),
-            drawn=_drawn(summary["energy"]),
+            drawn=drawn_of(summary["energy"]),
         )
     except UsageError:  # a GPU without a price; the table says so, and a run that was played keeps its summary
         if terms is not None:
             raise
         return None
-
-
-def _drawn(energy: dict[str, Any] | None) -> Drawn | None:
-    """Joules that were measured and may be believed, of the whole run as the rates are."""
-    if energy is None or not energy["valid"]:
-        return None
-    whole = energy["windows"]["whole"]
-    return Drawn(energy["boundary"], whole["j_per_total_token"], whole["j_per_output_token"])
 
 
 def _made(throughput: dict[str, float | None]) -> Rates:

@@ -13,6 +13,9 @@ from imaxproxy.traces.row import Json, TraceRow
 
 Endpoint = Literal["chat", "completions"]
 
+EXTRAS = frozenset({"ignore_eos", "min_tokens"})
+"""Fields beyond OpenAI's with which an answer is held to its length; some engines refuse a request that has them."""
+
 PATHS: dict[Endpoint, str] = {"chat": "/v1/chat/completions", "completions": "/v1/completions"}
 
 
@@ -27,7 +30,7 @@ class Request:
     input_tokens: int | None
     """Planned, by the trace; the engine's chat template adds some. None where the trace gives text and no count."""
     output_tokens: int | None
-    """Planned, and forced. None where the engine decides when to stop."""
+    """Planned, and forced. None where the engine decides when to stop, also because it takes no `ignore_eos`."""
 
 
 def build_request(
@@ -37,28 +40,34 @@ def build_request(
     endpoint: Endpoint = "chat",
     prompts: Prompts,
     history: History | None = None,
+    extras: frozenset[str] = EXTRAS,
+    length_field: str = "max_tokens",
 ) -> Request:
     """Make the request of a row. `endpoint` is for rows that leave it open: lengths and `text_input`.
 
     The row's `body`, if any, is sent with the model replaced; else `messages`, `prompt`, `text_input`, and last a
-    synthetic prompt. `history` is needed for rows whose messages are a delta. Raises UsageError for a row that
-    cannot be sent.
+    synthetic prompt. `history` is needed for rows whose messages are a delta. `extras` are those of EXTRAS that the
+    engine takes, `length_field` its name for the most tokens of an answer. Raises UsageError for a row that cannot be
+    sent.
     """
     if row.method not in (None, "POST"):
         raise UsageError(f"request {row.request_id}: method {row.method} cannot be replayed; leave out all but POST")
     path, content = _content(row, endpoint, prompts, history)
     path, body = _path_of(row) or path, {**content, "model": model}
     _ask_for_stream(body, path)
-    _ask_for_length(body, row)
+    _ask_for_length(body, row, length_field)
     if row.priority is not None:
         body["priority"] = row.priority
     body.update(row.extra)
+    for name in EXTRAS - extras:
+        body.pop(name, None)
+    is_held = row.output_mode == "exact" and "ignore_eos" in extras
     return Request(
         path=path,
         body=orjson.dumps(body),
         request_id=row.request_id,
         input_tokens=len(row.prompt) if isinstance(row.prompt, tuple) else row.input_length,
-        output_tokens=row.output_length if row.output_mode == "exact" else None,
+        output_tokens=row.output_length if is_held else None,
     )
 
 
@@ -105,14 +114,15 @@ def _ask_for_stream(body: Json, path: str) -> None:
         body.setdefault("stream_options", {"include_usage": True})
 
 
-def _ask_for_length(body: Json, row: TraceRow) -> None:
+def _ask_for_length(body: Json, row: TraceRow, length_field: str) -> None:
     """`ignore_eos` alone does not force a length on vLLM: other ids of generation_config's eos_token_id still stop it
     (kubernetes-sigs/inference-perf PR 497), so `min_tokens` goes with it.
     """
     if row.output_mode == "natural":
         return
-    body.pop("max_completion_tokens", None)
-    body["max_tokens"] = row.output_length
+    for name in ("max_completion_tokens", "max_tokens"):
+        body.pop(name, None)
+    body[length_field] = row.output_length
     if row.output_mode == "exact":
         body["min_tokens"] = row.output_length
         body["ignore_eos"] = True

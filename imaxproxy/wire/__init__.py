@@ -5,6 +5,7 @@ from imaxproxy.wire.chat import CHAT
 from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
 from imaxproxy.wire.dialect import Dialect
+from imaxproxy.wire.engine_dialect import ENGINE_DIALECTS, UNKNOWN, VLLM, EngineDialect, LengthField, known_dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, hidden, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
@@ -24,16 +25,21 @@ __all__ = [
     "CHAT",
     "COMPLETIONS",
     "DIALECTS",
+    "ENGINE_DIALECTS",
     "HIDDEN",
     "MESSAGES",
     "RESPONSES",
     "SECRET_HEADERS",
+    "UNKNOWN",
+    "VLLM",
     "Answered",
     "BaseUrl",
     "Dialect",
     "EngineConnection",
+    "EngineDialect",
     "Forward",
     "HeadReader",
+    "LengthField",
     "Pool",
     "Question",
     "Reception",
@@ -42,5 +48,6 @@ __all__ = [
     "due",
     "hidden",
     "keyless",
+    "known_dialect",
     "shown",
 ]

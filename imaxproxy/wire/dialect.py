@@ -1,10 +1,11 @@
 """What an API's JSON means to the meter. One module for each dialect fills in `Dialect`."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from imaxproxy.metrics import Flag, Usage
+from imaxproxy.metrics import EngineTiming, Flag, Usage
 
 NO_TOKENS = (0, "", "")
 """The reading of an event without text."""
@@ -46,6 +47,8 @@ class Facts:
     flags: set[Flag] = field(default_factory=set)
     error: str | None = None
     """The message of an error object."""
+    timing: EngineTiming | None = None
+    """The engine's own times of this request (vLLM, `--enable-per-request-metrics`)."""
 
     @property
     def many_choices(self) -> bool:
@@ -103,6 +106,8 @@ def note_common(message: dict[str, Any], facts: Facts) -> None:
         facts.model = message["model"]
     if usage := message.get("usage"):
         _note_usage(usage, message.get("choices"), facts)
+    if "metrics" in message:
+        facts.timing = _read_timing(message["metrics"])
     if message.get("error") or message.get("object") == "error":
         facts.error = error_message(message)
 
@@ -181,6 +186,17 @@ def _read_usage(usage: dict[str, Any]) -> Usage:
         reasoning_tokens=count(usage.get("reasoning_tokens")) if reasoning_tokens is None else reasoning_tokens,
         cached_tokens=count(member(prompt_details, "cached_tokens")),
     )
+
+
+def _read_timing(metrics: object) -> EngineTiming | None:
+    """vLLM's names; whatever is no time is not known."""
+    names = ("time_to_first_token_ms", "mean_itl_ms", "queue_time_ms")
+    times = [value if type(value) is float and 0 <= value < math.inf else None for value in _members(metrics, names)]
+    return EngineTiming(*times) if any(time is not None for time in times) else None
+
+
+def _members(details: object, names: tuple[str, ...]) -> list[object]:
+    return [member(details, name) for name in names]
 
 
 def member(details: object, name: str) -> object:

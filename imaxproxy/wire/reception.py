@@ -211,6 +211,7 @@ class Reception:
             model=self._facts.model,
             finish_reason=self._facts.finish_reason,
             usage=usage,
+            timing=self._facts.timing,
             counted_by=counted_by,
             timeline=timeline,
             simulated=self._head.simulated,

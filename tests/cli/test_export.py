@@ -9,7 +9,7 @@ from cli.command import Command
 
 @pytest.fixture
 def run(command: Command, trace: Path) -> Path:
-    simulated = ("--engine", "gpt-oss-120b-b200-vllm", "--simulate", "--virtual")
+    simulated = ("--engine", "gpt-oss-120b-b200-vllm", "--simulate", "--virtual", "--power")
     command.run("replay", trace, *simulated, "--out", "run").check(0)
     return command.folder / "run"
 
@@ -21,7 +21,7 @@ def test_each_file_is_named_and_simulated_stays_simulated(command: Command, run:
         assert said["files"]
         for path in said["files"]:
             text = (command.folder / path).read_text()
-            assert "simulated" in text.lower() or path.endswith(".env")
+            assert "simulated" in text.lower() or path.endswith((".env", "gpu_metrics.csv"))
     assert command.run("export", "run", "--format", "csv").check(0).out.strip() == "run/exports/requests.csv"
 
 

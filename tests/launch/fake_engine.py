@@ -35,6 +35,8 @@ def main() -> None:
         time.sleep(600)
     server = ThreadingHTTPServer(("127.0.0.1", given.port), handler(given))
     server.daemon_threads = True
+    if given.say_ready:
+        print("ready", flush=True)
     server.serve_forever()
 
 
@@ -91,7 +93,7 @@ def handler(given: argparse.Namespace) -> type[BaseHTTPRequestHandler]:
 
 
 def arguments() -> argparse.Namespace:
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(allow_abbrev=False)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--model", default="tiny")
     parser.add_argument("--log", type=Path)
@@ -100,9 +102,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--exit", type=int)
     parser.add_argument("--empty-models", type=int, default=0, help="so many times /v1/models lists none")
     parser.add_argument("--token-s", type=float, default=0.0)
-    for flag in ("--stubborn", "--child", "--silent", "--refuse", "--error-in-stream"):
+    for flag in ("--stubborn", "--child", "--silent", "--refuse", "--error-in-stream", "--say-ready"):
         parser.add_argument(flag, action="store_true")
-    return parser.parse_args()
+    return parser.parse_known_args()[0]  # a real engine's flags may stand beside ours
 
 
 if __name__ == "__main__":

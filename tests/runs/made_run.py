@@ -1,6 +1,7 @@
 """A small run made by hand: what each tool would say of it can be worked out on paper."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,11 +69,14 @@ def steady_power(
     """Boards that draw the same all the time, from 3 s before the run on."""
     lines: list[PowerLine] = []
     for index, power_w in enumerate(watts):
-        lines.append(Device(f"GPU-{index}", "nvml", Boundary.BOARD, index=index))
+        lines.append(
+            Device(f"GPU-{index}", "nvml", Boundary.BOARD, index=index, counter_update_ms=0.0, counted_by="recipe")
+        )
         at_s = -3.0
         while at_s <= until_s:
             time_ns = ZERO_NS + round(at_s * NS_PER_S)
-            lines.append(PowerSample(time_ns, f"GPU-{index}", power_w=power_w, sm_clock_mhz=1_900.0, utilization=0.5))
+            made = PowerSample(time_ns, f"GPU-{index}", power_w=power_w, energy_mj=power_w * (at_s + 10) * 1000)
+            lines.append(replace(made, sm_clock_mhz=1_900.0, utilization=0.5))
             at_s += every_s
     return lines
 

@@ -116,7 +116,7 @@ def test_windows_and_slices_add_up(tmp_path: Path) -> None:
 def test_the_cost_of_electricity_is_of_what_was_measured(tmp_path: Path) -> None:
     summary = summarize(_run(tmp_path, _lines()))
     electricity = summary["cost"]["electricity"]
-    assert (electricity["basis"], electricity["boundary"]) == ("measured", "board")
+    assert (electricity["basis"], electricity["boundary"]) == ("measured", "it")
 
 
 def test_what_was_counted_and_what_was_not_is_listed(tmp_path: Path) -> None:

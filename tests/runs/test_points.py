@@ -7,7 +7,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.points import machine_of, machines_of, open_runs, unlike
-from runs.made_run import ENGINE, answered, make_run
+from runs.made_run import ENGINE, answered, make_run, steady_power
 
 TRACE = {"sha256": "abc", "skipped": 0, "clamped": 0}
 
@@ -19,7 +19,10 @@ def run(path: Path, gap_ms: float = 10, concurrency: int = 4, **engine: Any) -> 
     return make_run(path, exchanges, engine=ENGINE | engine, settings=settings, trace=TRACE)
 
 
-@pytest.mark.parametrize("name", AXES)
+MEASURED = [name for name in AXES if "measured" in name or name.startswith("j_")]
+
+
+@pytest.mark.parametrize("name", [name for name in AXES if name not in MEASURED])
 def test_every_metric_can_be_read_of_a_run_and_of_its_steady_window(tmp_path: Path, name: str) -> None:
     summary = run(tmp_path).summary
     axis, read = AXES[name]
@@ -37,6 +40,18 @@ def test_interactivity_is_1_over_tpot_and_its_p90_the_slow_tail(tmp_path: Path) 
     assert AXES["interactivity"][1](summary, summary) == pytest.approx(100, rel=2e-3)
     assert AXES["interactivity_p90"][1](summary, summary) == pytest.approx(25, rel=2e-3)
     assert AXES["total_per_mw"][1](summary, summary) == summary["cost"]["power"]["total_tokens_per_s_per_facility_mw"]
+
+
+@pytest.mark.parametrize("name", MEASURED)
+def test_what_boards_drew_is_an_axis_where_it_is_valid(tmp_path: Path, name: str) -> None:
+    summary = make_run(tmp_path / "a", power=steady_power(every_s=0.1)).summary
+    whole = summary["energy"]["windows"]["whole"]
+    key = {"j_total": "j_per_total_token", "j_output": "j_per_output_token"}.get(name)
+    wanted = whole[key] if key else whole[f"{name.split('_')[0]}_tokens_per_s_per_mw"]["facility"]
+    assert AXES[name][1](summary, summary) == wanted
+    whole["valid"] = False
+    assert AXES[name][1](summary, summary) is None
+    assert AXES[name][1](make_run(tmp_path / "b").summary, summary) is None
 
 
 def test_what_is_not_known_is_none(tmp_path: Path) -> None:

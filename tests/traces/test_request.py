@@ -134,3 +134,19 @@ def test_a_delta_is_sent_with_its_history() -> None:
 def test_what_cannot_be_sent_names_the_request(row: TraceRow, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         build(row)
+
+
+def test_fields_that_an_engine_refuses_are_left_out_and_nothing_is_held_to_a_length() -> None:
+    row = TraceRow(request_id="r", input_length=5, output_length=7, extra={"min_tokens": 7, "top_k": 3})
+    built = build_request(row, model="m", prompts=PROMPTS, extras=frozenset())
+    body = orjson.loads(built.body)
+    assert not {"ignore_eos", "min_tokens"} & body.keys()
+    assert (body["max_tokens"], body["top_k"]) == (7, 3)
+    assert built.output_tokens is None
+
+
+def test_a_newer_name_for_the_length() -> None:
+    row = TraceRow(request_id="r", input_length=5, output_length=7)
+    body = orjson.loads(build_request(row, model="m", prompts=PROMPTS, length_field="max_completion_tokens").body)
+    assert body["max_completion_tokens"] == 7
+    assert "max_tokens" not in body

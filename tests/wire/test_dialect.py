@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from imaxproxy.metrics import Flag, Usage
+from imaxproxy.metrics import EngineTiming, Flag, Usage
 from imaxproxy.wire.dialect import Facts, error_message, note_choice, note_common, one_line, usage_of
 
 
@@ -139,3 +139,20 @@ def test_choices_end_each_for_itself() -> None:
     assert facts.unfinished == {1}
     note_choice({"index": 1, "finish_reason": "length"}, facts)
     assert (facts.unfinished, facts.finish_reason) == (set(), "length")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "timing"),
+    [
+        ({"time_to_first_token_ms": 5.25, "mean_itl_ms": 4.5, "queue_time_ms": 0.03}, EngineTiming(5.25, 4.5, 0.03)),
+        ({"time_to_first_token_ms": 5.25, "mean_itl_ms": None}, EngineTiming(5.25)),
+        ({"time_to_first_token_ms": float("nan"), "mean_itl_ms": -1.0}, None),
+        ({"time_to_first_token_ms": "5"}, None),
+        ([], None),
+        (None, None),
+    ],
+)
+def test_vllms_own_times_are_noted(metrics: object, timing: EngineTiming | None) -> None:
+    facts = Facts()
+    note_common({"choices": [], "metrics": metrics}, facts)
+    assert facts.timing == timing

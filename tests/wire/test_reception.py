@@ -388,3 +388,12 @@ def test_a_stream_with_flipped_bytes_ends_one_exchange_at_most() -> None:
 def survives_both_ways(recorded: Recorded, reads: Sequence[bytes]) -> None:
     for batch in (1, 4):
         assert receive(recorded, "event", reads, batch) == slowly(recorded, "event", reads, batch)
+
+
+def test_the_engines_own_times_are_in_the_record() -> None:
+    """As vLLM was recorded with --enable-per-request-metrics."""
+    recorded = Recorded.load("vllm-prm-chat-stream-usage")
+    timing = receive(recorded, "event", recorded.chunks("event")).timing
+    assert timing is not None
+    assert timing.ttft_ms == pytest.approx(5.3205820004222915)
+    assert timing.itl_ms == pytest.approx(4.770125428486998)

@@ -6,6 +6,7 @@ from typing import Any
 
 from imaxproxy.metrics import share_difference
 from imaxproxy.metrics.bootstrap import RESAMPLES, percentile_of, ratio_interval
+from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.compare.figures import LATENCIES, Figures, Key, read_all, read_figures
 from imaxproxy.runs.compare.pairs import Pairs
 from imaxproxy.runs.compare.verdict import Row, Verdict, judge, overall
@@ -43,6 +44,7 @@ def compare(
     shares = (0.99,) if rows else (0.5, 0.99)
     rows += [row for name in LATENCIES for share in shares if (row := _tail(name, share, of_a, of_b, threshold))]
     rows += _rates(a, b, threshold)
+    rows += _joules(a, b, threshold)
     rows += [row for row in (_failures(of_a, of_b), _attainment(a, b)) if row is not None]
     return {
         "schema": SCHEMA,
@@ -104,6 +106,21 @@ def _rates(a: RunRecord, b: RunRecord, threshold: float) -> list[Row]:
             verdict = judge(change, None, None, threshold, higher_is_better=True)
             rows.append(Row("throughput", unit, before, after, change, None, None, None, _ALONE, verdict))
     return rows
+
+
+def _joules(a: RunRecord, b: RunRecord, threshold: float) -> list[Row]:
+    """Of an output token, where both runs measured their boards and may be believed."""
+    name = "steady" if all(record.summary["windows"]["steady"] for record in (a, b)) else "whole"
+    read = AXES["j_output"][1]
+    before, after = (
+        read(record.summary, record.summary if name == "whole" else record.summary["windows"]["steady"])
+        for record in (a, b)
+    )
+    if not before or after is None:
+        return []
+    change = after / before - 1
+    verdict = judge(change, None, None, threshold)
+    return [Row("board energy", "J/output token", before, after, change, None, None, None, _ALONE, verdict)]
 
 
 def _failures(of_a: dict[Key, Figures], of_b: dict[Key, Figures]) -> Row | None:

@@ -1,0 +1,57 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from imaxproxy.errors import UsageError
+from imaxproxy.launch import GpuChoice, Parallel, load_recipe
+from imaxproxy.launch.prepare import describe, pinned_gpus, prepare
+
+ONE = load_recipe("gpt-oss-120b-h200-vllm")
+FOUR = replace(ONE, gpu=GpuChoice("h200", 4), parallel=Parallel(tp=4))
+CPU = load_recipe("tiny-cpu-vllm")
+
+
+@pytest.mark.parametrize(
+    ("chosen", "visible", "pinned"),
+    [
+        (("4", "5", "6", "7"), None, ("4", "5", "6", "7")),
+        ((), None, ("0", "1", "2", "3")),
+        ((), "", ("0", "1", "2", "3")),
+        ((), "3, 2,1,0,7", ("3", "2", "1", "0")),
+        (("GPU-a", "GPU-b", "GPU-c", "GPU-d"), "0", ("GPU-a", "GPU-b", "GPU-c", "GPU-d")),
+    ],
+)
+def test_gpus_are_chosen_or_the_first_that_are_ours(
+    chosen: tuple[str, ...], visible: str | None, pinned: tuple[str, ...]
+) -> None:
+    environment = {} if visible is None else {"CUDA_VISIBLE_DEVICES": visible}
+    assert pinned_gpus(FOUR, chosen, environment) == pinned
+
+
+def test_too_few_gpus_are_a_mistake_before_anything_starts() -> None:
+    with pytest.raises(UsageError, match=r"--engine-gpus names 2, and recipe .* wants 4"):
+        pinned_gpus(FOUR, ("0", "1"), {})
+    with pytest.raises(UsageError, match=r"CUDA_VISIBLE_DEVICES=0,1 leaves 2 GPUs, and recipe .* wants 4"):
+        pinned_gpus(FOUR, (), {"CUDA_VISIBLE_DEVICES": "0,1"})
+
+
+def test_a_cpu_recipe_pins_none() -> None:
+    assert pinned_gpus(CPU, (), {"CUDA_VISIBLE_DEVICES": "0"}) == ()
+
+
+def test_a_launch_knows_its_door_its_processes_and_what_a_manifest_says(tmp_path: Path) -> None:
+    launch = prepare(FOUR, log_dir=tmp_path, host="127.0.0.1", port=9, gpus=("4", "5", "6", "7"))
+    (process,) = launch.plan.processes
+    assert process.env["CUDA_VISIBLE_DEVICES"] == "4,5,6,7"
+    assert process.env["CUDA_DEVICE_ORDER"] == "PCI_BUS_ID"
+    assert launch.door.port == 9
+    described = describe(FOUR, launch)
+    assert (described["simulated"], described["gpu"], described["gpus"]) == (False, "h200", 4)
+    assert described["launched"]["server"] == list(process.argv)
+    assert describe(CPU, prepare(CPU, log_dir=tmp_path, host="::1", port=9))["gpu"] is None
+
+
+def test_what_models_no_hardware_cannot_be_launched(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="recipe fixed-5ms models no hardware, so there is nothing to launch"):
+        prepare(load_recipe("fixed-5ms"), log_dir=tmp_path, host="127.0.0.1", port=9)
