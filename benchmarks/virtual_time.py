@@ -1,8 +1,8 @@
 """What virtual time costs:  .venv/bin/python -m benchmarks.virtual_time [--mooncake TRACE] [--day]
 
-A 16-point Pareto sweep (TP 1 to 8, concurrency 4 to 256, as InferenceX plays it) by discrete events; the whole of a trace;
-with --day a million requests in a day on 100 replicas, lengths by Azure's conversation trace of 2023 (1,155 tokens in and
-211 out in the mean). Wall time and CPU of the whole command, and its peak memory.
+A 16-point Pareto sweep (TP 1 to 8, concurrency 4 to 256, as InferenceX plays it) by discrete events; the whole of a
+trace; with --day a million requests in a day on 100 replicas, lengths as in Azure's conversations of 2023 (1,155 tokens
+in and 211 out in the mean). Wall time and CPU of the whole command, and its peak memory.
 """
 
 import argparse
@@ -55,9 +55,8 @@ def sweep() -> Spent:
             last_ns = max(exchange.ended_ns for exchange in found)
             tokens = sum((one.usage.input_tokens or 0) + (one.usage.output_tokens or 0) for one in found)
             speed = 1e9 / fmean(tpot_ns(one) or 0.0 for one in found)
-            print(
-                f"  tp {tp}, {concurrency:>3} in flight: {speed:6.1f} tok/s/user, {tokens / last_ns * 1e9 / tp:8,.0f} tok/s/GPU"
-            )
+            rate = tokens / last_ns * 1e9 / tp
+            print(f"  tp {tp}, {concurrency:>3} in flight: {speed:6.1f} tok/s/user, {rate:8,.0f} tok/s/GPU")
     return Spent(time.perf_counter() - began_s, time.process_time() - cpu_s)
 
 
