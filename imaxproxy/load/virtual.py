@@ -6,7 +6,7 @@ be reached has no counterpart here.
 
 import heapq
 import itertools
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -58,13 +58,13 @@ class Users:
 class _Memory:
     """What is kept of requests that have ended, for those that wait for them."""
 
-    ended_at_ns: dict[str, int] = field(default_factory=dict)
+    ended_at_ns: OrderedDict[str, int] = field(default_factory=OrderedDict)  # a dict's first key costs its dead ones
     last_of_session: dict[str, str] = field(default_factory=dict)
     answers: dict[str, dict[str, Any] | None] = field(default_factory=dict)
 
     def end(self, request_id: str, now_ns: int) -> None:
         if len(self.ended_at_ns) >= REMEMBERED:
-            del self.ended_at_ns[next(iter(self.ended_at_ns))]
+            self.ended_at_ns.popitem(last=False)
         self.ended_at_ns[request_id] = now_ns
 
 
