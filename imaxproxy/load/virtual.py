@@ -218,7 +218,8 @@ class VirtualPlayer:
             sessions[row.session_id] = row.request_id
         wait_for = row.wait_for or ((previous,) if previous is not None else ())
         behind = {*wait_for, previous} if self._users.live and row.messages and previous is not None else set(wait_for)
-        return _Item(row, offset_ns, previous, wait_for, behind - self._memory.ended_at_ns.keys())
+        ended_at_ns = self._memory.ended_at_ns
+        return _Item(row, offset_ns, previous, wait_for, {name for name in behind if name not in ended_at_ns})
 
     def _offer(self, item: _Item) -> None:
         for name in item.missing:
