@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 _NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
     "workers": (1, "one process draws the same schedule"),
     "retries": (0, "nothing fails there that a second attempt would mend"),
+    "lanes": (None, "a warm-up has no time of its own"),
     "calibrate": ("auto", "its engine counts words"),
     "tokenizer": (None, "its engine counts words"),
 }

@@ -61,7 +61,7 @@ class EngineChoice:
         if self.recipe is not None and (self.gpu is not None or self.gpus is not None):
             raise UsageError(f"--gpu and --gpus describe the engine at {self.url_flag}; a recipe names its own")
         if self.launch != LaunchFlags() and (self.recipe is None or self.simulate):
-            raise UsageError("--engine-env, --engine-gpus, --engine-port and --dummy-weights launch a real engine")
+            raise UsageError("--engine-env, -gpus, -port, --dummy-weights and --model-path launch a real engine")
         if self.gpu is not None:
             load_gpu(self.gpu)
         if (self.gpu is None) != (self.gpus is None):

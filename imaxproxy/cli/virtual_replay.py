@@ -9,8 +9,9 @@ from typing import Any
 from imaxproxy.cli.judge_flags import exit_code
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import print_repeats, print_result, say
-from imaxproxy.cli.session import TraceFile, without_key
+from imaxproxy.cli.session import without_key
 from imaxproxy.cli.simulation_flags import simulated_args
+from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe
 from imaxproxy.load import IdleCap, cancel_of

@@ -197,6 +197,12 @@ def _notes(summary: dict[str, Any]) -> list[str]:
             f"prompts were {lengths['counted_over_planned']:.3f} times as long as the trace says (worst: "
             f"{lengths['worst_error_tokens']:+,} tokens): --calibrate or --tokenizer makes them exact"
         )
+    if warmup := summary.get("cache_warmup"):
+        failed = f", {warmup['failed']} of them failed: those caches are cold" if warmup["failed"] else ""
+        notes.append(
+            f"{warmup['requests']} requests of {warmup['input_tokens']:,} tokens filled caches in "
+            f"{warmup['duration_s']:.1f} s and stand in no figure{failed}"
+        )
     if trace.get("below_overhead"):
         notes.append(f"{trace['below_overhead']} prompts should be shorter than the chat template alone: one word each")
     if trace.get("idle_cut_s"):
