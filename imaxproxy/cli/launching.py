@@ -105,6 +105,11 @@ class LaunchedRecipe:
         return self.launch.door.model
 
     @property
+    def pids(self) -> tuple[int, ...]:
+        """Of its processes: whose GPUs are the engine's."""
+        return tuple(process.pid for process in self.engine.processes if process.pid is not None)
+
+    @property
     def metrics_sources(self) -> list[tuple[str, str | None]]:
         """For `engine_metrics`; [] for an engine that has no such page."""
         engine = self.launch.engine

@@ -145,11 +145,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class SimulatedRecipe:
     """A simulated engine for as long as a command runs; usable from code that is not asynchronous."""
 
-    def __init__(self, recipe: str, out: Path, simulation: Simulation | None = None) -> None:
+    def __init__(self, recipe: str, out: Path, simulation: Simulation | None = None, *, power: bool = False) -> None:
+        """power: it writes what its boards would draw into `power.jsonl`."""
         from imaxproxy.launch import SimulatedEngine, load_recipe
 
         extra = ["--time-scale", str(simulation.time_scale)] if simulation else []
-        if simulation and simulation.power:
+        if power:
             extra += ["--power", str(out / "power.jsonl")]
         self._runner = asyncio.Runner()
         self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out, extra_argv=extra)
