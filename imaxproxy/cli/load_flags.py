@@ -8,7 +8,7 @@ import click
 
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.errors import UsageError
-from imaxproxy.load import IdleCap, Rules, Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
+from imaxproxy.load import IdleCap, LanePlan, Rules, Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
 from imaxproxy.traces import TIME_UNITS_MS, LookAhead, TraceRow, arrivals_of, envelope_of, looped, within
 
 CHECKED_ROWS = 20_000
@@ -41,6 +41,9 @@ class Load:
     timeout_s: float = 600.0
     retries: int = 0
     seed: int = 0
+    lanes: int | None = None
+    start_at: tuple[float, float] = (0.25, 0.75)
+    lane_warmup: int = 1
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> "Load":
@@ -60,6 +63,9 @@ class Load:
             timeout_s=flags["timeout"],
             retries=flags["retries"],
             seed=flags["seed"],
+            lanes=flags.get("lanes"),
+            start_at=_shares(flags.get("start_at") or "0.25:0.75"),
+            lane_warmup=flags.get("lane_warmup") or 1,
         )
         load.check()
         return load
@@ -81,10 +87,36 @@ class Load:
             raise UsageError("--ramp opens the places of a --concurrency one by one: leave it out without one")
         if self.loop and self.duration_s is None:
             raise UsageError("--loop never ends: give a --duration as well")
+        if self.lanes is not None:
+            self._check_lanes(open_rates)
         for rate in open_rates:
             arrivals_of(self.arrivals or "poisson", rate, self.seed)
         if self.envelope is not None:
             envelope_of(self.envelope)
+
+    def _check_lanes(self, open_rates: list[float]) -> None:
+        if open_rates or self.concurrency is not None:
+            raise UsageError("--lanes sets the load itself: leave --rate, --session-rate and --concurrency out")
+        if self.duration_s is None:
+            raise UsageError("--lanes begin anew for ever: give a --duration as well")
+        for flag, is_given in (
+            ("--window", self.window_s),
+            ("--loop", self.loop),
+            ("--envelope", self.envelope),
+            ("--spread-ties", self.spread_ms),
+        ):
+            if is_given:
+                raise UsageError(
+                    f"{flag} shapes when requests come, and in --lanes they follow each other: leave it out"
+                )
+
+    def lane_plan(self, rows: Iterable[TraceRow]) -> LanePlan | None:
+        """None without --lanes; else the trace is read once. Raises UsageError for one without sessions."""
+        if self.lanes is None:
+            return None
+        plan = LanePlan(self.lanes, self.seed, self.start_at, self.lane_warmup - 1)
+        plan.look(rows)
+        return plan
 
     def with_rate(self, rate: float) -> "Load":
         return replace(self, rate=rate)
@@ -117,7 +149,7 @@ class Load:
     @property
     def by_time(self) -> bool:
         """The trace's own stamps say when its requests leave."""
-        return self.rate is None and self.session_rate is None and self.concurrency is None
+        return not any(each is not None for each in (self.rate, self.session_rate, self.concurrency, self.lanes))
 
     def _rows(self, trace: TraceRows) -> Iterable[TraceRow]:
         laps = 0
@@ -130,6 +162,17 @@ class Load:
             return rows if self.window_s is None else within(rows, *self.window_s)
 
         return looped(lap) if self.loop else lap()
+
+
+def _shares(text: str) -> tuple[float, float]:
+    low, _, high = text.partition(":")
+    try:
+        shares = float(low), float(high)
+    except ValueError:
+        shares = 1.0, 0.0
+    if not 0 <= shares[0] <= shares[1] < 1:
+        raise UsageError(f"--start-at {text}: give LOW:HIGH, shares of a session from 0 to below 1, such as 0.25:0.75")
+    return shares
 
 
 def _window(text: str | None) -> tuple[float, float] | None:
@@ -195,6 +238,11 @@ LOAD_OPTIONS = [
         metavar="N",
         help="Try a request again that failed before its first token; every attempt is counted.",
     ),
+    click.option(
+        "--continuous-usage",
+        is_flag=True,
+        help="Ask for the token count with every event: exact where several share one, and of streams that are cut.",
+    ),
     click.option("--cancel", metavar="P@X", help="Users who leave: 0.05@tokens=20 or 0.05@s=2."),
     click.option(
         "--history",
@@ -216,6 +264,34 @@ LOAD_OPTIONS = [
     click.option("--time-unit", type=click.Choice(list(TIME_UNITS_MS)), help="The stamps' unit, where it is odd."),
     click.option("--skip-bad", is_flag=True, help="Leave out and count broken lines instead of stopping at the first."),
 ]
+
+
+LANE_OPTIONS = [
+    click.option(
+        "--lanes",
+        type=click.IntRange(min=1, max=100_000),
+        metavar="C",
+        help="Agents: C session trees at work at any time, the first ones from their middle, until --duration.",
+    ),
+    click.option(
+        "--start-at",
+        metavar="LOW:HIGH",
+        help="With --lanes: where in its session each lane begins.  [default: 0.25:0.75]",
+    ),
+    click.option(
+        "--lane-warmup",
+        type=click.IntRange(min=1, max=10_000),
+        metavar="N",
+        help="With --lanes: N turns of one token fill each lane's cache before the run.  [default: 1]",
+    ),
+]
+
+
+def lane_options(command: "click.decorators.FC") -> "click.decorators.FC":
+    """Add them to a command."""
+    for option in reversed(LANE_OPTIONS):
+        command = option(command)
+    return command
 
 
 def load_options(command: "click.decorators.FC") -> "click.decorators.FC":

@@ -49,6 +49,8 @@ def _stops_on_signal(crew: Crew) -> Iterator[None]:
 def _counts(row: dict[str, Any]) -> str:
     bad = row.get("failed", 0) + row.get("truncated", 0)
     failed = f", {bad} failed" if bad else ""
+    if row.get("warming"):
+        return f"filling caches: {row['warming']} requests still under way"
     return f"{row.get('completed', 0)} completed{failed}, {row['in_flight']} in flight, {row['output_tokens']:,} tokens"
 
 

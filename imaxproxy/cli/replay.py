@@ -8,13 +8,16 @@ import click
 
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.launching import ENGINE_DIED
-from imaxproxy.cli.load_flags import Load, load_options
+from imaxproxy.cli.load_flags import Load, lane_options, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
-from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
+from imaxproxy.cli.power_flags import PowerChoice, power_options
+from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
+from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, engine_options
 from imaxproxy.cli.wording import Wordings, wording_options
+from imaxproxy.errors import UsageError
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
 from imaxproxy.runs import RunDirectory, repeats, write_json
@@ -31,9 +34,11 @@ from imaxproxy.wire import BaseUrl
 @click.option("--rate", type=float, metavar="R", help="Open loop: R requests/s, whatever the trace's timestamps.")
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @load_options
+@lane_options
 @wording_options
 @judge_options
 @money_options
+@power_options
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -54,6 +59,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     \b
     imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1 --speed 2
     imaxproxy replay trace.jsonl --url http://127.0.0.1:8000/v1 --rate 5 --duration 60
+    imaxproxy replay claude.jsonl --url http://127.0.0.1:8000/v1 --lanes 16 --duration 900 --max-idle-gap 300
     imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --concurrency 32
     imaxproxy replay trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --virtual
 
@@ -65,11 +71,16 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     choice = EngineChoice.of(flags, "--url", flags["url"])
     simulation = Simulation.of(flags)
     load = Load.of(flags)
+    if load.lanes is not None and flags["history"] == "live":
+        raise UsageError("--history live goes on with answers, and the warm-up of --lanes has none: leave one out")
+    if load.lanes is None and (flags["start_at"] is not None or flags["lane_warmup"] is not None):
+        raise UsageError("--start-at and --lane-warmup say how --lanes begin: leave them out without --lanes")
     load.rules().of_worker(0, flags["workers"])
     if flags["cancel"] is not None:
         cancel_of(flags["cancel"], load.seed)
     check_judgement(flags)
     check_money(flags, choice.gpu_kind())
+    PowerChoice.of(flags)
     check_key(flags["api_key"])
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")

@@ -11,7 +11,8 @@ from imaxproxy.cli.judge_flags import check_judgement, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_json, say
-from imaxproxy.cli.session import WORKER_MODULE, Session, TraceFile, check_key, engine_of
+from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
+from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, engine_options
 from imaxproxy.cli.wording import Wordings, wording_options
 from imaxproxy.errors import ImaxproxyError, UsageError

@@ -4,108 +4,34 @@ import contextlib
 import secrets
 import sys
 import threading
-from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what_it_cannot
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
-from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
+from imaxproxy.cli.load_flags import Load
+from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.output import say
+from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
+from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
-from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
-from imaxproxy.load.process import Crew
+from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placement, Scheduled, cancel_of
+from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.traces import FORMATS, LookAhead, Prompts, Trace, open_trace, trace_sha256, unit_note
+from imaxproxy.traces import Prompts, TextSalt, TraceRow
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect
 
-_HASHED_WITHIN_S = 0.3
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
-_TOO_FAST_PER_S = 200
-"""Requests/s: what a trace in seconds looks like when it is read as ms."""
 _HIDDEN = frozenset({"api_key", "out", "as_json"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
-
-
-class TraceFile:
-    """The trace, opened as often as workers and laps want it; its first rows are read and checked once."""
-
-    def __init__(self, path: Path, flags: dict[str, Any]) -> None:
-        self.path = path
-        self.open: Callable[[], Trace] = lambda: open_trace(
-            path,
-            format=flags["format_"],
-            skip_bad=flags["skip_bad"],
-            limit=flags["limit"],
-            time_unit=flags["time_unit"],
-        )
-        self._read = self.open()
-        self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
-        self._hashing: Future[str] = ThreadPoolExecutor(1).submit(trace_sha256, path)
-
-    @property
-    def requests(self) -> int | None:
-        """How many there are; None for a trace too long to be known before it is read."""
-        return len(self._ahead.rows) if self._ahead.whole else None
-
-    @property
-    def makes_prompts(self) -> bool:
-        """Some rows bring no text, as far as the trace was read."""
-        return any(row.input_length and not row.has_content for row in self._ahead.rows)
-
-    @property
-    def is_independent(self) -> bool:
-        """No request waits for another; False for a trace too long to be known before it is read."""
-        return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
-
-    def check(self, load: Load) -> None:
-        """Raises UsageError for stamps that cannot be played, as far as the trace was read."""
-        rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
-        deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
-        if load.by_time and (odd := self._odd_unit()) is not None:
-            say(f"imaxproxy: {self.path}: {odd}")
-
-    def _odd_unit(self) -> str | None:
-        """A unit that cannot be right, as far as the rows in hand show it; a short trace of a usual rate can be."""
-        stamps_ms = [row.timestamp_ms for row in self._ahead.rows if row.timestamp_ms is not None]
-        span_s = (max(stamps_ms, default=0.0) - min(stamps_ms, default=0.0)) / 1000
-        format = FORMATS[self._read.format]
-        is_usual = span_s and span_s < 1 and len(stamps_ms) / span_s < _TOO_FAST_PER_S
-        if format.time_field is None or not span_s or is_usual:
-            return None
-        return unit_note(span_s, len(stamps_ms), self._read.time_unit or format.time_unit)
-
-    def rows(self) -> TraceRows:
-        """A reading of its own, for one worker."""
-        if self._ahead.whole:
-            return TraceRows(self._ahead, self.open)
-        return TraceRows(LookAhead(self._ahead.rows, islice(self.open(), CHECKED_ROWS, None), whole=False), self.open)
-
-    def facts(self, *, wait: bool) -> dict[str, Any]:
-        """For the manifest. The hash of a huge file is written when it is known, at the latest at the run's end."""
-        try:
-            sha256 = self._hashing.result(None if wait else _HASHED_WITHIN_S)
-        except TimeoutError:
-            sha256 = None
-        return {
-            "path": str(self.path),
-            "sha256": sha256,
-            "format": self._read.format,
-            "skipped": self._read.skipped,
-            "skipped_examples": self._read.skipped_examples,
-            "clamped": self._read.clamped,
-            "unknown_fields": dict(self._read.unknown_fields),
-        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +45,8 @@ class Engine:
     """Which fields it takes."""
     launched: LaunchedRecipe | None = None
     """Where the command started it itself."""
+    simulated_here: bool = False
+    """The command simulates it."""
 
     @contextlib.contextmanager
     def watched(self, crew: Crew) -> Iterator[None]:
@@ -169,10 +97,16 @@ class Session:
             makes_prompts=self._trace.makes_prompts,
             embedded=flags["simulate"],
         )
-        parts = [self._part(load, wording.prompts(load.seed, salt), worker) for worker in range(flags["workers"])]
-        with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
-            crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.feeder for part in parts])
-            last = show_progress(crew, None if load.loop else self._trace.requests or flags["limit"])
+        parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in range(flags["workers"])]
+        endless = load.loop or load.lanes is not None
+        meter = self._meter()
+        with meter.measuring(run) as metered:
+            manifest = replace(manifest, settings=manifest.settings | metered)
+            manifest.write(run)
+            with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
+                crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
+                last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
+        meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
@@ -181,6 +115,12 @@ class Session:
         crew.close()
         return summary
 
+    def _meter(self) -> PowerMeter:
+        engine, launched = self.engine, self.engine.launched
+        choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
+        pids = launched.pids if launched is not None else ()
+        return PowerMeter(choice, engine.url, engine.described or {}, engine.simulated_here, pids)
+
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:
             return []
@@ -188,16 +128,31 @@ class Session:
             return self.engine.launched.metrics_sources
         return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []
 
-    def _part(self, load: Load, prompts: Prompts, worker: int) -> "_Part":
+    def _part(self, load: Load, prompts: Prompts, salt: str, worker: int) -> "_Part":
         flags, engine = self._flags, self.engine
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live, engine.dialect)
+        asking = Asking(
+            engine.url,
+            engine.model,
+            flags["endpoint"],
+            flags["api_key"],
+            live,
+            engine.dialect,
+            flags["continuous_usage"],
+        )
         maker = ItemMaker(asking, prompts, load.speed, cancel)
-        scheduled = load.scheduled(self._trace.rows(), idle_cap)
-        part = Placement(flags["workers"]).part(scheduled, worker)
-        return _Part(Feeder(self._wordings.counted(part), maker.item, live=live), maker, prompts, idle_cap)
+        if (plan := self._trace.lanes) is None:
+            warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
+        else:
+            warmup, scheduled = _of_lanes(plan, self._trace.again, TextSalt(salt), load.speed, idle_cap)
+        placement = Placement(flags["workers"])
+        fed = Part(
+            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live),
+            None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
+        )
+        return _Part(fed, maker, prompts, idle_cap)
 
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
@@ -212,10 +167,25 @@ class Session:
 class _Part:
     """What one worker plays."""
 
-    feeder: Feeder
+    fed: Part
     maker: ItemMaker
     prompts: Prompts
     idle_cap: IdleCap | None
+
+
+def _of_lanes(
+    plan: LanePlan,
+    again: Callable[[], Iterable[TraceRow]],
+    salt: TextSalt,
+    speed: float,
+    idle_cap: IdleCap | None,
+) -> tuple[Scheduled, Scheduled]:
+    """What warms the caches up, and the schedule behind it."""
+
+    def read() -> Iterable[TraceRow]:
+        return again() if idle_cap is None else idle_cap.waits(again())
+
+    return ((0, row) for row in plan.warmups(read, salt)), plan.scheduled(read, salt, speed)
 
 
 def _played(parts: list[_Part]) -> dict[str, Any]:
@@ -236,14 +206,16 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
             url = BaseUrl.parse(launched.base_url, "--engine")
             dialect = dialect_of_recipe(launched.recipe.engine.name)
             say_what_it_cannot(dialect)
+            _check_usage(dialect, flags)
             yield Engine(url, flags["model"] or launched.model, launched.describe(), dialect, launched)
         return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
-        with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
+        power = "power" in flags and PowerChoice.of(flags).is_on
+        with SimulatedRecipe(flags["recipe"], run.path, simulation, power=power) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
             model = flags["model"] or first_model(url, listed_models(url, flags["api_key"]))
-            yield Engine(url, model, simulated.describe(), VLLM)
+            yield Engine(url, model, simulated.describe(), VLLM, simulated_here=True)
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
@@ -253,7 +225,13 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     if models is not None:
         dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
         say_what_it_cannot(dialect)
+    _check_usage(dialect, flags)
     yield Engine(url, model, described, dialect)
+
+
+def _check_usage(dialect: EngineDialect, flags: dict[str, Any]) -> None:
+    if flags["continuous_usage"] and dialect.continuous_usage != "heeded":
+        raise UsageError(f"--continuous-usage: {dialect.name} does not tell tokens event by event: leave it out")
 
 
 def _plain(value: object) -> object:

@@ -4,6 +4,7 @@ from imaxproxy.load.cancel import Cancel, cancel_of
 from imaxproxy.load.feeding import Feeder, Turn
 from imaxproxy.load.idle import IdleCap
 from imaxproxy.load.item import FrameReader, Item
+from imaxproxy.load.lanes import LanePlan
 from imaxproxy.load.maker import Asking, ItemMaker
 from imaxproxy.load.placement import Placement
 from imaxproxy.load.player import Player
@@ -19,6 +20,7 @@ __all__ = [
     "IdleCap",
     "Item",
     "ItemMaker",
+    "LanePlan",
     "Placement",
     "Player",
     "Rules",

@@ -183,6 +183,7 @@ def ask_of(
         planned_input_tokens=item.input_tokens,
         planned_output_tokens=item.output_tokens,
         attempt=attempt or None,
+        kind=item.kind,
     )
 
 

@@ -12,6 +12,8 @@ import orjson
 _LENGTHS = struct.Struct(">II")
 END = _LENGTHS.pack(0, 0)
 """The frame behind the last item. A stream that ends without it has lost its writer."""
+WARM = _LENGTHS.pack(0, 1)
+"""The frame behind the last item of a warm-up, where there is one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +40,10 @@ class Item:
     """Whoever makes the items waits for the end of this one."""
     keep_answer: bool = False
     """And wants its answer: the next turn of the conversation is built on it."""
+    kind: str | None = None
+    """WARMUP: it fills caches, and is no part of what is measured."""
+    before_start: bool = False
+    """It is sent at once, and the schedule begins when it has ended."""
 
     def frame(self) -> bytes:
         """Lengths, a JSON head, the request's bytes."""
@@ -56,6 +62,8 @@ class FrameReader:
         self._tail = bytearray()
         self.ended = False
         """The END frame has come."""
+        self.warm_fed = False
+        """The WARM frame has come."""
 
     def feed(self, data: bytes) -> Iterator[Item]:
         """Take what one read gave, yield the items it completed."""
@@ -63,8 +71,9 @@ class FrameReader:
         while len(self._tail) >= _LENGTHS.size:
             head_bytes, data_bytes = _LENGTHS.unpack_from(self._tail)
             if not head_bytes:
-                self.ended = True
-                return
+                self.ended, self.warm_fed = not data_bytes, self.warm_fed or bool(data_bytes)
+                del self._tail[: _LENGTHS.size]
+                continue
             end = _LENGTHS.size + head_bytes + data_bytes
             if len(self._tail) < end:
                 return

@@ -1,6 +1,6 @@
 """The bytes of a scheduled request, with what the load adds to its row: waits, cancellations, a live history."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
@@ -8,6 +8,7 @@ from imaxproxy.load.cancel import Cancel, leaves_after
 from imaxproxy.load.feeding import Turn
 from imaxproxy.load.item import Item
 from imaxproxy.load.live_history import LiveHistory
+from imaxproxy.metrics import WARMUP
 from imaxproxy.traces import Endpoint, History, Prompts, build_request
 from imaxproxy.wire import VLLM, BaseUrl, EngineDialect
 
@@ -24,6 +25,8 @@ class Asking:
     """Conversations go on with what the engine answered, not with what the trace recorded."""
     dialect: EngineDialect = VLLM
     """What the engine takes beyond OpenAI's fields."""
+    continuous_usage: bool = False
+    """Each event is to tell how many tokens have come."""
 
 
 class ItemMaker:
@@ -58,6 +61,7 @@ class ItemMaker:
             history=self._history,
             extras=asking.dialect.extras,
             length_field=asking.dialect.length_field,
+            continuous_usage=asking.continuous_usage,
         )
         tokens, after_ns = leaves_after(row, self._cancel)
         return Item(
@@ -74,7 +78,12 @@ class ItemMaker:
             cancel_after_ns=after_ns,
             tell_end=asking.live and row.session_id is not None,
             keep_answer=asking.live and row.session_id is not None and bool(row.messages),
+            kind=WARMUP if row.request_kind == WARMUP else None,
         )
+
+    def item_before_start(self, turn: Turn) -> Item:
+        """As `item`, of a warm-up: it is sent at once, and the schedule begins behind it."""
+        return replace(self.item(turn), offset_ns=None, wait_ns=0, before_start=True)
 
     def _bytes(self, path: str, request_id: str, body: bytes) -> bytes:
         if not request_id.isprintable() or not request_id.isascii():

@@ -13,7 +13,7 @@ from imaxproxy.errors import WireError
 from imaxproxy.load.attempt import Attempt, Connector, ask_of
 from imaxproxy.load.item import Item
 from imaxproxy.load.rules import Ended, Rules
-from imaxproxy.metrics import Exchange, Outcome
+from imaxproxy.metrics import WARMUP, Exchange, Outcome
 from imaxproxy.wire import Pool
 
 Sink = Callable[[Exchange], None]
@@ -93,6 +93,10 @@ class Player:
         self._no_more_items = False
         self._finished: asyncio.Future[Ended] = self._loop.create_future()
         self._ending: Ended | None = None
+        self.warming = 0
+        """Requests of those before the start that have not ended."""
+        self.on_warm: Callable[[], None] | None = None
+        """Called whenever none of them is left."""
         self.outcomes: Counter[Outcome] = Counter()
         self.output_tokens = 0
 
@@ -124,8 +128,12 @@ class Player:
             self._take(item)
 
     def offer(self, item: Item) -> None:
-        """Take an item; open-loop items must come in the order of their offsets."""
+        """Take an item; open-loop items must come in the order of their offsets, those before the start first."""
         if self._ending is not None:
+            return
+        if item.before_start:
+            self.warming += 1
+            self._take(item)
             return
         if self._started_ns is None and self._starts_itself:
             self.start(self._clock_ns() + LEAD_NS)
@@ -175,6 +183,9 @@ class Player:
 
     def _admit(self, item: Item) -> None:
         """All that the item waits for has ended; its wait counts from the last of these ends."""
+        if item.before_start:
+            self._send(_Due(0, next(self._order), item, None))
+            return
         assert self._started_ns is not None
         last_end_ns = max((self._ended_at_ns.get(request_id, 0) for request_id in item.wait_for), default=None)
         not_before_ns = 0 if last_end_ns is None else last_end_ns + item.wait_ns
@@ -278,7 +289,12 @@ class Player:
         self._check_finished()
 
     def _tries_again(self, attempt: Attempt, exchange: Exchange) -> bool:
-        if attempt.number >= self._rules.retries or self._ending is not None or not _is_worth_a_retry(exchange):
+        if (
+            attempt.item.before_start
+            or attempt.number >= self._rules.retries
+            or self._ending is not None
+            or not _is_worth_a_retry(exchange)
+        ):
             return False
         at_ns = self._clock_ns() + (RETRY_WAIT_NS << attempt.number)
         due = _Due(at_ns, next(self._order), attempt.item, attempt.scheduled_ns, attempt.number + 1)
@@ -297,6 +313,10 @@ class Player:
                 self._admit(blocked.item)
         if self._listener is not None:
             self._listener.on_ended(item, attempt)
+        if item.before_start:
+            self.warming -= 1
+            if not self.warming and self.on_warm is not None:
+                self.on_warm()
 
     def _count_connect(self, exchange: Exchange) -> None:
         if not (exchange.error or "").startswith("connect_"):
@@ -312,6 +332,9 @@ class Player:
             self._finished.set_exception(bug)
 
     def _note(self, exchange: Exchange) -> None:
+        if exchange.ask.kind == WARMUP:
+            self._sink(exchange)
+            return
         self.outcomes[exchange.outcome] += 1
         self.output_tokens += exchange.output_tokens or 0
         self._sink(exchange)

@@ -9,7 +9,7 @@ import sys
 import threading
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from queue import SimpleQueue
 from typing import IO, Any, cast
 
@@ -18,7 +18,7 @@ import orjson
 from imaxproxy.clock import monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.load.feeding import Feeder
-from imaxproxy.load.item import END
+from imaxproxy.load.item import END, WARM
 from imaxproxy.load.player import LEAD_NS
 from imaxproxy.load.rules import Ended
 from imaxproxy.load.worker import ZERO, WorkerSettings
@@ -27,6 +27,20 @@ _PIPE_BYTES = 1 << 20
 _GRAVITY = [ended.value for ended in (Ended.FINISHED, Ended.DURATION, Ended.NO_ENGINE, Ended.INTERRUPTED)]
 """How a run has ended whose workers ended differently: as the last of these that one of them says."""
 Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """What one worker plays: the schedule, and before it what warms caches up."""
+
+    feeder: Feeder
+    warmup: Feeder | None = None
+
+    def tell(self, told: Row | None) -> None:
+        """What the worker says goes to both: each knows its own items."""
+        for feeder in (self.warmup, self.feeder):
+            if feeder is not None:
+                feeder.told.put(told)
 
 
 class PlayerProcess:
@@ -52,13 +66,13 @@ class PlayerProcess:
     def __repr__(self) -> str:
         return f"<PlayerProcess {self.worker}, pid {self._process.pid}>"
 
-    def feed(self, settings: WorkerSettings, feeder: Feeder, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
+    def feed(self, settings: WorkerSettings, part: Part, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
         """Hand over items, and what the worker says of them, from threads of their own.
 
         Its other lines go to `heard` beside its number; None when it has said its last.
         """
-        settings = replace(settings, worker=self.worker, start_fd=self._start_fd)
-        for run in (lambda: self._feed(settings, feeder), lambda: self._listen(feeder, heard)):
+        settings = replace(settings, worker=self.worker, start_fd=self._start_fd, warms_up=part.warmup is not None)
+        for run in (lambda: self._feed(settings, part), lambda: self._listen(part, heard)):
             thread = threading.Thread(target=run, daemon=True)
             thread.start()
             self._threads.append(thread)
@@ -104,10 +118,14 @@ class PlayerProcess:
                 os.close(fd)
         self._start_fd = self._zero_fd = -1
 
-    def _feed(self, settings: WorkerSettings, feeder: Feeder) -> None:
+    def _feed(self, settings: WorkerSettings, part: Part) -> None:
         try:
             self._stdin.write(orjson.dumps(asdict(settings)) + b"\n")
-            self._write(feeder)
+            if part.warmup is not None:
+                self._write(part.warmup)
+                self._stdin.write(WARM)
+            if self._feed_error is None:
+                self._write(part.feeder)
             self._stdin.write(END)
         except BrokenPipeError:  # the worker was stopped
             pass
@@ -123,14 +141,14 @@ class PlayerProcess:
         except UsageError as error:  # told when the worker has ended: what was sent before is measured
             self._feed_error = error
 
-    def _listen(self, feeder: Feeder, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
+    def _listen(self, part: Part, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
         for line in self._stdout:
             row: Row = orjson.loads(line)
             if "sent" in row:
-                feeder.told.put(row)
+                part.tell(row)
             else:
                 heard.put((self.worker, row))
-        feeder.told.put(None)
+        part.tell(None)
         heard.put((self.worker, None))
 
 
@@ -144,11 +162,11 @@ class Crew:
     def __repr__(self) -> str:
         return f"<Crew of {len(self._workers)}>"
 
-    def feed(self, settings: WorkerSettings, feeders: Sequence[Feeder]) -> None:
+    def feed(self, settings: WorkerSettings, parts: Sequence[Part]) -> None:
         """Hand each worker its part. Raises UsageError where a worker would have no place."""
         shares = [settings.rules.of_worker(worker.worker, len(self._workers)) for worker in self._workers]
-        for worker, feeder, rules in zip(self._workers, feeders, shares, strict=True):
-            worker.feed(replace(settings, rules=rules), feeder, self._heard)
+        for worker, part, rules in zip(self._workers, parts, shares, strict=True):
+            worker.feed(replace(settings, rules=rules), part, self._heard)
 
     def progress(self) -> Iterator[Row]:
         """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.

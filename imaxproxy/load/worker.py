@@ -38,10 +38,14 @@ class WorkerSettings:
     worker: int = 0
     start_fd: int = -1
     """Where the schedule's zero comes from once all workers are ready; -1: start with the first item."""
+    warms_up: bool = False
+    """Items before the start come first: the worker is ready when they have ended."""
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> "WorkerSettings":
-        return cls(BaseUrl(**row["url"]), Rules(**row["rules"]), row["out"], row["worker"], row["start_fd"])
+        return cls(
+            BaseUrl(**row["url"]), Rules(**row["rules"]), row["out"], row["worker"], row["start_fd"], row["warms_up"]
+        )
 
 
 class Teller:
@@ -74,8 +78,9 @@ class Teller:
 class Inbox(asyncio.Protocol):
     """Reads frames from the pipe. Whoever writes them waits until the queue has room."""
 
-    def __init__(self, player: Player, on_primed: Callable[[], None]) -> None:
-        self._player, self._on_primed = player, on_primed
+    def __init__(self, player: Player, on_primed: Callable[[], None], *, warms_up: bool = False) -> None:
+        self._player, self._on_primed, self._warms_up = player, on_primed, warms_up
+        player.on_warm = self._prime
         self._frames = FrameReader()
         self._timer: asyncio.TimerHandle | None = None
         self._is_primed = False
@@ -85,14 +90,15 @@ class Inbox(asyncio.Protocol):
             self._player.offer(item)
         if self._frames.ended:
             self._player.no_more_items()
-        if not self._is_primed:
-            self._prime()
+        self._prime()
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self._frames.ended:  # whoever made the items is gone
             self._player.stop(Ended.INTERRUPTED)
 
     def _prime(self) -> None:
+        if self._is_primed or (self._warms_up and (self._player.warming or not self._frames.warm_fed)):
+            return
         if self._frames.ended or self._player.free >= PRIMED_ITEMS:
             self._is_primed = True
             self._on_primed()
@@ -113,7 +119,7 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     pool = Pool(settings.url)
     waits = settings.start_fd >= 0
     player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits)
-    inbox = Inbox(player, _say_ready)
+    inbox = Inbox(player, _say_ready, warms_up=settings.warms_up)
     if waits:
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -162,7 +168,12 @@ async def _report(player: Player) -> None:
 
 def _progress(player: Player) -> dict[str, Any]:
     counts = {outcome.value: count for outcome, count in player.outcomes.items()}
-    return {"in_flight": player.in_flight, "output_tokens": player.output_tokens, **counts}
+    return {
+        "in_flight": player.in_flight,
+        "warming": player.warming,
+        "output_tokens": player.output_tokens,
+        **counts,
+    }
 
 
 def say(row: dict[str, Any]) -> bool:

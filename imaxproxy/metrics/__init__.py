@@ -3,7 +3,7 @@
 from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions
 from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.engine_timing import Differences, EngineTiming
-from imaxproxy.metrics.exchange import Ask, CountedBy, Exchange, Usage
+from imaxproxy.metrics.exchange import WARMUP, Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
@@ -19,6 +19,7 @@ __all__ = [
     "PERCENTILES",
     "REASONING",
     "TOOL",
+    "WARMUP",
     "Ask",
     "Breakdown",
     "CountedBy",

@@ -32,6 +32,10 @@ class Usage:
     cached_tokens: int | None = None
 
 
+WARMUP = "warmup"
+"""The `kind` of a request that fills caches: it stands in the journal and in no metric."""
+
+
 @dataclass(frozen=True, slots=True)
 class Ask:
     """The request's side. All `_ns` are one host's monotonic clock."""
@@ -70,6 +74,8 @@ class Ask:
     planned_output_tokens: int | None = None
     attempt: int | None = None
     """Which retry this is, from 1; None: the first attempt."""
+    kind: str | None = None
+    """WARMUP, or None for all that is measured."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imaxproxy.report.energy import energy_rows
 from imaxproxy.report.engine_lines import engine_lines
 
 LATENCIES: tuple[tuple[str, str], ...] = (
@@ -33,6 +34,7 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     console.print(_facts([("requests", _requests(summary) + mark)]))
     console.print(_latency_table(summary, mark))
     facts = [(name, text + mark) for name, text in _machine(summary)]
+    facts += [(name, text + mark) for name, text in energy_rows(summary["energy"])]
     facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
     facts += [("engine", escape(line) + mark) for line in engine_lines(summary["engine"])]
     facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))
@@ -196,6 +198,12 @@ def _notes(summary: dict[str, Any]) -> list[str]:
         notes.append(
             f"prompts were {lengths['counted_over_planned']:.3f} times as long as the trace says (worst: "
             f"{lengths['worst_error_tokens']:+,} tokens): --calibrate or --tokenizer makes them exact"
+        )
+    if warmup := summary.get("cache_warmup"):
+        failed = f", {warmup['failed']} of them failed: those caches are cold" if warmup["failed"] else ""
+        notes.append(
+            f"{warmup['requests']} requests of {warmup['input_tokens']:,} tokens filled caches in "
+            f"{warmup['duration_s']:.1f} s and stand in no figure{failed}"
         )
     if trace.get("below_overhead"):
         notes.append(f"{trace['below_overhead']} prompts should be shorter than the chat template alone: one word each")

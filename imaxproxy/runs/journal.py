@@ -9,7 +9,7 @@ events] with kind r (reasoning), c (answer), t (tool).
 import os
 import threading
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import accumulate
 from operator import sub
@@ -23,6 +23,7 @@ from imaxproxy.metrics import (
     ANSWER,
     REASONING,
     TOOL,
+    WARMUP,
     Ask,
     CountedBy,
     EngineTiming,
@@ -159,15 +160,23 @@ def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
     )
 
 
-def read_journal(run: RunDirectory, *, outline: bool = False) -> Iterator[Exchange]:
-    """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last."""
+def read_journal(
+    run: RunDirectory, *, outline: bool = False, on_warmup: Callable[[Exchange], None] = lambda _: None
+) -> Iterator[Exchange]:
+    """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last.
+
+    Those that only filled caches are no part of a run: `on_warmup` is handed them.
+    """
     for path in run.journals():
         for number, row in _rows(path):
             try:
                 exchange = exchange_of(row, outline=outline)
             except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
                 raise _broken(path, number, error) from error
-            yield exchange
+            if exchange.ask.kind == WARMUP:
+                on_warmup(exchange)
+            else:
+                yield exchange
 
 
 def read_rest(run: RunDirectory, worker: int, from_byte: int) -> Iterator[Exchange]:

@@ -20,6 +20,7 @@ from imaxproxy.metrics import (
     per_second,
     seconds,
 )
+from imaxproxy.runs.cache_warmup import CacheWarmup
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.drawn import drawn_of
 from imaxproxy.runs.energy import RunEnergy
@@ -43,8 +44,8 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     """
     manifest = Manifest.read(run)
     asked = _Asked.of(manifest)
-    finder, rates = WindowFinder(asked.trim), _Rates()
-    for exchange in read_journal(run, outline=True):
+    finder, rates, cache_warmup = WindowFinder(asked.trim), _Rates(), CacheWarmup()
+    for exchange in read_journal(run, outline=True, on_warmup=cache_warmup.add):
         finder.add(exchange)
         rates.add(exchange)
     windows = finder.close()
@@ -78,6 +79,7 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
     summary |= dimensions.as_dict() | {
         "slo": _slo(tallies, asked),
         "prompt_lengths": lengths.stats(),
+        "cache_warmup": cache_warmup.stats(),
         "window_method": {
             "warmup": _warmup_method(asked.trim),
             "settled": finder.settled,

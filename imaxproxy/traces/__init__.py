@@ -10,12 +10,14 @@ from imaxproxy.traces.history import History
 from imaxproxy.traces.idle import WaitCap
 from imaxproxy.traces.inspect import inspect_trace
 from imaxproxy.traces.look_ahead import LookAhead
+from imaxproxy.traces.mid_start import MidStart
 from imaxproxy.traces.prompt import Fit, Prompts, shipped_words
 from imaxproxy.traces.reader import Trace, open_trace
 from imaxproxy.traces.recorded import Recorded, looped, of_lap, spread_ties, within
 from imaxproxy.traces.request import PATHS, Endpoint, Request, build_request
 from imaxproxy.traces.row import OutputMode, TraceRow
 from imaxproxy.traces.seed import stream
+from imaxproxy.traces.session_tree import SessionTrees
 from imaxproxy.traces.stamps import unit_note
 from imaxproxy.traces.steps import (
     CapIdle,
@@ -32,6 +34,7 @@ from imaxproxy.traces.steps import (
     Window,
     Without,
 )
+from imaxproxy.traces.text_salt import TextSalt
 from imaxproxy.traces.write import rows_sha256, write_trace
 
 __all__ = [
@@ -51,6 +54,7 @@ __all__ = [
     "Gamma",
     "History",
     "LookAhead",
+    "MidStart",
     "OnOff",
     "OutputMode",
     "Poisson",
@@ -59,11 +63,13 @@ __all__ = [
     "Request",
     "SampleCount",
     "SampleShare",
+    "SessionTrees",
     "Spec",
     "Speed",
     "StartMidway",
     "Step",
     "Steps",
+    "TextSalt",
     "Trace",
     "TraceRow",
     "WaitCap",

@@ -61,6 +61,32 @@ def test_an_open_loop_sends_at_its_times_and_waits_for_nobody() -> None:
     run(scenario())
 
 
+def test_a_warm_up_goes_at_once_in_its_order_and_is_no_outcome() -> None:
+    gate = Gate()
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(retries=3), starts_itself=False) as play:
+            warm: list[int] = []
+            play.player.on_warm = lambda: warm.append(play.player.warming)
+            play.player.offer(item("w1", before_start=True, kind="warmup"))
+            play.player.offer(item("w2", before_start=True, kind="warmup", wait_for=("w1",)))
+            play.player.offer(item("a", offset_ns=0, wait_for=("w2",)))
+            play.player.no_more_items()
+            await gate.finish("w1")
+            await until(lambda: "w2" in gate.under_way, "the second to arrive")
+            assert (play.player.warming, warm, play.asked) == (1, [], ["w1", "w2"])
+            await gate.finish("w2")
+            await until(lambda: warm, "the warm-up to end")
+            assert (warm, play.asked) == ([0], ["w1", "w2"])
+            play.player.start(monotonic_ns())
+            await gate.finish("a")
+            assert await play.player.finished() is Ended.FINISHED
+            assert play.player.outcomes == {Outcome.COMPLETED: 1}
+            assert play.exchanges["w1"].ask.scheduled_ns is None
+
+    run(scenario())
+
+
 def test_a_late_item_is_sent_at_once_and_its_schedule_stands() -> None:
     async def scenario() -> None:
         async with playing(ANSWER) as play:

@@ -10,8 +10,9 @@ from scripted_engine import ScriptedEngine, answering, in_background, whole_stre
 
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.load import Feeder, Item, Placement, Rules, Turn
-from imaxproxy.load.process import Crew
+from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import Exchange
 from imaxproxy.runs import RunDirectory, read_journal
 from imaxproxy.traces import TraceRow
 from imaxproxy.wire import BaseUrl
@@ -30,11 +31,11 @@ def settings(engine: ScriptedEngine, out: Path) -> WorkerSettings:
     return WorkerSettings(BaseUrl.parse(engine.url, "--url"), Rules(), str(out))
 
 
-def feeders(
+def parts(
     names: list[str], workers: int = 1, make: Callable[[Turn], Item] = lambda turn: made(turn), gap_ns: int = 0
-) -> list[Feeder]:
+) -> list[Part]:
     schedule = [(number * gap_ns, TraceRow(name)) for number, name in enumerate(names)]
-    return [Feeder(Placement(workers).part(schedule, worker), make) for worker in range(workers)]
+    return [Part(Feeder(Placement(workers).part(schedule, worker), make)) for worker in range(workers)]
 
 
 def made(turn: Turn) -> Item:
@@ -49,18 +50,43 @@ def ids(out: Path) -> list[str]:
 def test_items_go_in_and_journals_come_out(engine: ScriptedEngine, tmp_path: Path, workers: int) -> None:
     names = [f"r{number}" for number in range(10)]
     crew = Crew(WORKER, workers)
-    crew.feed(settings(engine, tmp_path), feeders(names, workers))
+    crew.feed(settings(engine, tmp_path), parts(names, workers))
     rows: list[dict[str, Any]] = list(crew.progress())
     assert rows[-1] == {"ended": "finished", "lost_lines": 0}
-    assert rows[-2] == {"in_flight": 0, "output_tokens": 20, "completed": 10}
+    assert rows[-2] == {"in_flight": 0, "warming": 0, "output_tokens": 20, "completed": 10}
     crew.close()
     assert ids(tmp_path) == sorted(names)
     assert len(RunDirectory(tmp_path).journals()) == workers
 
 
+def test_all_workers_warm_up_before_one_of_them_begins(engine: ScriptedEngine, tmp_path: Path) -> None:
+    def warm(turn: Turn) -> Item:
+        return item(turn.row.request_id, kind="warmup", before_start=True, wait_for=turn.follows)
+
+    warmups = [TraceRow("w0"), TraceRow("w1", wait_for=("w0",)), TraceRow("w2"), TraceRow("w3"), TraceRow("w4")]
+    placements = [Placement(2), Placement(2)]
+    schedule = [(0, TraceRow(f"r{number}")) for number in range(6)]
+    fed = [
+        Part(
+            Feeder(placement.part(schedule, worker), made),
+            Feeder(placement.part([(0, row) for row in warmups], worker), warm),
+        )
+        for worker, placement in enumerate(placements)
+    ]
+    crew = Crew(WORKER, 2)
+    crew.feed(settings(engine, tmp_path), fed)
+    assert list(crew.progress())[-1]["ended"] == "finished"
+    crew.close()
+    ended: list[Exchange] = []
+    measured = list(read_journal(RunDirectory(tmp_path), on_warmup=ended.append))
+    assert sorted(exchange.ask.request_id for exchange in measured) == [f"r{number}" for number in range(6)]
+    assert {exchange.ask.request_id for exchange in ended} == {row.request_id for row in warmups}
+    assert max(each.ended_ns for each in ended) <= min(each.ask.scheduled_ns or 0 for each in measured)
+
+
 def test_more_workers_than_requests_is_no_harm(engine: ScriptedEngine, tmp_path: Path) -> None:
     crew = Crew(WORKER, 3)
-    crew.feed(settings(engine, tmp_path), feeders(["a"], 3))
+    crew.feed(settings(engine, tmp_path), parts(["a"], 3))
     assert list(crew.progress())[-1]["ended"] == "finished"
     crew.close()
     assert ids(tmp_path) == ["a"]
@@ -75,7 +101,7 @@ def test_a_row_in_mid_trace_that_cannot_be_sent_is_told_at_the_end(engine: Scrip
         return made(turn)
 
     crew = Crew(WORKER, 1)
-    crew.feed(settings(engine, tmp_path), feeders(["a", "b"], make=make))
+    crew.feed(settings(engine, tmp_path), parts(["a", "b"], make=make))
     assert list(crew.progress())[-1]["ended"] == "finished"
     with pytest.raises(UsageError, match="request b: no good"):
         crew.close()
@@ -86,7 +112,7 @@ def test_who_gives_up_in_mid_feed_hears_nothing_of_its_threads(engine: ScriptedE
     """As a second Ctrl-C does: they write and read while the worker is killed."""
     for number in range(4):
         crew = Crew(WORKER, 1)
-        crew.feed(settings(engine, tmp_path), feeders([f"{number}-{row}" for row in range(20_000)]))
+        crew.feed(settings(engine, tmp_path), parts([f"{number}-{row}" for row in range(20_000)]))
         next(iter(crew.progress()))
         crew.abandon()
         assert not [thread for thread in threading.enumerate() if thread.daemon]
@@ -100,7 +126,7 @@ def test_a_bug_in_making_items_stops_the_worker(engine: ScriptedEngine, tmp_path
         return made(turn)
 
     crew = Crew(WORKER, 1)
-    crew.feed(settings(engine, tmp_path), feeders(["a", "b"], make=make))
+    crew.feed(settings(engine, tmp_path), parts(["a", "b"], make=make))
     assert list(crew.progress())[-1]["ended"] == "interrupted"
     crew.close()
 
@@ -116,7 +142,7 @@ def test_workers_that_are_abandoned_end() -> None:
 def test_a_worker_that_is_killed_is_heard_of_and_the_others_stop(engine: ScriptedEngine, tmp_path: Path) -> None:
     names = [f"r{number}" for number in range(1000)]
     crew = Crew(WORKER, 2)
-    crew.feed(settings(engine, tmp_path), feeders(names, 2, gap_ns=10**9))
+    crew.feed(settings(engine, tmp_path), parts(names, 2, gap_ns=10**9))
     progress = crew.progress()
     next(progress)
     crew._workers[1]._process.kill()

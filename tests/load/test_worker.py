@@ -6,11 +6,12 @@ import sys
 
 import pytest
 from on_loop import run, until
-from scripted_engine import answering
+from scripted_engine import answering, whole_stream
 
+from imaxproxy.clock import monotonic_ns
 from imaxproxy.load import Ended, Rules
 from imaxproxy.load import worker as worker_module
-from imaxproxy.load.item import END
+from imaxproxy.load.item import END, WARM
 from imaxproxy.load.worker import PRIMED_ITEMS, Inbox, Teller, WorkerSettings, say
 from imaxproxy.wire import BaseUrl
 from load.items import item, playing
@@ -29,7 +30,9 @@ class Primed:
 
 
 def test_settings_survive_the_pipe() -> None:
-    settings = WorkerSettings(BaseUrl("e", 1, "/a", tls=True), Rules(3, 1.5, 9.0, 2, 1.0, 0.5), "out", 2, 7)
+    settings = WorkerSettings(
+        BaseUrl("e", 1, "/a", tls=True), Rules(3, 1.5, 9.0, 2, 1.0, 0.5), "out", 2, 7, warms_up=True
+    )
     row = {
         "url": {"host": "e", "port": 1, "prefix": "/a", "tls": True},
         "rules": {
@@ -43,6 +46,7 @@ def test_settings_survive_the_pipe() -> None:
         "out": "out",
         "worker": 2,
         "start_fd": 7,
+        "warms_up": True,
     }
     assert WorkerSettings.from_dict(row) == settings
 
@@ -64,6 +68,27 @@ def test_it_is_ready_with_enough_in_hand_or_all_there_is(frames: list[bytes]) ->
                 inbox.data_received(frame)
             assert primed.times == 1
             play.player.stop(Ended.INTERRUPTED)
+
+    run(scenario())
+
+
+def test_it_is_ready_when_its_warm_up_has_ended() -> None:
+    async def scenario() -> None:
+        async with playing(answering(*whole_stream(1)), starts_itself=False) as play:
+            primed = Primed()
+            inbox = Inbox(play.player, primed, warms_up=True)
+            inbox.data_received(item("w", before_start=True, kind="warmup").frame())
+            await until(lambda: "w" in play.exchanges, "the first to end")
+            assert primed.times == 0  # more of the warm-up may come
+            inbox.data_received(item("v", before_start=True, kind="warmup").frame() + WARM)
+            inbox.data_received(item("a", offset_ns=0).frame() + END)
+            assert primed.times == 0
+            await until(lambda: primed.times, "it to be ready")
+            assert set(play.exchanges) == {"w", "v"}
+            assert play.player.outcomes.total() == 0
+            play.player.start(monotonic_ns())
+            assert await play.player.finished() is Ended.FINISHED
+            assert (play.player.outcomes.total(), play.exchanges["v"].ask.kind) == (1, "warmup")
 
     run(scenario())
 

@@ -4,10 +4,10 @@ import heapq
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
+from imaxproxy.metrics import WARMUP
 from imaxproxy.traces.generate.common import Session
 from imaxproxy.traces.generate.draws import Draws
 from imaxproxy.traces.generate.table import Table
-from imaxproxy.traces.mid_start import WARMUP
 from imaxproxy.traces.row import TraceRow
 
 _PROCESSES = ("constant", "poisson", "gamma")

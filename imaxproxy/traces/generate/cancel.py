@@ -4,11 +4,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 
 from imaxproxy.errors import UsageError
+from imaxproxy.metrics import WARMUP
 from imaxproxy.traces.generate.distribution import Distribution
 from imaxproxy.traces.generate.draws import Draws
 from imaxproxy.traces.generate.presets import take_distribution
 from imaxproxy.traces.generate.table import Table
-from imaxproxy.traces.mid_start import WARMUP
 from imaxproxy.traces.row import TraceRow
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from imaxproxy.metrics import WARMUP
 from imaxproxy.traces.generate.common import Session, exact
 from imaxproxy.traces.generate.distribution import Distribution, parse_distribution
 from imaxproxy.traces.generate.draws import Draws
 from imaxproxy.traces.generate.presets import take_distribution
 from imaxproxy.traces.generate.table import Table
-from imaxproxy.traces.mid_start import WARMUP
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,36 @@
+"""The requests that only filled caches: what became of them, and how long they took. No metric holds them."""
+
+from collections import Counter
+from typing import Any
+
+from imaxproxy.metrics import Exchange, Outcome, seconds
+
+
+class CacheWarmup:
+    """Takes every exchange of the warm-up."""
+
+    def __init__(self) -> None:
+        self._outcomes: Counter[Outcome] = Counter()
+        self._input_tokens = 0
+        self._begun_ns: int | None = None
+        self._ended_ns = 0
+
+    def add(self, exchange: Exchange) -> None:
+        self._outcomes[exchange.outcome] += 1
+        self._input_tokens += exchange.usage.input_tokens or 0
+        begun_ns = exchange.ask.started_ns
+        self._begun_ns = begun_ns if self._begun_ns is None else min(begun_ns, self._begun_ns)
+        self._ended_ns = max(exchange.ended_ns, self._ended_ns)
+
+    def stats(self) -> dict[str, Any] | None:
+        """`cache_warmup` of summary.json; None where there was none. Durations from first begin to last end."""
+        if self._begun_ns is None:
+            return None
+        completed = self._outcomes[Outcome.COMPLETED]
+        return {
+            "requests": self._outcomes.total(),
+            "completed": completed,
+            "failed": self._outcomes.total() - completed,
+            "input_tokens": self._input_tokens,
+            "duration_s": seconds(self._ended_ns - self._begun_ns),
+        }
