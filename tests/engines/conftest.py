@@ -43,6 +43,11 @@ def make_model(environment: Path, folder: Path) -> None:
     subprocess.run([python, MAKER, folder / MODEL, "--arch", "qwen3"], check=True, capture_output=True, timeout=120)
 
 
+def command_in(folder: Path) -> Command:
+    """Commands with a runtime folder of their own. Engines warn of much: no warning is an error to them."""
+    return Command(folder, {"XDG_RUNTIME_DIR": str(folder), "PYTHONWARNINGS": "default"})
+
+
 START_S = 300.0
 """Some 25 s on two quiet cores; much more when others work on them."""
 
@@ -71,7 +76,7 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     environment = environment_of(engine)
     folder = tmp_path_factory.mktemp(engine)
     make_model(environment, folder)
-    command = Command(folder, {"XDG_RUNTIME_DIR": str(folder)})
+    command = command_in(folder)
     arguments = ("--engine-env", environment, "--engine-port", free_port("127.0.0.1"), "--detach", "--json")
     try:
         found = command.start("engine", "launch", RECIPES[engine], *arguments).wait(START_S).check(0).json

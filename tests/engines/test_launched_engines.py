@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from cli.command import Command, Started, lines_of, until, write_trace
+from cli.command import Started, lines_of, until, write_trace
 
-from engines.conftest import RECIPES, START_S, Running, environment_of, make_model
+from engines.conftest import RECIPES, START_S, Running, command_in, environment_of, make_model
 
 pytestmark = pytest.mark.engines
 
@@ -148,7 +148,7 @@ def test_a_proxy_with_its_engine_drains_before_it_stops_it(engine: str, tmp_path
     """`serve --engine`: Ctrl-C in mid-stream, and the stream still comes to its own end."""
     environment = environment_of(engine)
     make_model(environment, tmp_path)
-    command = Command(tmp_path, {"XDG_RUNTIME_DIR": str(tmp_path)})
+    command = command_in(tmp_path)
     try:
         started = command.start(
             "serve", "--engine", RECIPES[engine], "--engine-env", environment, "--port", 0, "--out", "run"
