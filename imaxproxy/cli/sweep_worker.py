@@ -18,6 +18,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the command, which ends us
     for line in sys.stdin.buffer:
         asked = orjson.loads(line)
+        sys.argv = ["imaxproxy", "replay", *asked["argv"]]  # what the run's manifest says it was made by
         try:
             trace, flags = parsed(tuple(asked["argv"]))
             _, load = checked(flags)

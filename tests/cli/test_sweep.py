@@ -61,6 +61,8 @@ def test_again_it_plays_only_what_is_not_done(command: Command) -> None:
     assert [point["state"] for point in first["points"]] == [DONE, DONE]
     assert first["points"][0]["figures"]["interactivity"] == pytest.approx(200, rel=0.01)
     whole, half = (command.folder / "out" / "tiny" / name for name in ("fixed-c1", "fixed-c2"))
+    made_by = json.loads((whole / "manifest.json").read_text())["argv"]
+    assert made_by[:2] == ["imaxproxy", "replay"]
     before = (whole / "summary.json").stat().st_mtime_ns
     summary = (half / "summary.json").read_bytes()
     (half / "summary.json").write_bytes(summary[: len(summary) // 2])  # as a crash of the machine may leave it
