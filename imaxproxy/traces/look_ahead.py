@@ -31,10 +31,24 @@ class LookAhead:
         return chain(self.rows, self.rest)
 
     def in_time_order(self) -> Iterator[TraceRow]:
-        """By timestamp, where all rows are in hand and have one: files of sessions begin anew with each session.
+        """By timestamp, where all rows are in hand: files of sessions begin anew with each session.
 
-        Equal stamps keep their order. A longer trace is handed on as it stands, and must be in order itself.
+        A row without one stays behind that of its session, or behind the one before it where it waits for others; where
+        it does neither, all stay as they stand. Equal stamps keep their order. A longer trace is handed on as it stands,
+        and must be in order itself.
         """
-        if self.whole and all(row.timestamp_ms is not None for row in self.rows):
-            return iter(sorted(self.rows, key=lambda row: row.timestamp_ms or 0.0))
-        return self.in_file_order()
+        latest_ms, of_session_ms = 0.0, dict[str | None, float]()
+        placed: list[tuple[float, TraceRow]] = []
+        if not self.whole:
+            return self.in_file_order()
+        for row in self.rows:
+            if row.timestamp_ms is not None:
+                latest_ms = row.timestamp_ms
+            elif row.session_id in of_session_ms or row.wait_for:
+                latest_ms = of_session_ms.get(row.session_id, latest_ms)
+            else:
+                return self.in_file_order()
+            if row.session_id is not None:
+                of_session_ms[row.session_id] = latest_ms
+            placed.append((latest_ms, row))
+        return (row for _, row in sorted(placed, key=lambda each: each[0]))
