@@ -43,6 +43,8 @@ class Engine:
     """Which fields it takes."""
     launched: LaunchedRecipe | None = None
     """Where the command started it itself."""
+    context_tokens: int | None = None
+    """Longest prompt and answer together, where `/v1/models` says it."""
 
     @contextlib.contextmanager
     def watched(self, crew: Crew) -> Iterator[None]:
@@ -83,6 +85,8 @@ class Session:
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
         flags = self._flags
+        if self.engine.context_tokens is not None:
+            self._trace.warn_of_context(self.engine.context_tokens)
         salt = flags["salt"] if flags["salt"] is not None else secrets.token_hex(4)
         manifest = self._manifest(load, salt)
         manifest.write(run)
@@ -189,8 +193,9 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
         simulation = Simulation.of(flags) if "time_scale" in flags else None
         with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
-            model = flags["model"] or first_model(url, listed_models(url, flags["api_key"]))
-            yield Engine(url, model, simulated.describe(), VLLM)
+            models = listed_models(url, flags["api_key"])
+            model = flags["model"] or first_model(url, models)
+            yield Engine(url, model, simulated.describe(), VLLM, context_tokens=context_tokens(models, model))
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
@@ -200,7 +205,7 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     if models is not None:
         dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
         say_what_it_cannot(dialect)
-    yield Engine(url, model, described, dialect)
+    yield Engine(url, model, described, dialect, context_tokens=context_tokens(models, model))
 
 
 def _plain(value: object) -> object:
@@ -225,6 +230,13 @@ def first_model(url: BaseUrl, models: list[Any] | None) -> str:
     if not models or not isinstance(models[0], dict) or "id" not in models[0]:
         raise UsageError(f"{url}/v1/models names no model: pass --model")
     return str(models[0]["id"])
+
+
+def context_tokens(models: list[Any] | None, model: str) -> int | None:
+    """What vLLM and SGLang say as `max_model_len` of this model."""
+    rows = [row for row in models or () if isinstance(row, dict) and row.get("id") == model]
+    limit = rows[0].get("max_model_len") if rows else None
+    return limit if type(limit) is int and limit > 0 else None
 
 
 def _described(url: BaseUrl) -> dict[str, Any] | None:

@@ -33,8 +33,8 @@ class LookAhead:
     def in_time_order(self) -> Iterator[TraceRow]:
         """By timestamp, where all rows are in hand: files of sessions begin anew with each session.
 
-        A row without one stays behind that of its session, or behind the one before it where it waits for others; where
-        it does neither, all stay as they stand. Equal stamps keep their order. A longer trace is handed on as it stands,
+        A row without one stays behind that of its session, or behind the one before it where it waits for others; if
+        one does neither, all stay as they stand. Equal stamps keep their order. A longer trace is handed on as it is,
         and must be in order itself.
         """
         latest_ms, of_session_ms = 0.0, dict[str | None, float]()
