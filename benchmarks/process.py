@@ -24,6 +24,8 @@ class Ended:
     cpu_s: float
     system_s: float
     output: str
+    peak_rss_mb: float
+    """Of itself or of its largest child."""
 
 
 class Child:
@@ -44,8 +46,8 @@ class Child:
         lines = self.log.read_text(errors="replace").strip().splitlines()
         return lines[-1][:200] if lines else "no output"
 
-    def wait(self, limit_s: float) -> Ended:
-        """Wait for its end. Raises Unavailable when it fails or takes too long."""
+    def wait(self, limit_s: float, codes: Sequence[int] = (0,)) -> Ended:
+        """Wait for its end. Raises Unavailable when it takes too long, or its exit code is none of `codes`."""
         deadline = time.monotonic() + limit_s
         while True:
             pid, status, usage = os.wait4(self.pid, os.WNOHANG)
@@ -56,10 +58,11 @@ class Child:
                 raise Unavailable(f"not done after {limit_s:.0f} s; last line: {self.tail()}")
             time.sleep(POLL_S)
         self._popen.returncode = os.waitstatus_to_exitcode(status)
-        if self._popen.returncode:
+        if self._popen.returncode not in codes:
             raise Unavailable(f"exit code {self._popen.returncode}: {self.tail()}")
         wall_s = (time.monotonic_ns() - self.started_ns) / 1e9
-        return Ended(self.started_ns, wall_s, usage.ru_utime + usage.ru_stime, usage.ru_stime, self.log.read_text())
+        cpu_s, output = usage.ru_utime + usage.ru_stime, self.log.read_text()
+        return Ended(self.started_ns, wall_s, cpu_s, usage.ru_stime, output, usage.ru_maxrss / 1024)
 
     def ready(self, url: str, limit_s: float = 20) -> None:
         """Wait until `url` answers 200. Raises Unavailable when it never does."""

@@ -65,7 +65,7 @@ def through_the_proxy(command: Command, *flags: object) -> tuple[dict[str, Any],
     serve = ("serve", "--engine", "fixed-5ms", "--simulate", "--port", 0, "--out", "proxy", "--json")
     serving = command.start(*serve)
     url = serving.url()
-    command.run("replay", "trace.jsonl", "--url", url, "--out", "run", *flags).check(0)
+    command.run("replay", "trace.jsonl", "--url", url, "--calibrate", "never", "--out", "run", *flags).check(0)
     serving.send(signal.SIGTERM)
     return serving.wait().check(0).json, joined(command.folder / "proxy", command.folder / "proxy")
 

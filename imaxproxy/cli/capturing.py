@@ -9,6 +9,7 @@ import click
 
 from imaxproxy.cli.output import say
 from imaxproxy.clock import monotonic_ns
+from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunDirectory
 
 if TYPE_CHECKING:
@@ -21,6 +22,15 @@ capture_option = click.option(
     "--capture",
     type=click.Choice(MODES),
     help="Record requests as a trace: shape (no text), full (with bodies).  [default: shape with --out, else off]",
+)
+
+max_capture_option = click.option(
+    "--max-capture",
+    type=float,
+    default=16.0,
+    show_default=True,
+    metavar="GIB",
+    help="Of all workers' captures together; later requests are left out, and it is said. 0: no limit.",
 )
 
 
@@ -37,6 +47,13 @@ def capture_settings(mode: str) -> "CaptureSettings | None":
         return None
     clock = RunClock(monotonic_ns(), time.time())
     return CaptureSettings(full=mode == "full", salt=secrets.token_bytes(_SALT_BYTES), clock=clock)
+
+
+def capture_limit_bytes(max_capture_gib: float) -> int | None:
+    """None where there is none. Raises UsageError."""
+    if not 0 <= max_capture_gib < float("inf"):
+        raise UsageError(f"--max-capture is a number of GiB, 0 for no limit, not {max_capture_gib:g}")
+    return round(max_capture_gib * (1 << 30)) or None
 
 
 def gather_trace(run: RunDirectory) -> dict[str, Any] | None:

@@ -11,18 +11,26 @@ from imaxproxy.economics import Axis, Estimate, Spot, iso_table
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Interval
 from imaxproxy.runs.axes import AXES
-from imaxproxy.runs.points import MACHINE, Machines, machines_of, open_runs
+from imaxproxy.runs.imports import read_baselines
+from imaxproxy.runs.points import MACHINE, Machines, add_baselines, machines_of, open_runs
 
 SCHEMA = "imaxproxy.frontier/1"
 _AT = {"interactivity": (25.0, 50.0, 75.0, 100.0, 125.0, 150.0, 200.0)}
 
 
 @click.command(short_help="The Pareto frontier of runs, and machines at the same interactivity.")
-@click.argument("runs", metavar="RUN...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.argument("runs", metavar="[RUN...]", nargs=-1, type=click.Path(path_type=Path))
 @click.option("--x", "x", type=click.Choice(list(AXES)), default="interactivity", show_default=True, metavar="METRIC")
 @click.option("--y", "y", type=click.Choice(list(AXES)), default="total_per_gpu", show_default=True, metavar="METRIC")
 @click.option(
     "--by", default=",".join(MACHINE), show_default=True, help="What of an engine makes a machine of its own."
+)
+@click.option(
+    "--baseline",
+    "baselines",
+    multiple=True,
+    metavar="FILE[,NAME=VALUE,..]",
+    help="What others measured: InferenceX's rows or aggregates, a vLLM or SGLang result.  Repeatable.",
 )
 @click.option("--at", metavar="X,X,..", help="Compare machines there.  [default: 25 to 200 tokens/s/user]")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of tables.")
@@ -32,7 +40,7 @@ def frontier(runs: tuple[Path, ...], x: str, y: str, **flags: Any) -> None:  # n
     \b
     imaxproxy frontier runs/b200-* runs/h200-*
     imaxproxy frontier runs/* --x ttft_p99 --y usd_output --at 200,500,1000
-    imaxproxy frontier runs/* --by recipe --json
+    imaxproxy frontier runs/* --baseline inferencex.json,model=gptoss,isl=1024,osl=1024
 
     RUN is a run, or a folder of them. Runs of one load are repeats: their spread is the error bar. Between points the
     curve is Steffen's, as InferenceX's; beyond them there is nothing. docs/compare.md names the metrics.
@@ -42,7 +50,12 @@ def frontier(runs: tuple[Path, ...], x: str, y: str, **flags: Any) -> None:  # n
         raise UsageError("--by names what makes a machine: model,gpu,engine,precision")
     if x == y:
         raise UsageError(f"--x and --y are both {x}: a frontier is between two metrics")
+    if not runs and not flags["baselines"]:
+        raise UsageError("give RUN directories, --baseline FILE, or both")
+    others = [baseline for spec in flags["baselines"] for baseline in read_baselines(spec)]
     machines = machines_of(open_runs(runs), x, y, by)
+    if others:
+        machines = add_baselines(machines, others)
     result = _result(machines, _xs(flags["at"], machines, x))
     if flags["as_json"]:
         print_json(result)
@@ -79,6 +92,7 @@ def _result(machines: Machines, xs: list[float]) -> dict[str, Any]:
             {
                 "name": name,
                 "simulated": machines.simulated[name],
+                "published": _published(machines, name),
                 "frontier": [_point(spot) for spot in found.spots],
                 "dominated": [_point(spot) for spot in found.dominated],
             }
@@ -94,6 +108,14 @@ def _result(machines: Machines, xs: list[float]) -> dict[str, Any]:
         ],
         "warnings": machines.warnings,
     }
+
+
+def _published(machines: Machines, name: str) -> list[dict[str, object]] | None:
+    """Where a baseline's points were read, and of which day; None for runs of our own."""
+    found = machines.published.get(name)
+    return (
+        None if found is None else [{"source": each.source, "as_of": each.as_of, "load": each.load} for each in found]
+    )
 
 
 def _axis(axis: Axis) -> dict[str, object]:

@@ -11,7 +11,14 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.capturing import capture_mode, capture_option, capture_settings, gather_trace
+from imaxproxy.cli.capturing import (
+    capture_limit_bytes,
+    capture_mode,
+    capture_option,
+    capture_settings,
+    gather_trace,
+    max_capture_option,
+)
 from imaxproxy.cli.gate import Gate, gate_options
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.money_flags import check_money, money_options
@@ -62,6 +69,7 @@ def worker_count(value: str | int) -> str | int:
     help="After SIGTERM, wait this long for streams.",
 )
 @capture_option
+@max_capture_option
 @click.option(
     "--ask-usage",
     type=click.Choice(["final", "continuous"]),
@@ -94,6 +102,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
     gate.check(upstreams.urls)
+    capture_bytes = capture_limit_bytes(flags["max_capture"])
     described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
         workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
@@ -121,6 +130,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             gate,
             flags["ask_usage"],
             capture_settings(flags["capture"]),
+            capture_bytes,
         )
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)

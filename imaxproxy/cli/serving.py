@@ -13,7 +13,7 @@ from imaxproxy.cli.gate import Gate
 from imaxproxy.cli.output import say
 from imaxproxy.cli.upstreams import FleetChoice
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.runs import Appender, Journal, RunDirectory, read_rest
+from imaxproxy.runs import CappedAppender, Journal, RunDirectory, read_rest
 from imaxproxy.wire import BaseUrl
 
 if TYPE_CHECKING:
@@ -41,6 +41,8 @@ class Plan:
     ask_usage: str | None
     """A value of AskUsage."""
     capture: "CaptureSettings | None"
+    capture_limit_bytes: int | None = None
+    """Of all workers' captures together."""
 
     @property
     def url(self) -> BaseUrl:
@@ -63,8 +65,12 @@ class Files:
         from imaxproxy.proxy import Capture
 
         self.journal = Journal(plan.run, worker)
-        self._rows = None if plan.capture is None else Appender(plan.run.capture(worker))
-        self.capture = None if plan.capture is None or self._rows is None else Capture(plan.capture, self._rows.append)
+        self._rows: CappedAppender | None = None
+        self.capture: Capture | None = None
+        if plan.capture is not None:
+            path, limit_bytes, workers = plan.run.capture(worker), plan.capture_limit_bytes, len(plan.doors)
+            self._rows = CappedAppender(path, limit_bytes, plan.run.captures, _tell, workers)
+            self.capture = Capture(plan.capture, self._rows.append)
 
     @property
     def lost(self) -> int:
@@ -81,6 +87,10 @@ class Files:
         self.journal.close()
         if self._rows is not None:
             self._rows.close()
+
+
+def _tell(what: str) -> None:
+    say(f"imaxproxy: {what}")
 
 
 def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":

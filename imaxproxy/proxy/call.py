@@ -10,6 +10,7 @@ from imaxproxy.proxy.allowance import Account
 from imaxproxy.proxy.front import ClientSide
 from imaxproxy.proxy.labels import TAG_HEADER, tags_of
 from imaxproxy.proxy.marks import Marks
+from imaxproxy.proxy.shown_keys import holds_key
 from imaxproxy.wire import DIALECTS, shown
 
 _RETRIES_DIGITS = 4
@@ -50,7 +51,7 @@ def _asked(request: web.BaseRequest, started_ns: int, marks: Marks, account: Acc
         client=account.name,
         client_retry=_retries(request.headers.get("x-stainless-retry-count", "")),
         trace_id=marks.trace_id,
-        tags=tags_of(request.headers.getall(TAG_HEADER, ())),
+        tags=tags_of(request.headers.getall(TAG_HEADER, ()), lambda text: holds_key(text, request.headers)),
     )
 
 

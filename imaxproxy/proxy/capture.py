@@ -20,7 +20,8 @@ from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.captured import Prompt, RunClock, captured
 from imaxproxy.proxy.prompt_text import prompt_text
 from imaxproxy.proxy.redact import redacted, secrets_of, shown_headers
-from imaxproxy.wire import DIALECTS, Reception
+from imaxproxy.proxy.sliced_json import sliced_json
+from imaxproxy.wire import DIALECTS, KeptBudget, Reception
 
 RowSink = Callable[[dict[str, Any]], None]
 SHORT_BODY_BYTES = 16 << 10
@@ -29,6 +30,10 @@ MOST_BODY_BYTES = 4 << 20
 """A longer body is not read: parsing it would hold up every stream for more than 1 ms."""
 MOST_WAITING_BYTES = 64 << 20
 """Of bodies whose turn is yet to come. Past that a row goes without its prompt."""
+MOST_KEPT_BYTES = 256 << 20
+"""Of answers under way, with `full`. Past that some are not kept."""
+LONG_BODY_BYTES = 256 << 10
+"""Read in slices: at a stretch it would take half a millisecond and more."""
 _WORDS = ("request_id", "model", "tags")
 _SESSION_HEADER = "x-session-id"
 _SESSION_MEMBER = "session_id"
@@ -57,6 +62,8 @@ class Capture:
 
     def __init__(self, settings: CaptureSettings, sink: RowSink) -> None:
         self.full = settings.full
+        self.kept = KeptBudget(MOST_KEPT_BYTES) if settings.full else None
+        """What answers that are recorded with their text may hold until they end."""
         self._clock, self._sink = settings.clock, sink
         self._hasher = BlockHasher(settings.salt)
         self._waiting: deque[_Ended] = deque()
@@ -119,15 +126,22 @@ class Capture:
         path = ended.exchange.ask.path
         body.setdefault("stream", False)  # what a body that leaves it out means; a replay would have it otherwise
         row |= {"url": path, "headers": shown_headers(ended.call), "body": body}
-        if ended.reception is not None and (answer := answer_text(ended.reception, DIALECTS[path])) is not None:
+        if ended.reception is None:
+            return
+        if (answer := answer_text(ended.reception, DIALECTS[path])) is not None:
             row["recorded"]["response"] = answer
+        elif ended.reception.unkept:
+            row["recorded"]["response_unkept"] = ended.reception.unkept
 
     def _prompt(self, call: Call) -> Generator[None, None, Prompt | str]:
         """What is asked, or why that is not known."""
         if len(call.body) > MOST_BODY_BYTES:
             return f"over {MOST_BODY_BYTES >> 20} MiB"
-        body = _object(call.body)
-        yield
+        if len(call.body) > LONG_BODY_BYTES:
+            body = yield from _sliced_object(call.body)
+        else:
+            body = _object(call.body)
+            yield
         asked = prompt_text(body)
         if asked is None:
             return "unknown form"
@@ -150,6 +164,15 @@ def _shape_redacted(row: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
         row |= {name: redacted(row[name], secrets) for name in _WORDS}
         row["recorded"] = redacted(row["recorded"], secrets)
     return row
+
+
+def _sliced_object(body: bytes) -> Generator[None, None, dict[str, Any]]:
+    """The same as `_object`, with rests."""
+    try:
+        value = yield from sliced_json(body)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _object(body: bytes) -> dict[str, Any]:

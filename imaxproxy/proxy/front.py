@@ -5,12 +5,13 @@ import contextlib
 import socket
 from collections import Counter
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
-from aiohttp import web
+from aiohttp import StreamReader, web
 from aiohttp.http_exceptions import HttpProcessingError, LineTooLong
 
 from imaxproxy.errors import UsageError
+from imaxproxy.proxy.half_closed import HalfClosed, can_tell
 from imaxproxy.proxy.limits import Limits
 from imaxproxy.proxy.page import error_page
 from imaxproxy.proxy.refused import Refused
@@ -30,19 +31,27 @@ Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 class ClientSide(web.RequestHandler):
     """One client's connection. While it relays, a client that lags pauses the engine's side of it, and only that."""
 
-    __slots__ = ("_front", "_head_bytes", "_head_timer", "engine")
+    __slots__ = ("_front", "_head_bytes", "_head_timer", "_payload", "engine", "is_answered")
 
     engine: EngineConnection | None
+    is_answered: bool
+    """Bytes of an answer have been sent, and no request has been taken up since."""
 
     def __init__(self, front: "Front", **kwargs: Any) -> None:  # noqa: ANN401 (aiohttp's own, passed on)
         super().__init__(front, **kwargs)
         self.engine = None
+        self.is_answered = False
+        self._payload: StreamReader | None = None
         self._front = front
         self._head_bytes = 0
         self._head_timer: asyncio.TimerHandle | None = None
 
     def data_received(self, data: bytes) -> None:
+        if self._waiter is not None:
+            self.is_answered = False
         super().data_received(data)
+        if self._messages:
+            self._payload = self._messages[-1][1]
         if self._waiter is not None and not self._messages:
             self._head_grows(len(data))
         elif self._head_timer is not None:
@@ -50,6 +59,25 @@ class ClientSide(web.RequestHandler):
             self._head_timer, self._head_bytes = None, 0
         if self._current_request is not None and self._messages:
             self._check_body()
+
+    def eof_received(self) -> bool:  # type: ignore[override]  # aiohttp never keeps one
+        """Keep the connection when the client has sent all of its request and may still read; else it has left."""
+        transport = self.transport
+        if transport is None or not self._waits_whole() or not can_tell(transport):
+            return False
+        self.transport = cast(asyncio.Transport, HalfClosed(transport))
+        return True
+
+    def _waits_whole(self) -> bool:
+        """The last request has come to its end, and no byte of an answer has been sent."""
+        busy = self._waiter is None or bool(self._messages)
+        return busy and not self.is_answered and self._payload is not None and self._payload.is_eof()
+
+    @property
+    def has_said_all(self) -> bool:
+        """No further request will come."""
+        transport: object = self.transport
+        return isinstance(transport, HalfClosed) and not self._messages
 
     def pause_writing(self) -> None:
         super().pause_writing()

@@ -6,8 +6,10 @@ from dataclasses import dataclass
 
 from multidict import CIMultiDictProxy
 
+from imaxproxy.proxy.shown_keys import holds_key
+
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,128}")
-"""Others are replaced: they would stand in journals, in logs, and in engines' response ids."""
+"""Others, and one that holds a key, are replaced: they would stand in journals, logs and engines' response ids."""
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-[0-9a-f]{2}(-[!-~]*)?")
 _NO_TRACE, _NO_SPAN = "0" * 32, "0" * 16
 
@@ -49,7 +51,9 @@ _TRACE_HEADERS = frozenset({b"traceparent", b"tracestate"})
 
 def _sent_id(headers: CIMultiDictProxy[str]) -> str | None:
     sent = headers.getall("X-Request-ID", ())
-    return sent[0] if len(sent) == 1 and _REQUEST_ID.fullmatch(sent[0]) else None
+    if len(sent) != 1 or not _REQUEST_ID.fullmatch(sent[0]) or holds_key(sent[0], headers):
+        return None
+    return sent[0]
 
 
 def _sent_trace(headers: CIMultiDictProxy[str]) -> str | None:

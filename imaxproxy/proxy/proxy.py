@@ -19,7 +19,7 @@ from imaxproxy.proxy.board import Board, LocalBoard
 from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.capture import Capture
 from imaxproxy.proxy.fleet import Fleet
-from imaxproxy.proxy.front import Front
+from imaxproxy.proxy.front import ClientSide, Front
 from imaxproxy.proxy.merged import Gauges, Totals
 from imaxproxy.proxy.models import MODELS_PATH
 from imaxproxy.proxy.models_page import ModelsPage
@@ -119,8 +119,14 @@ class Proxy:
             self._server.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        response = await self._respond(request)
-        if self._retiring and not isinstance(response, Relayed):
+        client = request.protocol
+        assert isinstance(client, ClientSide)
+        client.is_answered = False
+        try:
+            response = await self._respond(request)
+        finally:
+            client.is_answered = True
+        if (self._retiring or client.has_said_all) and not isinstance(response, Relayed):
             response.force_close()
         return response
 
@@ -174,7 +180,8 @@ class Proxy:
             return error_page(answered.broken, ask.path)
         await call.client.drained()  # else a slow reader's next answer, or the proxy's end, would come over its rest
         # A client must see that its answer was cut: without the last chunk, on a connection that closes.
-        return Relayed(relay.status, keep_alive=relay.keep_alive and answered.broken is None)
+        keep_alive = relay.keep_alive and answered.broken is None and not call.client.has_said_all
+        return Relayed(relay.status, keep_alive=keep_alive)
 
     def _prepare(self, call: Call, attempt: Attempt) -> tuple[Ask, Relay, Question]:
         """What this engine is sent, where its answer goes, and what the record says of both."""
@@ -182,12 +189,12 @@ class Proxy:
         body = self._fleet.body_for(attempt.upstream, call.body)
         asked = ask_usage(path, body, self._usage)
         mutated = [*(["model"] if body != call.body else []), *(asked.mutated or [])]
-        relay = Relay(call.request, call.transport, asked, last=self._retiring)
+        relay = Relay(call.request, call.transport, asked, last=self._retiring or call.client.has_said_all)
         call.credential = self._admission.credential_for(url)
         data = request_bytes(call.request, asked.body, url, call.marks, call.credential)
         upstream = None if self._fleet.single else str(url)
         ask = replace(call.ask, usage_asked=asked.usage, mutated=mutated or None, upstream=upstream)
-        keep = self._capture is not None and self._capture.full
+        keep = None if self._capture is None else self._capture.kept
         return ask, relay, Question(data, DIALECTS.get(path), call.request.method, relay.on_head, keep)
 
     async def _put(self, attempt: Attempt, call: Call, question: Question) -> tuple[Answered, bool]:

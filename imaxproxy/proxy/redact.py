@@ -3,10 +3,9 @@
 from typing import Any
 
 from imaxproxy.proxy.call import Call
+from imaxproxy.proxy.shown_keys import keys_of, long_words
 from imaxproxy.wire import HIDDEN, SECRET_HEADERS
 
-_SHORTEST = 8
-"""Shorter ones guard nothing; `none` and `EMPTY` are words of prompts."""
 _NAMES = frozenset(
     {"authorization", "api_key", "api-key", "apikey", "x-api-key", "access_token", "client_secret", "password"}
 )
@@ -15,12 +14,8 @@ _NAMES = frozenset(
 
 def secrets_of(call: Call) -> list[str]:
     """The client's keys and cookies, and the key that the engine was shown instead."""
-    headers = call.request.headers
-    lines = [value for name in SECRET_HEADERS for value in headers.getall(name.decode(), ())]
-    if call.credential:
-        lines.append(call.credential.decode())
-    words = [word for line in lines for word in (line, line.rpartition(" ")[2])]
-    return sorted({word for word in words if len(word) >= _SHORTEST}, key=len, reverse=True)
+    shown = keys_of(call.request.headers)
+    return long_words([*shown, call.credential.decode()]) if call.credential else shown
 
 
 def redacted(value: Any, secrets: list[str]) -> Any:  # noqa: ANN401 (any JSON)

@@ -2,12 +2,15 @@
 
 import asyncio
 import contextlib
+from typing import cast
 
 from aiohttp import web
 from aiohttp.abc import AbstractStreamWriter
 
 from imaxproxy.errors import WireError
 from imaxproxy.proxy.ask_usage import Asked
+from imaxproxy.proxy.front import ClientSide
+from imaxproxy.proxy.half_closed import HalfClosed
 from imaxproxy.proxy.usage_strip import UsageStrip
 from imaxproxy.wire import Forward, ResponseHead, dropped_headers
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
@@ -54,6 +57,9 @@ class Relay:
     def on_head(self, head: ResponseHead) -> Forward:
         """Send the head on; return where the body's bytes go."""
         self.status = head.status
+        client = self._request.protocol
+        if isinstance(client, ClientSide):
+            client.is_answered = True
         framing = head.framing(self._request.method)
         strip = self._strip = self._strip_of(head, framing)
         chunked = isinstance(framing, Chunked) if strip is None else strip.chunked
@@ -62,7 +68,14 @@ class Relay:
             self.keep_alive = False
         rechunk = strip is not None and isinstance(framing, Length)
         self._transport.set_write_buffer_limits(high=0)  # write at once, and pause the engine as soon as a client lags
-        self._transport.write(self._head_bytes(head, unchunk=unchunk, rechunk=rechunk))
+        begin = self._head_bytes(head, unchunk=unchunk, rechunk=rechunk)
+        transport: object = self._request.transport
+        if isinstance(transport, HalfClosed):  # since the request came, or before
+            self._transport = cast(asyncio.Transport, transport.bare)
+            self._forward = self._transport.write
+            transport.write(begin)
+        else:
+            self._transport.write(begin)
         if unchunk:
             self._forward = self._unchunked(Chunked())
         return self._forward if strip is None else self._stripped(strip)

@@ -20,6 +20,9 @@ def print_frontier(console: Console, result: dict[str, Any]) -> None:
         table.add_column(x["name"], justify="right")
         table.add_column(y["name"], justify="right")
         table.add_column("repeats", justify="right")
+        if machine["published"]:
+            table.caption = f"published: {escape(_days(machine['published']))}"
+            table.caption_justify = "left"
         for point in machine["frontier"]:
             table.add_row(escape(point["load"]), _number(point["x"]), _number(point["y"]), str(point["repeats"]))
         for point in machine["dominated"]:
@@ -48,6 +51,13 @@ def _iso(result: dict[str, Any]) -> Table:
         cells += [_number(row["advantage"][name], "x") for name in names[1:]]
         table.add_row(f"{row['x']:g}", *cells)
     return table
+
+
+def _days(published: list[dict[str, Any]]) -> str:
+    """Of which days, and where the first of them was read."""
+    days = sorted({row["as_of"] or "undated" for row in published})
+    span = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    return f"{span}, {published[0]['source']}"
 
 
 def _told_apart(names: list[str]) -> dict[str, str]:

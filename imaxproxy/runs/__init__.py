@@ -1,15 +1,16 @@
 """The run directory: journal, manifest, summary, histogram log."""
 
+from imaxproxy.runs.capped import CappedAppender
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.hlog import read_hlog, write_hlog
-from imaxproxy.runs.journal import Appender, Journal, read_health, read_journal, read_rest
+from imaxproxy.runs.journal import Journal, read_health, read_journal, read_rest
 from imaxproxy.runs.manifest import Manifest, write_json
 from imaxproxy.runs.record import RunRecord, read_summary
 from imaxproxy.runs.repeats import repeats
 from imaxproxy.runs.summary import summarize
 
 __all__ = [
-    "Appender",
+    "CappedAppender",
     "Journal",
     "Manifest",
     "RunDirectory",

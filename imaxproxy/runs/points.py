@@ -11,6 +11,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.metrics import t_interval
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.imports import Baseline
 from imaxproxy.runs.record import RunRecord
 
 MACHINE = ("model", "gpu", "engine", "precision")
@@ -28,6 +29,37 @@ class Machines:
     frontiers: dict[str, Frontier]
     simulated: dict[str, bool]
     warnings: list[str] = field(default_factory=list)
+    published: dict[str, list[Baseline]] = field(default_factory=dict)
+    """Machines that are baselines, with what they were read from."""
+
+
+def add_baselines(machines: Machines, baselines: Sequence[Baseline]) -> Machines:
+    """With the curves of what others measured, each under its tool's name and day."""
+    x, y = machines.x_axis.name, machines.y_axis.name
+    spots: dict[str, list[Spot]] = defaultdict(list)
+    published: dict[str, list[Baseline]] = defaultdict(list)
+    warnings = list(machines.warnings)
+    for baseline in baselines:
+        at_x, at_y = baseline.values.get(x), baseline.values.get(y)
+        if at_x is None or at_y is None:
+            warnings.append(f"{baseline.source} has no {x if at_x is None else y}: left out")
+            continue
+        name = f"{baseline.machine} [{baseline.tool}]"
+        published[name].append(baseline)
+        spots[name].append(Spot(t_interval([at_x]), t_interval([at_y]), baseline.load))
+    if not machines.frontiers and not spots:
+        raise UsageError(f"no row of the baselines has both {x} and {y}; rates a GPU need gpus=N after the file")
+    if spots:
+        warnings.append("baselines were measured by others, by their definitions and on their load (docs/metrics.md)")
+    return Machines(
+        machines.x_axis,
+        machines.y_axis,
+        machines.window,
+        machines.frontiers | {name: Frontier(machines.x_axis, machines.y_axis, found) for name, found in spots.items()},
+        machines.simulated | {name: any(each.simulated for each in found) for name, found in published.items()},
+        warnings,
+        dict(published),
+    )
 
 
 def open_runs(paths: Sequence[Path]) -> list[RunRecord]:
@@ -52,6 +84,8 @@ def machines_of(records: Sequence[RunRecord], x: str, y: str, by: Sequence[str] 
     """
     x_axis, read_x = AXES[x]
     y_axis, read_y = AXES[y]
+    if not records:
+        return Machines(x_axis, y_axis, "whole", {}, {})
     window = "steady" if all(record.summary["windows"]["steady"] for record in records) else "whole"
     values: dict[str, dict[tuple[Any, ...], list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     without: list[str] = []

@@ -9,7 +9,7 @@ from typing import Any, NoReturn
 from imaxproxy.economics import gpu_kinds
 from imaxproxy.errors import UsageError
 from imaxproxy.sim.constants import default_chunk_tokens, engine_names
-from imaxproxy.sim.reply import UsagePolicy
+from imaxproxy.sim.reply import RoleComes, UsagePolicy
 from imaxproxy.sim.speculation import Speculation, by_length
 from imaxproxy.sim.tokenization import Tokenization
 
@@ -53,7 +53,8 @@ class SimArgs:
     reasoning_share: float
     reasoning_field: str
     usage: UsagePolicy
-    role_first: bool
+    role: RoleComes
+    early_stop: float | None
     fixed_step_ms: float | None
     fixed_ttft_ms: float | None
     truth: Path | None
@@ -88,6 +89,8 @@ def parse_args(argv: Sequence[str]) -> SimArgs:
         raise UsageError(f"--time-scale is above 0 and at most {_FASTEST}, not {fields['time_scale']:g}")
     if not 0 <= fields["reasoning_share"] <= 1:
         raise UsageError(f"--reasoning-share is a share from 0 to 1, not {fields['reasoning_share']:g}")
+    if fields["early_stop"] is not None and not 0 < fields["early_stop"] <= 1:
+        raise UsageError(f"--early-stop is a share above 0 and up to 1, not {fields['early_stop']:g}")
     return SimArgs(**fields)
 
 
@@ -190,7 +193,15 @@ def _add_output(group: argparse._ArgumentGroup) -> None:
     group.add_argument("--reasoning-share", type=float, default=0.0, help="share of a chat's tokens that are reasoning")
     group.add_argument("--reasoning-field", default="reasoning", choices=("reasoning", "reasoning_content"))
     group.add_argument("--usage", default="asked", choices=("asked", "final", "continuous", "never"))
-    group.add_argument("--role-first", action="store_true", help="a chat's role comes when its prompt is taken up")
+    group.add_argument(
+        "--role",
+        default="first-token",
+        choices=("first-token", "taken-up", "admitted"),
+        help="when a chat's role comes: with its first token, when its prompt is taken up, or when it was read",
+    )
+    group.add_argument(
+        "--early-stop", type=float, metavar="SHARE", help="answers stop by themselves after this share of max_tokens"
+    )
 
 
 def _count(text: str) -> int:

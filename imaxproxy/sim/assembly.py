@@ -76,7 +76,12 @@ def assemble(args: SimArgs) -> Assembly:
         transfer_ns_per_token=_transfer_ns_per_token(models, args),
         limits=Limits(args.model, context_tokens, room_tokens, args.default_output_tokens, args.tokenization),
         shape=ReplyShape(
-            args.tokens_per_event, args.reasoning_share, args.reasoning_field, args.usage, args.role_first
+            args.tokens_per_event,
+            args.reasoning_share,
+            args.reasoning_field,
+            args.usage,
+            args.role,
+            args.early_stop,
         ),
         prefix_block_tokens=args.block_size if args.prefix_caching else 0,
         described={

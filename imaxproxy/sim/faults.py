@@ -54,6 +54,7 @@ KINDS: dict[str, FaultKind] = {
     "duplicate": FaultKind("one event twice", _TOKENS),
     "reorder": FaultKind("two events in the wrong order", _TOKENS),
     "empty_delta": FaultKind("an event without text before each event"),
+    "tool_beside_content": FaultKind("the last word of each answer event comes as a tool call's argument"),
     "role_only_first": FaultKind("the role comes ahead, as an event of its own"),
     "wrong_usage": FaultKind("usage counts so many tokens too many", "tokens", whole=True),
     "zero_tokens": FaultKind("an answer without a token", whole=True),

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import orjson
@@ -16,6 +16,8 @@ from imaxproxy.sim.words import WORD_BYTES, WORDS, text_of
 
 UsagePolicy = Literal["asked", "final", "continuous", "never"]
 """Whether usage is sent: as the request asks, or whatever it asks."""
+RoleComes = Literal["first-token", "taken-up", "admitted"]
+"""When a chat's role comes: with the first token (vLLM), when its prompt is taken up, or as soon as it was read."""
 
 
 def chunk(data: bytes) -> bytes:
@@ -32,8 +34,16 @@ class ReplyShape:
     """Share of the tokens that come first, as reasoning (chat only)."""
     reasoning_field: str = "reasoning"
     usage: UsagePolicy = "asked"
-    role_first: bool = False
-    """The role comes when a prompt is taken up, instead of with the first token."""
+    role: RoleComes = "first-token"
+    early_stop: float | None = None
+    """Answers stop by themselves after this share of what was asked for, whatever `ignore_eos` says."""
+
+    def stopped_early(self, request: CompletionRequest) -> CompletionRequest:
+        """The request as the model ends it."""
+        if self.early_stop is None:
+            return request
+        tokens = max(1, round(self.early_stop * request.output_tokens))
+        return replace(request, output_tokens=tokens, finish_reason="stop" if request.tool is None else "tool_calls")
 
     def reasoning_tokens(self, request: CompletionRequest) -> int:
         """Reasoning tokens of an answer."""

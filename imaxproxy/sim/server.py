@@ -104,7 +104,7 @@ class SimServer:
             raise BadRequest(
                 "1 validation error:\n  Unsupported Media Type: Only 'application/json' is allowed", kind="Bad Request"
             )
-        request = parse_request(await _body(http), api, self._limits)
+        request = self._shape.stopped_early(parse_request(await _body(http), api, self._limits))
         request = stop_early(request, self._shape.reasoning_tokens(request))
         fault = self._fault_of(http, request.stream)
         request_id = _printable(http.headers.get("X-Request-Id", "")) or f"sim-{next(self._numbers):012x}"
@@ -172,6 +172,7 @@ class SimServer:
             t_first_sched_ns=None,
             isl=request.prompt_tokens,
             osl=request.output_tokens,
+            reasoning=self._shape.reasoning_tokens(request),
             **({"choice": choice} if request.choices > 1 else {}),
         )
 
@@ -232,7 +233,11 @@ class SimServer:
             if striker:
                 striker.reply = reply
             stream.on_tokens = reply.token
-            is_early = self._shape.role_first or (call.fault is not None and call.fault.name == "role_only_first")
+            if self._shape.role == "admitted":
+                reply.open()
+            is_early = self._shape.role == "taken-up" or (
+                call.fault is not None and call.fault.name == "role_only_first"
+            )
             self._submit(call, stream, record, reply.open if is_early else _nothing)
             ends.append(ended)
         return ends

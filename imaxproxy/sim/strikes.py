@@ -67,6 +67,7 @@ class Striker:
             "duplicate": self._duplicate,
             "reorder": self._reorder,
             "wrong_usage": self._wrong_usage,
+            "tool_beside_content": self._tool_beside_content,
         }
         self._change = changes.get(fault.name)
 
@@ -251,6 +252,16 @@ class Striker:
             return match[1] + str(int(match[2]) + more).encode()
 
         self._send(re.sub(rb'("(?:completion|output)_tokens":)(\d+)', counted, unchunked(data)))
+
+    def _tool_beside_content(self, data: bytes) -> None:
+        """One delta with both: what its last word was is now in the arguments, and the text lacks it."""
+
+        def shared(match: "re.Match[bytes]") -> bytes:
+            text, _, last = match[1].rpartition(b" ")
+            call = {"index": 0, "function": {"arguments": f" {last.decode()}"}}
+            return b'"content":"%b","tool_calls":[%b]}' % (text, orjson.dumps(call))
+
+        self._send(re.sub(rb'"content":"( [^"]+)"}', shared, unchunked(data)))
 
     # --------------------------------------------------------------------------------------------------------------
 

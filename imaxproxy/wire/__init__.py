@@ -7,6 +7,7 @@ from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Quest
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.engine_dialect import ENGINE_DIALECTS, UNKNOWN, VLLM, EngineDialect, LengthField, known_dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
+from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, hidden, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
@@ -39,6 +40,7 @@ __all__ = [
     "EngineDialect",
     "Forward",
     "HeadReader",
+    "KeptBudget",
     "LengthField",
     "Pool",
     "Question",

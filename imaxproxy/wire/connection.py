@@ -11,6 +11,7 @@ from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead
+from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.pump import Tap, tap
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
 
@@ -28,8 +29,8 @@ class Question:
     dialect: Dialect | None
     method: str = "POST"
     on_head: OnHead = lambda head: None
-    keep: bool = False
-    """The answer's body can be had from the reception."""
+    keep: KeptBudget | None = None
+    """The answer's body can be had from the reception, as far as this allows."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from imaxproxy.wire.encoding import Decode, decode_of
 from imaxproxy.wire.event_json import load_json
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 from imaxproxy.wire.head import ResponseHead
+from imaxproxy.wire.kept import Kept, KeptBudget
 from imaxproxy.wire.numbered import NumberedTemplate, learn_numbered
 from imaxproxy.wire.sse import EventSplitter, event_data
 from imaxproxy.wire.template import Template, learn
@@ -31,8 +32,6 @@ SHORT_READ_BYTES = 8
 """The chunked terminator's last bytes may come alone; nothing else is that short."""
 BODY_LIMIT_BYTES = 16 << 20
 """Of a body that is not a stream, more than this is relayed but not read for usage."""
-KEPT_LIMIT_BYTES = 4 << 20
-"""Of an answer that is to be kept; a longer one is not."""
 _BOUND, _BOUND_CHUNKED = b"\n\n", b"\n\n\r\n"
 _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
@@ -94,9 +93,12 @@ class Reception:
         dialect: Dialect | None,
         method: str = "POST",
         *,
-        keep: bool = False,
+        keep: KeptBudget | None = None,
     ) -> None:
-        """keep: the body can be had afterwards. Raises WireError when the head names a framing we do not know."""
+        """keep: the body can be had afterwards, as far as this allows.
+
+        Raises WireError when the head names a framing that we do not know.
+        """
         self._head = head
         self._framing: Framing = head.framing(method)
         self._dialect = dialect
@@ -121,7 +123,7 @@ class Reception:
         self._malformed: str | None = None
         self._body = bytearray()
         self._too_long = False  # the body is over BODY_LIMIT_BYTES and was not kept
-        self._kept: bytearray | None = bytearray() if keep else None
+        self._kept = None if keep is None else Kept(keep)
         # The Timeline in the making, 13 bytes a token event (17 where the engine counts the tokens of each).
         self._event_times_ns = array("q")
         self._chars = array("i")
@@ -158,9 +160,7 @@ class Reception:
         self.times_ns.clear()  # the owner holds these very lists
         self.reads.clear()
         if self._kept is not None:
-            self._kept += b"".join(reads)
-            if len(self._kept) > KEPT_LIMIT_BYTES:
-                self._kept = None
+            self._kept.add(b"".join(reads))
         if not self._streamed or self._unread:
             for data in reads:
                 self._keep_body(self._plain(self._framing.feed(data)))
@@ -176,11 +176,17 @@ class Reception:
     def streamed(self) -> bool:
         return self._streamed
 
+    @property
+    def unkept(self) -> str | None:
+        """Why a body that was to be kept is not."""
+        return None if self._kept is None else self._kept.unkept
+
     def kept_body(self) -> bytes | None:
         """All that came of it, plain; None where nobody asked for that, or it was too long. Raises WireError."""
-        if self._kept is None:
+        data = None if self._kept is None else self._kept.data
+        if data is None:
             return None
-        body = self._head.framing("POST").feed(bytes(self._kept))
+        body = self._head.framing("POST").feed(data)
         decode = decode_of(self._head.header(b"content-encoding"))
         return body if decode is None else decode(body)
 

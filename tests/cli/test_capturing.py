@@ -58,7 +58,8 @@ def test_a_captured_load_is_the_load_and_plays_again(command: Command, tmp_path:
     serving = command.start(
         "serve", "--engine", "fixed-5ms", "--simulate", "--port", 0, "--out", "run", "--workers", workers
     )
-    command.run("replay", "asked.jsonl", "--url", f"{serving.url()}/v1", "--out", "first").check(0)
+    plain = ("--url", f"{serving.url()}/v1", "--calibrate", "never")  # else two requests of its own are captured
+    command.run("replay", "asked.jsonl", *plain, "--out", "first").check(0)
     stop(serving)
     assert "30 requests in run/trace.jsonl" in serving.err
     asked, captured = inspected(command, "asked.jsonl"), inspected(command, "run/trace.jsonl")
@@ -143,16 +144,15 @@ def test_no_key_stands_in_anything_that_a_run_leaves(
     )  # fmt: skip
     with OpenAI(base_url=f"{serving.url()}/v1", api_key=f"{CANARY}-client", timeout=20) as client:
         asked: Any = [{"role": "user", "content": f"is {CANARY}-client my key?"}]
-        headers = {"X-Imax-Tag": f"key={CANARY}-client", "X-Session-ID": f"{CANARY}-client"}
+        headers = {"X-Imax-Tag": f"key={CANARY}-client, team=a", "X-Session-ID": f"{CANARY}-client"}
+        headers |= {"X-Request-ID": f"{CANARY}-client"}
         assert list(client.chat.completions.create(model="m", messages=asked, stream=True, extra_headers=headers))
     stop(serving)
     assert f"{CANARY}-engine".encode() in engine.requests[-1].head
     rows = lines_of(tmp_path / "run" / "trace.jsonl")
     assert len(rows) == 2
-    hits = [path.name for path in (tmp_path / "run").iterdir() if CANARY.encode() in path.read_bytes()]
-    # A tag is a label that the client chose to have in every figure; the capture hides even that.
-    assert set(hits) <= {"exchanges-0.jsonl", "exchanges-1.jsonl", "summary.json"}
-    assert not [name for name in hits if name.startswith(("capture", "trace", "manifest", "meter"))]
+    assert rows[1]["tags"] == {"other": "invalid", "team": "a"}
+    assert [path.name for path in (tmp_path / "run").iterdir() if CANARY.encode() in path.read_bytes()] == []
 
 
 def test_what_a_killed_run_captured_is_made_a_trace_by_report(
@@ -176,7 +176,7 @@ def test_rows_that_a_full_disk_does_not_take_are_counted_beside_the_journals(
     """/dev/full takes nothing."""
     monkeypatch.setattr(RunDirectory, "capture", lambda self, worker: Path("/dev/full"))
     settings = CaptureSettings(full=False, salt=b"salt", clock=RunClock(0, 0.0))
-    plan = SimpleNamespace(run=RunDirectory(tmp_path), capture=settings)
+    plan = SimpleNamespace(run=RunDirectory(tmp_path), capture=settings, capture_limit_bytes=None, doors=[None])
     files = Files(plan)  # type: ignore[arg-type]
     ended = Exchange(Ask("r", CHAT, 1, dialect="chat"), Outcome.COMPLETED, 2)
 
@@ -189,6 +189,19 @@ def test_rows_that_a_full_disk_does_not_take_are_counted_beside_the_journals(
     run(one_exchange())
     files.close()
     assert (files.lost, len(lines_of(tmp_path / "exchanges-0.jsonl"))) == (1, 1)
+
+
+def test_a_capture_stops_at_its_limit_and_says_so(command: Command, start_engine: StartEngine, tmp_path: Path) -> None:
+    engine = start_engine(answering(*whole_stream(2)))
+    flags = ("--out", "run", "--max-capture", 0.0001)  # 107 kB
+    serving = command.start("serve", "--upstream", engine.url, "--port", 0, *flags)
+    asyncio.run(ask_many(serving.url(), 300))
+    stop(serving)
+    assert serving.err.count("has reached its 0.0001 GiB (--max-capture)") == 1
+    rows, exchanges = (lines_of(tmp_path / "run" / f"{name}-0.jsonl") for name in ("capture", "exchanges"))
+    assert 10 < len(rows) < len(exchanges) == 300
+    assert (tmp_path / "run" / "capture-0.jsonl").stat().st_size < 180_000
+    assert command.run("serve", "--upstream", engine.url, "--max-capture", "-1").complaint().startswith("--max-capture")
 
 
 def test_traces_of_replays_are_no_captures(command: Command) -> None:

@@ -1,5 +1,6 @@
 """`imaxproxy frontier` over virtual runs of two machines."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -42,3 +43,23 @@ def test_what_cannot_be_drawn_is_one_line(command: Command, runs: Path) -> None:
     ):
         assert says in command.run("frontier", "runs", *arguments).complaint()
     assert "nowhere is no run, and holds none" in command.run("frontier", "nowhere").complaint()
+
+
+def test_published_rows_stand_beside_our_own_or_alone(command: Command, runs: Path) -> None:
+    rows = [
+        {
+            "hw": "b200", "model": "gptoss", "framework": "trt", "precision": "fp4", "conc": conc, "isl": 1024,
+            "osl": 1024, "tput_per_gpu": rate, "median_intvty": speed,
+        }
+        for conc, speed, rate in ((4, 300.0, 4_000.0), (64, 100.0, 20_000.0))
+    ]  # fmt: skip
+    (runs.parent / "rows.json").write_text(json.dumps(rows))
+    found = command.run("frontier", "runs", "--baseline", "rows.json", "--at", "150", "--json").check(0).json
+    name = "gptoss b200 trt fp4 1024/1024 [InferenceX]"
+    assert found["iso"][0]["at"][name]["mean"] == pytest.approx(16_000)
+    published = found["machines"][-1]["published"]
+    assert published == [{"source": "rows.json:1", "as_of": None, "load": "concurrency 4"},
+                         {"source": "rows.json:2", "as_of": None, "load": "concurrency 64"}]  # fmt: skip
+    out = command.run("frontier", "--baseline", "rows.json").check(0).out
+    assert "published: undated, rows.json:1" in out
+    assert "give RUN directories, --baseline FILE, or both" in command.run("frontier").complaint()

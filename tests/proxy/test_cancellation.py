@@ -1,6 +1,6 @@
 """A client that leaves aborts its request at the engine, whatever phase it is in: 16 cells, C01 to C05.
 
-Leaving with a FIN counts as leaving: while nothing is on its way to a client, a close and a half-close look the same.
+A FIN may also be a half-close: test_half_closed.py.
 """
 
 import asyncio

@@ -1,6 +1,8 @@
 import pytest
+from multidict import CIMultiDict, CIMultiDictProxy
 
 from imaxproxy.proxy.labels import MOST_TAGS, tags_of
+from imaxproxy.proxy.shown_keys import holds_key
 
 
 @pytest.mark.parametrize(
@@ -27,3 +29,13 @@ def test_what_is_a_tag(headers: list[str], tags: dict[str, str] | None) -> None:
 def test_a_request_has_so_many_tags_and_the_rest_is_said() -> None:
     tags = tags_of([",".join(f"t{number}=v" for number in range(20))])
     assert tags == {f"t{number}": "v" for number in range(MOST_TAGS)} | {"other": "invalid"}
+
+
+def test_a_tag_with_a_key_is_no_tag() -> None:
+    headers = CIMultiDictProxy(CIMultiDict({"Authorization": "Bearer correct-horse"}))
+    said = ["a=correct-horse, b=xcorrect-horsex, c=sk-0123456789abcdef0, d=hf-tokenizers, e=horse"]
+    assert tags_of(said, lambda text: holds_key(text, headers)) == {
+        "other": "invalid",
+        "d": "hf-tokenizers",
+        "e": "horse",
+    }

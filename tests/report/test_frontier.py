@@ -16,7 +16,7 @@ def printed(result: dict[str, Any]) -> str:
 
 def machine(name: str, simulated: bool) -> dict[str, Any]:
     point = {"load": "concurrency 4", "x": ONE, "y": ONE | {"low": None, "high": None}, "repeats": 3}
-    return {"name": name, "simulated": simulated, "frontier": [point], "dominated": [point]}
+    return {"name": name, "simulated": simulated, "published": None, "frontier": [point], "dominated": [point]}
 
 
 def test_points_error_bars_and_what_was_not_reached() -> None:

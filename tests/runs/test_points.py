@@ -6,7 +6,8 @@ import pytest
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.axes import AXES
-from imaxproxy.runs.points import machine_of, machines_of, open_runs, unlike
+from imaxproxy.runs.imports import Baseline
+from imaxproxy.runs.points import add_baselines, machine_of, machines_of, open_runs, unlike
 from runs.made_run import ENGINE, answered, make_run, steady_power
 
 TRACE = {"sha256": "abc", "skipped": 0, "clamped": 0}
@@ -118,3 +119,21 @@ def test_a_folder_of_runs_is_all_of_them(tmp_path: Path) -> None:
     assert [record.directory.path.name for record in open_runs([tmp_path / "sweep"])] == ["repeat-1", "repeat-2"]
     with pytest.raises(UsageError, match="is no run, and holds none"):
         open_runs([tmp_path / "sweep" / "empty"])
+
+
+def test_baselines_are_curves_of_their_own(tmp_path: Path) -> None:
+    def published(speed: float, rate: float, load: str) -> Baseline:
+        values = {"interactivity": speed, "total_per_gpu": rate}
+        facts = {"model": "gptoss", "gpu": "b200"}
+        return Baseline("InferenceX", "https://example.test", "2026-04-06", facts, load, values)
+
+    machines = machines_of([run(tmp_path / "a")], "interactivity", "total_per_gpu")
+    both = add_baselines(machines, [published(27, 61_000, "a"), published(100, 30_000, "b")])
+    assert list(both.frontiers) == ["openai/gpt-oss-120b b200 vllm fp4", "gptoss b200 [InferenceX]"]
+    assert len(both.frontiers["gptoss b200 [InferenceX]"].spots) == 2
+    assert both.published["gptoss b200 [InferenceX]"][0].as_of == "2026-04-06"
+    assert any("measured by others" in warning for warning in both.warnings)
+    alone = add_baselines(machines_of([], "interactivity", "total_per_gpu"), [published(27, 61_000, "a")])
+    assert list(alone.frontiers) == ["gptoss b200 [InferenceX]"]
+    with pytest.raises(UsageError, match="no row of the baselines has both"):
+        add_baselines(machines_of([], "ttft_p50", "total_per_gpu"), [published(27, 61_000, "a")])

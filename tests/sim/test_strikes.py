@@ -76,7 +76,8 @@ def test_a_fault_changes_what_it_says_and_nothing_else(fast_sim: RunningSim, fau
 
 
 def test_no_fault_is_left_untested() -> None:
-    here = {fault.partition("=")[0] for fault in CASES} | {"http_429", "http_503", "never_ends"}
+    here = {fault.partition("=")[0] for fault in CASES}
+    here |= {"http_429", "http_503", "never_ends", "tool_beside_content"}
     assert set(KINDS) == here | TESTED_ELSEWHERE | ENGINE
 
 
@@ -92,6 +93,15 @@ def test_the_role_comes_ahead_on_request_only(fast_sim: RunningSim, fault: str) 
     """As a chunk of its own, when the prompt is taken up."""
     chunks = answer(fast_sim, fault, "/v1/chat/completions").split(b"\r\n\r\n", 1)[1].split(b"\r\n")[1::2]
     assert (b'"content":""' in chunks[0] and b'"content":" ' not in chunks[0]) == (fault == "role_only_first")
+
+
+def test_a_tools_argument_stands_beside_content(start_sim: StartSim) -> None:
+    sim = start_sim("--fixed-step-ms", "1", "--tokens-per-event", "3")
+    body = dechunked(answer(sim, "tool_beside_content", "/v1/chat/completions", max_tokens=7))
+    deltas = [json.loads(line[6:])["choices"][0]["delta"] for line in body.splitlines() if b'"tool_calls"' in line]
+    said = [delta["content"] + delta["tool_calls"][0]["function"]["arguments"] for delta in deltas]
+    assert said == [text_of(1, 1).decode(), text_of(2, 3).decode(), text_of(5, 3).decode()]
+    assert [bool(delta["content"]) for delta in deltas] == [False, True, True]
 
 
 def test_a_stall_is_in_the_truth_and_not_in_the_plan(start_sim: StartSim) -> None:

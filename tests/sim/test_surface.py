@@ -9,7 +9,7 @@ from openai import OpenAI
 
 from imaxproxy.power.simulated import SimulatedSource
 from imaxproxy.sim.words import text_of
-from sim.conftest import RunningSim, StartSim, dechunked, events, read_all, sent
+from sim.conftest import RunningSim, StartSim, dechunked, events, read_all, read_until, sent
 
 CHAT, COMPLETIONS, RESPONSES = "/v1/chat/completions", "/v1/completions", "/v1/responses"
 CLOSE = "Connection: close"
@@ -113,10 +113,25 @@ def test_usage_comes_as_the_engine_is_set(start_sim: StartSim, policy: str, coun
 
 
 def test_the_role_comes_ahead_when_the_engine_is_set_so(start_sim: StartSim) -> None:
-    sim = start_sim("--fixed-step-ms", "1", "--fixed-ttft-ms", "5", "--role-first")
+    sim = start_sim("--fixed-step-ms", "1", "--fixed-ttft-ms", "5", "--role", "taken-up")
     chunks = streamed(sim, CHAT)
     assert chunks[0]["choices"][0]["delta"] == {"role": "assistant", "content": ""}
     assert len(chunks) == 5
+
+
+def test_the_role_comes_when_a_request_was_read_long_before_its_first_token(start_sim: StartSim) -> None:
+    sim = start_sim("--fixed-step-ms", "1", "--fixed-ttft-ms", "60000", "--role", "admitted")
+    with sent(sim, CHAT, {"messages": MESSAGES, "stream": True}) as connection:
+        read_until(connection, b'"role":"assistant"')
+
+
+def test_answers_stop_early_whatever_they_were_asked(start_sim: StartSim) -> None:
+    sim = start_sim("--fixed-step-ms", "1", "--early-stop", "0.5")
+    *chunks, usage = streamed(sim, CHAT, max_tokens=7, ignore_eos=True, stream_options={"include_usage": True})
+    assert chunks[-1]["choices"][0]["finish_reason"] == "stop"
+    assert usage["usage"]["completion_tokens"] == 4
+    (record,) = sim.stop()
+    assert (record["osl"], record["end"]) == (4, "stop")
 
 
 def test_metrics_have_vllms_names_and_the_boards_power(start_sim: StartSim) -> None:
