@@ -113,7 +113,8 @@ class TraceFile:
         """A reading of its own, for one worker."""
         if self._ahead.whole:
             return TraceRows(self._ahead, self.open)
-        return TraceRows(LookAhead(self._ahead.rows, islice(self.open(), CHECKED_ROWS, None), whole=False), self.open)
+        rest = islice(self.open(), len(self._ahead.rows), None)
+        return TraceRows(LookAhead(self._ahead.rows, rest, whole=False), self.open)
 
     def facts(self, *, wait: bool) -> dict[str, Any]:
         """For the manifest. The hash of a huge file is written when it is known, at the latest at the run's end."""

@@ -4,6 +4,8 @@ from collections.abc import Iterable, Iterator
 
 from imaxproxy.traces import Arrivals, Envelope, Recorded, TraceRow
 
+_REMEMBERED_SESSIONS = 1_000_000
+"""Begun ones, of a trace without end."""
 Scheduled = Iterable[tuple[int | None, TraceRow]]
 
 
@@ -24,14 +26,16 @@ def by_trace(
 
 def _stamped(rows: Iterable[TraceRow], followers: dict[str, list[TraceRow]]) -> Iterator[TraceRow]:
     """The rows that have a stamp, or should. Those that follow are kept under the id of the one before them."""
-    begun: set[str] = set()
+    begun: dict[str, None] = {}
     last: TraceRow | None = None
     for row in rows:
         if last is not None and row.timestamp_ms is None and (row.wait_for or row.session_id in begun):
             followers.setdefault(last.request_id, []).append(row)
             continue
         if row.session_id is not None:
-            begun.add(row.session_id)
+            begun[row.session_id] = None
+            if len(begun) > _REMEMBERED_SESSIONS:
+                del begun[next(iter(begun))]
         if last is not None:
             yield last
         last = row

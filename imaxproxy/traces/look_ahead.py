@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import chain, islice
+from itertools import chain
 
 from imaxproxy.traces.row import TraceRow
+
+MOST_HASH_IDS = 8_000_000
+"""Of rows in hand: some 300 MB. Prompts of agents have thousands of blocks each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,11 +20,18 @@ class LookAhead:
     """The rows in hand are all there are."""
 
     @classmethod
-    def at(cls, rows: Iterable[TraceRow], count: int) -> "LookAhead":
-        """Read up to `count` rows. Raises what reading them raises."""
+    def at(cls, rows: Iterable[TraceRow], count: int, most_hash_ids: int = MOST_HASH_IDS) -> "LookAhead":
+        """Read up to `count` rows, fewer where their hash ids are many. Raises what reading them raises."""
         rest = iter(rows)
-        first = list(islice(rest, count))
-        return cls(first, rest, whole=len(first) < count)
+        first: list[TraceRow] = []
+        hash_ids = 0
+        while len(first) < count and hash_ids < most_hash_ids:
+            row = next(rest, None)
+            if row is None:
+                return cls(first, rest, whole=True)
+            first.append(row)
+            hash_ids += len(row.hash_ids)
+        return cls(first, rest, whole=False)
 
     def without_rest(self) -> "LookAhead":
         """The rows in hand alone, to try something on them."""
