@@ -12,7 +12,9 @@ from imaxproxy.cli.output import print_json
 from imaxproxy.errors import UsageError
 
 if TYPE_CHECKING:
-    from imaxproxy.launch import Finding, Recipe
+    from collections.abc import Iterator
+
+    from imaxproxy.launch import Facts, Finding, Recipe
 
 _SIGN = {"ok": "ok", "missing": "MISSING", "unknown": "unknown"}
 
@@ -25,6 +27,7 @@ _SIGN = {"ok": "ok", "missing": "MISSING", "unknown": "unknown"}
 @click.option("--engine-gpus", metavar="G,G,..", help="GPUs it would be pinned to: indices or UUIDs.")
 @click.option("--model-path", metavar="PATH", help="Where the model lies, instead of what the recipe says.")
 @click.option("--dummy-weights", is_flag=True, help="With random weights: the model's config and tokenizer suffice.")
+@click.option("--flags", "ask_flags", is_flag=True, help="Ask the engine itself if it knows every flag: 1 to 40 s.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of lines.")
 def check(recipe: str, as_json: bool, **flags: Any) -> int:  # noqa: ANN401 (click)
     """What RECIPE lacks on this machine, before it is launched: each thing with the command that mends it.
@@ -34,6 +37,7 @@ def check(recipe: str, as_json: bool, **flags: Any) -> int:  # noqa: ANN401 (cli
     imaxproxy engine check gpt-oss-120b-h200-vllm --json
 
     It asks the GPU driver, the engine's own Python, the model's files, the port and the disk; it starts no engine.
+    With --flags also the engine's --help, which imports it.
     Exit 0 when nothing is missing, 1 when something is.
     """
     from imaxproxy.launch import NO_GPU, load_recipe, with_model_path
@@ -68,7 +72,24 @@ def _findings(recipe: "Recipe", flags: dict[str, Any]) -> "list[Finding]":
         port_error=_port_error(flags["host"], flags["port"]),
         dummy_weights=flags["dummy_weights"],
     )
-    return check_recipe(recipe, facts, needs_of(recipe))
+    findings = check_recipe(recipe, facts, needs_of(recipe))
+    is_installed = not any(one.what == "engine" and one.state == "missing" for one in findings)
+    return [*findings, *(_flag_findings(recipe, facts, flags) if flags["ask_flags"] and is_installed else ())]
+
+
+def _flag_findings(recipe: "Recipe", facts: "Facts", flags: dict[str, Any]) -> "Iterator[Finding]":
+    from imaxproxy.launch import Place, engine_of, flag_findings
+
+    engine = engine_of(recipe)
+    place = Place(
+        run_dir=Path("RUN"),
+        bin=facts.bin,
+        host=flags["host"],
+        port=flags["port"],
+        gpus=tuple(map(str, range(recipe.gpu.count))),
+        dummy_weights=flags["dummy_weights"],
+    )
+    return flag_findings(recipe, engine, engine.plan(recipe, place))
 
 
 def _port_error(host: str, port: int) -> str | None:

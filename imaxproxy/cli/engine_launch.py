@@ -111,6 +111,7 @@ def _detach(recipe: str, name: str, out: Path, flags: dict[str, Any]) -> int:
     argv += ["--engine-env", str(flags["engine_env"])] if flags["engine_env"] else []
     argv += ["--engine-gpus", flags["engine_gpus"]] if flags["engine_gpus"] else []
     argv += ["--dummy-weights"] if flags["dummy_weights"] else []
+    argv += ["--model-path", flags["model_path"]] if flags["model_path"] else []
     keeper = _spawn(argv, log)
     said = 0
     try:

@@ -28,11 +28,12 @@ class LaunchFlags:
     gpus: tuple[str, ...] = ()
     port: int = 0
     dummy_weights: bool = False
+    model_path: str | None = None
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> "LaunchFlags":
         names = tuple(name.strip() for name in (flags["engine_gpus"] or "").split(",") if name.strip())
-        return cls(flags["engine_env"], names, flags["engine_port"], flags["dummy_weights"])
+        return cls(flags["engine_env"], names, flags["engine_port"], flags["dummy_weights"], flags["model_path"])
 
 
 def launch_options(command: "click.decorators.FC") -> "click.decorators.FC":
@@ -53,6 +54,7 @@ def launch_options(command: "click.decorators.FC") -> "click.decorators.FC":
             help="Where the engine listens.",
         ),
         click.option("--dummy-weights", is_flag=True, help="Random weights: nothing to download, speed as it is."),
+        click.option("--model-path", metavar="PATH", help="Where the model lies, instead of what the recipe says."),
     ]
     for option in reversed(options):
         command = option(command)
@@ -63,9 +65,9 @@ class LaunchedRecipe:
     """The engine, up and warmed, inside a `with`."""
 
     def __init__(self, recipe: str, log_dir: Path, flags: LaunchFlags, host: str = "127.0.0.1") -> None:
-        from imaxproxy.launch import LaunchedEngine, free_port, load_recipe, prepare
+        from imaxproxy.launch import LaunchedEngine, free_port, load_recipe, prepare, with_model_path
 
-        self.recipe: Recipe = load_recipe(recipe)
+        self.recipe: Recipe = with_model_path(load_recipe(recipe), flags.model_path)
         self.launch = prepare(
             self.recipe,
             log_dir=log_dir,
@@ -101,6 +103,11 @@ class LaunchedRecipe:
     def model(self) -> str:
         """The name to ask for."""
         return self.launch.door.model
+
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """Of its processes: whose GPUs are the engine's."""
+        return tuple(process.pid for process in self.engine.processes if process.pid is not None)
 
     @property
     def metrics_sources(self) -> list[tuple[str, str | None]]:

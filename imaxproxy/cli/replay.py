@@ -11,6 +11,7 @@ from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, lane_options, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
+from imaxproxy.cli.power_flags import PowerChoice, power_options
 from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
 from imaxproxy.cli.trace_file import TraceFile
@@ -37,6 +38,7 @@ from imaxproxy.wire import BaseUrl
 @wording_options
 @judge_options
 @money_options
+@power_options
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -78,6 +80,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         cancel_of(flags["cancel"], load.seed)
     check_judgement(flags)
     check_money(flags, choice.gpu_kind())
+    PowerChoice.of(flags)
     check_key(flags["api_key"])
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")

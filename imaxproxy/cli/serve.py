@@ -21,8 +21,10 @@ from imaxproxy.cli.capturing import (
 )
 from imaxproxy.cli.gate import Gate, gate_options
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
+from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_result
+from imaxproxy.cli.power_flags import PowerChoice, power_options
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
@@ -79,6 +81,7 @@ def worker_count(value: str | int) -> str | int:
 )
 @gate_options
 @money_options
+@power_options
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
@@ -99,6 +102,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     first = urls[0] if urls else None
     choice = EngineChoice.of(flags, "--upstream", first)
     check_money(flags, choice.gpu_kind())
+    power = PowerChoice.of(flags)
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
     gate.check(upstreams.urls)
@@ -115,7 +119,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             launched = stack.enter_context(LaunchedRecipe(flags["recipe"], run.path, choice.launch))
             upstreams, described = FleetChoice.of((launched.base_url,), flags), launched.describe()
         elif flags["recipe"] is not None:
-            engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path))
+            engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path, power=power.is_on))
             upstreams, described = FleetChoice.of((engine.base_url,), flags), engine.describe()
         else:
             described = choice.stated() or _ask_all(upstreams.urls)
@@ -135,8 +139,16 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
         manifest.write(run)
         stack.enter_context(engine_metrics(run, _metrics_sources(flags["engine_metrics"], launched, upstreams.urls)))
-        with launched.watched(_stop_ourselves) if launched else contextlib.nullcontext():
+        pids = launched.pids if launched else ()
+        meter = PowerMeter(power, upstreams.urls[0], described or {}, flags["simulate"], pids)
+        with (
+            meter.measuring(run) as metered,
+            launched.watched(_stop_ourselves) if launched else contextlib.nullcontext(),
+        ):
+            manifest = replace(manifest, settings=manifest.settings | metered)
+            manifest.write(run)
             ended, lost = relay(plan)
+        meter.take_recording(run, manifest)
     if launched is not None and launched.died:
         ended = ENGINE_DIED
     replace(manifest, ended=ended, lost_lines=lost, capture=gather_trace(run)).write(run)

@@ -12,7 +12,9 @@ from typing import Any
 from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what_it_cannot
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import Load
+from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.output import say
+from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
@@ -43,6 +45,8 @@ class Engine:
     """Which fields it takes."""
     launched: LaunchedRecipe | None = None
     """Where the command started it itself."""
+    simulated_here: bool = False
+    """The command simulates it."""
     context_tokens: int | None = None
     """Longest prompt and answer together, where `/v1/models` says it."""
 
@@ -99,9 +103,14 @@ class Session:
         )
         parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in range(flags["workers"])]
         endless = load.loop or load.lanes is not None
-        with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
-            crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
-            last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
+        meter = self._meter()
+        with meter.measuring(run) as metered:
+            manifest = replace(manifest, settings=manifest.settings | metered)
+            manifest.write(run)
+            with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
+                crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
+                last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
+        meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
@@ -109,6 +118,12 @@ class Session:
         summary = summarize(run)
         crew.close()
         return summary
+
+    def _meter(self) -> PowerMeter:
+        engine, launched = self.engine, self.engine.launched
+        choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
+        pids = launched.pids if launched is not None else ()
+        return PowerMeter(choice, engine.url, engine.described or {}, engine.simulated_here, pids)
 
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:
@@ -191,11 +206,13 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
         return
     if flags["recipe"] is not None:
         simulation = Simulation.of(flags) if "time_scale" in flags else None
-        with SimulatedRecipe(flags["recipe"], run.path, simulation) as simulated:
+        power = "power" in flags and PowerChoice.of(flags).is_on
+        with SimulatedRecipe(flags["recipe"], run.path, simulation, power=power) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
             models = listed_models(url, flags["api_key"])
             model = flags["model"] or first_model(url, models)
-            yield Engine(url, model, simulated.describe(), VLLM, context_tokens=context_tokens(models, model))
+            context = context_tokens(models, model)
+            yield Engine(url, model, simulated.describe(), VLLM, simulated_here=True, context_tokens=context)
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)

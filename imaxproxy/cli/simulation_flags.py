@@ -28,12 +28,11 @@ class Simulation:
 
     virtual: bool
     time_scale: float
-    power: bool
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> "Simulation":
         """Raises UsageError for flags that do not go together."""
-        simulation = cls(flags["virtual"], flags["time_scale"], flags["power"])
+        simulation = cls(flags["virtual"], flags["time_scale"])
         simulation._check(simulate=flags["simulate"], model=flags["model"])
         if simulation.virtual:
             for name, (plain, why) in _NOT_VIRTUAL.items():
@@ -46,8 +45,6 @@ class Simulation:
         for flag, is_given in (("--virtual", self.virtual), ("--time-scale", self.time_scale != 1.0)):
             if is_given and not simulate:
                 raise UsageError(f"{flag} is about a simulated engine: give --engine RECIPE --simulate too")
-        if self.power and not simulate:
-            raise UsageError("--power writes what a simulated engine's boards would draw: give --simulate too")
         if self.virtual and self.time_scale != 1.0:
             raise UsageError("--virtual takes no time at all: leave --time-scale out")
         if self.virtual and model is not None:
@@ -67,7 +64,6 @@ def simulation_options(command: "click.decorators.FC") -> "click.decorators.FC":
             metavar="X",
             help="With --simulate: an engine X times as fast as it would be.",
         ),
-        click.option("--power", is_flag=True, help="With --simulate: write power.jsonl, 10 samples/s and board."),
     ]
     for option in reversed(options):
         command = option(command)

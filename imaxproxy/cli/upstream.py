@@ -61,7 +61,7 @@ class EngineChoice:
         if self.recipe is not None and (self.gpu is not None or self.gpus is not None):
             raise UsageError(f"--gpu and --gpus describe the engine at {self.url_flag}; a recipe names its own")
         if self.launch != LaunchFlags() and (self.recipe is None or self.simulate):
-            raise UsageError("--engine-env, --engine-gpus, --engine-port and --dummy-weights launch a real engine")
+            raise UsageError("--engine-env, -gpus, -port, --dummy-weights and --model-path launch a real engine")
         if self.gpu is not None:
             load_gpu(self.gpu)
         if (self.gpu is None) != (self.gpus is None):
@@ -145,11 +145,12 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class SimulatedRecipe:
     """A simulated engine for as long as a command runs; usable from code that is not asynchronous."""
 
-    def __init__(self, recipe: str, out: Path, simulation: Simulation | None = None) -> None:
+    def __init__(self, recipe: str, out: Path, simulation: Simulation | None = None, *, power: bool = False) -> None:
+        """power: it writes what its boards would draw into `power.jsonl`."""
         from imaxproxy.launch import SimulatedEngine, load_recipe
 
         extra = ["--time-scale", str(simulation.time_scale)] if simulation else []
-        if simulation and simulation.power:
+        if power:
             extra += ["--power", str(out / "power.jsonl")]
         self._runner = asyncio.Runner()
         self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out, extra_argv=extra)

@@ -9,6 +9,7 @@ from typing import Any
 from imaxproxy.cli.judge_flags import exit_code
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import print_repeats, print_result, say
+from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.session import without_key
 from imaxproxy.cli.simulation_flags import simulated_args
 from imaxproxy.cli.trace_file import TraceFile
@@ -75,7 +76,7 @@ def _play(
     with contextlib.ExitStack() as stack:
         journal = Journal(run)
         stack.callback(journal.close)
-        power = _open_power(run, stack) if flags["power"] else None
+        power = _open_power(run, stack) if PowerChoice.of(flags).is_on else None
         player = VirtualPlayer(
             assembly,
             maker,

@@ -20,6 +20,7 @@ from imaxproxy.launch.engines import ENGINES, engine_of
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.facts import Facts, Needs, gather
 from imaxproxy.launch.first_token import Door
+from imaxproxy.launch.flags_known import flag_findings
 from imaxproxy.launch.gpus import GpuFound, GpusFound, find_gpus
 from imaxproxy.launch.installed import Installed
 from imaxproxy.launch.launched import Death, Launch, LaunchedEngine, StartTimes
@@ -95,6 +96,7 @@ __all__ = [
     "engine_bin",
     "engine_of",
     "find_gpus",
+    "flag_findings",
     "free_port",
     "gather",
     "load_recipe",

@@ -7,7 +7,7 @@ COMMON_FAILURES = failures(
         r"(?i:unrecognized arguments?|no such option|unknown arguments? specified|(?:unknown|invalid) argument)"
         r":? *(.*)",
         "the engine does not know {1}: take it out of the recipe's [engine.flags], or correct it (`imaxproxy engine "
-        "check` looks it up)",
+        "check --flags` looks it up)",
     ),
     (
         r"argument ([^:]+): (invalid \w+ value|invalid choice|expected .*)",

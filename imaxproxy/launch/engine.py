@@ -155,6 +155,8 @@ class Engine:
     stopping: Stopping = Stopping()
     request_timings: str | None = None
     """Key of the final event that holds the engine's own timings of a request, if it gives any."""
+    help_flag: str = "--help"
+    """What makes it print all its flags."""
     named_by_path: bool = False
     """Clients must ask for the model by what was loaded; the engine takes no other name."""
 

@@ -125,4 +125,5 @@ VLLM = Engine(
     memory=MemoryFraction(of="total", default=0.92),
     stopping=Stopping(grace_s=10.0),
     request_timings="metrics",
+    help_flag="--help=all",
 )

@@ -9,6 +9,7 @@ import json
 import select
 import signal
 import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import ImaxproxyError
 from imaxproxy.power.file import PowerLog
 from imaxproxy.power.mapping import Mapping
-from imaxproxy.power.opening import opener
+from imaxproxy.power.opening import openers
 from imaxproxy.power.sample import PowerLine
 from imaxproxy.power.sampler import Sampler
 
@@ -33,8 +34,9 @@ def main() -> int:
     try:
         with _log(Path(settings["path"])) as sink:
             mapping = Mapping(**settings["mapping"])
-            openers = {name: opener(name) for name in settings["sources"]}
-            sampler = Sampler(openers, sink, monotonic_ns, _wait, mapping=mapping, tick_ms=settings["tick_ms"])
+            sampler = Sampler(
+                openers(settings["sources"]), sink, monotonic_ns, _wait, mapping=mapping, tick_ms=settings["tick_ms"]
+            )
             sampler.begin()
             devices = sampler.calibrate(round(settings["calibrate_s"] * NS_PER_S))
             _say({"devices": [device.as_row() for device in devices]})
@@ -50,6 +52,12 @@ def _say(answer: dict[str, object]) -> None:
     with contextlib.suppress(BrokenPipeError):
         sys.stdout.buffer.write(orjson.dumps(answer, option=orjson.OPT_APPEND_NEWLINE))
         sys.stdout.buffer.flush()
+
+
+def _nap(until_ns: int) -> bool:
+    """Sleep, whatever stdin says."""
+    time.sleep(max(until_ns - monotonic_ns(), 0) / NS_PER_S)
+    return False
 
 
 def _wait(until_ns: int) -> bool:

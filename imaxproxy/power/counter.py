@@ -5,13 +5,11 @@ import statistics
 from array import array
 from bisect import bisect_right
 from itertools import pairwise
+from typing import Literal
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
+from imaxproxy.power.rhythm import Rhythm
 
-_NEIGHBOURS = 24
-"""How many moves to each side of one may help to say when it was."""
-_PERIODIC = 0.15
-"""A counter moves periodically when half of its gaps lie within this share of their median."""
 _STUCK_PERIODS, _STUCK_LEAST_NS = 8, NS_PER_S
 _STEP = 0.25
 """Power steps, rather than wavers, when it changes by more than this share from one segment to the next but one."""
@@ -24,10 +22,9 @@ _CLEARLY = 0.8
 class Counter:
     """One device's cumulative energy as a function of time.
 
-    A counter that latches (NVML's, about ten times a second) is as old as its last move, so its knots are its moves,
-    not the reads: between the last read of the old value and the first of the new one. Where it moves periodically,
-    neighbouring moves narrow that down, as every read is another view of the same rhythm. One that is exact at each
-    read (`update_ms` 0) has every read as a knot. Energy between knots is linear: mean power.
+    A counter that latches (NVML's, ten times a second) is as old as its last move, so its knots are its moves, not the
+    reads: between the last read of the old value and the first of the new one, and no longer ago than one period. Where
+    it keeps a rhythm they are on its beats. One that is exact at each read (`update_ms` 0) has every read as a knot.
     """
 
     def __init__(self, update_ms: float | None = None, range_mj: float | None = None) -> None:
@@ -44,9 +41,9 @@ class Counter:
         """For each knot, the first read that saw it."""
         self._energy_j = array("d")
         self._period_ns: float | None = None
-        self._rhythm: float | None = None
-        self._numbers: list[int] = []
-        self._refined: dict[int, int] = {}
+        self._rhythm: Rhythm | Literal[False] | None = False
+        """False: not looked for yet."""
+        self._places: dict[int, tuple[int, float]] = {}
 
     def __len__(self) -> int:
         return len(self._after_ns)
@@ -54,7 +51,7 @@ class Counter:
     def set_update(self, update_ms: float) -> None:
         """The calibration has found out how often it moves."""
         self._said_ns = round(update_ms * NS_PER_MS)
-        self._period_ns = self._rhythm = None
+        self._period_ns, self._rhythm, self._places = None, False, {}
 
     def add(self, time_ns: int, energy_mj: float) -> None:
         """A read, later than all before. What is not a number, or is below 0, is left out by the caller."""
@@ -75,13 +72,13 @@ class Counter:
 
     @property
     def period_ns(self) -> float:
-        """How often it moves: said, or the median gap of its moves; 0 when it is exact at each read."""
+        """How often it moves: said, or the mean gap of its moves; 0 when it is exact at each read."""
         if self._period_ns is None:
-            if self._said_ns == 0:
-                self._period_ns = 0.0
+            if self._said_ns is not None:
+                self._period_ns = float(self._said_ns)
             else:
                 gaps = [b - a for a, b in pairwise(self._after_ns)]
-                self._period_ns = float(statistics.median(gaps)) if gaps else float(self._said_ns or 0)
+                self._period_ns = _usual(gaps) if gaps else 0.0
         return self._period_ns
 
     @property
@@ -91,9 +88,17 @@ class Counter:
 
     def knot_ns(self, at: int) -> int:
         """When the counter moved."""
-        if at not in self._refined:
-            self._refined[at] = self._refine(at)
-        return self._refined[at]
+        if at not in self._places:
+            self._places[at] = self._placed(at)
+        return self._places[at][0]
+
+    @property
+    def rhythm(self) -> Rhythm | None:
+        """What it moves to; None where it keeps no time, or is exact at every read."""
+        if self._rhythm is False:
+            bounds = map(self._bounds_ns, range(len(self)))
+            self._rhythm = Rhythm.of(list(bounds), self.period_ns) if self.period_ns else None
+        return self._rhythm
 
     def energy_at_j(self, time_ns: int) -> float | None:
         """Joules since the first knot; None outside of what was seen.
@@ -153,7 +158,7 @@ class Counter:
         step_w = max(powers) - min(powers) if powers else 0.0
         if self._step(left) is not None:
             step_w *= _STEP_DOUBT
-        doubt_ns = self._doubt_ns(left)
+        doubt_ns = self._placed(left)[1]
         spent = step_w * (end_ns - begin_ns) + self._mean_w(left) * doubt_ns
         return abs(spent) / NS_PER_S / math.sqrt(12)
 
@@ -161,9 +166,9 @@ class Counter:
         self._before_ns.append(before_ns)
         self._after_ns.append(after_ns)
         self._energy_j.append((energy_mj + self._offset_mj) / 1000)
-        self._period_ns = self._rhythm = None
-        if self._refined:
-            self._refined = {}
+        self._period_ns, self._rhythm = None, False
+        if self._places:
+            self._places = {}
 
     def _segment(self, time_ns: int) -> tuple[int, tuple[int, int]] | None:
         """The knots around a time: the left one's number, and both times."""
@@ -197,67 +202,17 @@ class Counter:
         before_ns = max(self._before_ns[at], after_ns - self.period_ns) if self.period_ns else after_ns
         return before_ns, after_ns
 
-    def _refine(self, at: int) -> int:
-        low_ns, high_ns = self._narrowed_ns(at)
-        return round((low_ns + high_ns) / 2)
-
-    def _doubt_ns(self, at: int) -> float:
-        low_ns, high_ns = self._narrowed_ns(at)
-        return high_ns - low_ns
-
-    def _narrowed_ns(self, at: int) -> tuple[float, float]:
-        """The bounds of a move, cut by those of its neighbours, each shifted by whole periods. A neighbour that
-        contradicts is where the rhythm slipped: nobody beyond it is asked."""
+    def _placed(self, at: int) -> tuple[int, float]:
+        """When a move was, and how much that is in doubt: on the beat within its bounds, or in their middle."""
         low_ns, high_ns = self._bounds_ns(at)
-        period_ns = self._rhythm_ns()
-        if not period_ns:
-            return low_ns, high_ns
-        numbers = self._numbers
-        for step in (-1, 1):
-            for other in range(at + step, at + step * (_NEIGHBOURS + 1), step):
-                if not 0 <= other < len(self):
-                    break
-                other_low_ns, other_high_ns = self._bounds_ns(other)
-                periods = numbers[other] - numbers[at]
-                cut_low = max(low_ns, other_low_ns - periods * period_ns)
-                cut_high = min(high_ns, other_high_ns - periods * period_ns)
-                if cut_low > cut_high:
-                    break
-                low_ns, high_ns = cut_low, cut_high
-        return low_ns, high_ns
-
-    def _rhythm_ns(self) -> float:
-        """The period to a few microseconds, by all moves at once; 0 where there is no rhythm, or no need of one."""
-        if self._rhythm is None:
-            self._rhythm = self._find_rhythm_ns()
-        return self._rhythm
-
-    def _find_rhythm_ns(self) -> float:
-        if self.period_ns == 0 or len(self) < 8:
-            return 0.0
-        median_ns = self.period_ns
-        gaps = [b - a for a, b in pairwise(self._after_ns)]
-        reads_ns = statistics.median(b - a for a, b in zip(self._before_ns, self._after_ns, strict=True))
-        near = [gap for gap in gaps if abs(gap - median_ns) <= max(_PERIODIC * median_ns, 1.1 * reads_ns)]
-        if len(near) < len(gaps) / 2 or reads_ns >= median_ns:
-            return 0.0
-        self._numbers = self._numbered(statistics.fmean(near))
-        return _slope(self._numbers, self._after_ns)
-
-    def _numbered(self, period_ns: float) -> list[int]:
-        """Which of the rhythm's beats each move was. One that is seen is the next one, however late it was seen, unless
-        nobody looked for longer than a period."""
-        numbers = [0]
-        for at in range(1, len(self)):
-            beats = 1
-            if self._after_ns[at] - self._before_ns[at] >= period_ns:
-                beats = max(round((self._after_ns[at] - self._after_ns[at - 1]) / period_ns), 1)
-            numbers.append(numbers[-1] + beats)
-        return numbers
+        rhythm = self.rhythm
+        beat_ns = rhythm.beat_in(low_ns, high_ns) if rhythm is not None else None
+        if beat_ns is None or rhythm is None:
+            return round((low_ns + high_ns) / 2), high_ns - low_ns
+        return round(beat_ns), min(rhythm.doubt_ns, high_ns - low_ns)
 
 
-def _slope(numbers: list[int], times_ns: "array[int]") -> float:
-    """Least squares: time for each step."""
-    mean_x, mean_y = statistics.fmean(numbers), statistics.fmean(times_ns)
-    spread = sum((x - mean_x) ** 2 for x in numbers)
-    return sum((x - mean_x) * (y - mean_y) for x, y in zip(numbers, times_ns, strict=True)) / spread if spread else 0.0
+def _usual(gaps: list[int]) -> float:
+    """The mean without those that are plainly several. Not the median: reads see gaps in steps of their own tick."""
+    median = statistics.median(gaps)
+    return statistics.fmean(gap for gap in gaps if gap <= 2 * median)

@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,6 +58,7 @@ class DcgmSource:
         try:
             rows = self._rows()
         except OSError as error:
+            self.close()
             raise SourceError(f"DCGM exporter {self._page.url}: {error}") from error
         if not any(_KEYS.get(row.name, ("",))[0] in ("power_w", "power_avg_w", "energy_mj") for row in rows):
             self.close()
@@ -99,7 +100,7 @@ class DcgmSource:
             for uuid, board in boards.items()
         ]
 
-    def sample(self) -> list[PowerSample]:
+    def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
         """What the page says now, which it may have said for a while."""
         asked_ns = self._clock_ns()
         try:

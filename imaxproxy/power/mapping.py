@@ -5,7 +5,7 @@ from collections.abc import Mapping as Table
 from dataclasses import dataclass, replace
 
 from imaxproxy.errors import UsageError
-from imaxproxy.power.processes import PROC, environment, family
+from imaxproxy.power.processes import PROC, environment, family, listening_pids
 from imaxproxy.power.sample import GPU_BOUNDARIES, Device
 
 ALL = "all"
@@ -20,8 +20,10 @@ class Mapping:
     """`--power-devices`: indices or UUIDs with commas between, or `all`."""
     recipe_visible: str | None = None
     """CUDA_VISIBLE_DEVICES as the recipe sets it."""
-    pids: tuple[int, ...] = ()
-    """The engine's own process, or who listens on its port of this host."""
+    pids: Sequence[int] = ()
+    """The engine's own process."""
+    port: int | None = None
+    """Where the engine listens on this host: who does so is its process, once it is up."""
     own_visible: str | None = None
     """CUDA_VISIBLE_DEVICES of this command."""
     gpus: int | None = None
@@ -43,9 +45,14 @@ class Mapping:
     def strangers(self, pids: Iterable[int]) -> set[int]:
         """Those of the processes that are none of the engine's, where the engine's are known and we can see all:
         a process of another container is not in our /proc, and may as well be the engine under another number."""
-        if not self.pids:
+        engine = self.engine_pids()
+        if not engine:
             return set()
-        return {pid for pid in set(pids) - family(self.pids) if (PROC / str(pid)).exists()}
+        return {pid for pid in set(pids) - family(engine) if (PROC / str(pid)).exists()}
+
+    def engine_pids(self) -> set[int]:
+        """Said, or found by the port."""
+        return set(self.pids) | (listening_pids(self.port) if self.port is not None else set())
 
     def _choose(self, boards: Sequence[Device], computing: Table[str, Sequence[int]]) -> tuple[set[str], str | None]:
         every = {board.device for board in boards}
@@ -55,10 +62,11 @@ class Mapping:
             return _named(self.devices, boards, "--power-devices"), "--power-devices"
         if self.recipe_visible:
             return _visible(self.recipe_visible, boards), f"recipe, {_VISIBLE}={self.recipe_visible}"
-        relatives = family(self.pids) if self.pids else set()
+        engine = self.engine_pids()
+        relatives = family(engine) if engine else set()
         if seen := {name for name, pids in computing.items() if relatives.intersection(pids)} & every:
             return seen, "pids"
-        for pid in self.pids:
+        for pid in sorted(engine):
             variables = environment(pid)
             if (visible := variables.get(_VISIBLE)) and _order_is_ours(variables, boards):
                 return _visible(visible, boards), f"the engine's {_VISIBLE}={visible}"

@@ -1,6 +1,6 @@
 """Sources by the name that a user gives."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from imaxproxy.errors import UsageError
 from imaxproxy.power.dcgm import DcgmSource
@@ -9,19 +9,37 @@ from imaxproxy.power.rapl import RaplSource
 from imaxproxy.power.simulated import SimulatedSource
 from imaxproxy.power.source import Source, SourceError
 
+OPTIONAL = "?"
 WITH_URL: dict[str, Callable[[str], Source]] = {"dcgm": DcgmSource, "sim": SimulatedSource}
 LOCAL: dict[str, Callable[[], Source]] = {"nvml": NvmlSource, "rapl": RaplSource}
 
 
 def opener(spec: str) -> Callable[[], Source]:
-    """`nvml`, `rapl`, `dcgm:URL`, `sim:URL`: what opens it. Raises UsageError for anything else."""
-    name, _, url = spec.partition(":")
+    """`nvml`, `rapl`, `dcgm:URL`, `sim:URL`: what opens it. Raises UsageError for anything else.
+
+    A question mark before it: it may be missing (`optional`).
+    """
+    name, _, url = spec.removeprefix(OPTIONAL).partition(":")
     if name in LOCAL and not url:
         return LOCAL[name]
     if name in WITH_URL and url:
         return lambda: WITH_URL[name](url)
     known = ", ".join([*LOCAL, *(f"{each}:URL" for each in WITH_URL)])
     raise UsageError(f"--power {spec}: no such source; known: auto, {known}, file:PATH, off")
+
+
+def openers(specs: Sequence[str]) -> dict[str, Callable[[], Source]]:
+    """Of several; an optional one that does not open is left out."""
+    found: dict[str, Callable[[], Source]] = {}
+    for spec in specs:
+        opens = opener(spec)
+        if spec.startswith(OPTIONAL):
+            try:
+                opens().close()
+            except SourceError:
+                continue
+        found[spec] = opens
+    return found
 
 
 def found_here() -> tuple[dict[str, Source], dict[str, str]]:

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import orjson
 
@@ -33,7 +33,7 @@ class SamplerProcess:
         tick_ms: float | None = None,
         calibrate_s: float = 2.0,
     ) -> None:
-        self._settings = {
+        self._settings: dict[str, Any] = {
             "path": str(path),
             "sources": list(sources),
             "mapping": asdict(mapping),
@@ -54,6 +54,7 @@ class SamplerProcess:
         answer = orjson.loads(line) if line else {"error": "the power sampler ended, or is stuck in the driver"}
         if "error" in answer:
             self.stop()
+            Path(self._settings["path"]).unlink(missing_ok=True)  # a run without samples has no file of them
             raise SourceError(answer["error"])
         devices = [line_of(row) for row in answer["devices"]]
         return [device for device in devices if isinstance(device, Device)]

@@ -1,6 +1,7 @@
 """RAPL through powercap: the energy counters of the host's CPU packages and memory."""
 
 import time
+from collections.abc import Container
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,7 +69,7 @@ class RaplSource:
             for zone in self._zones
         ]
 
-    def sample(self) -> list[PowerSample]:
+    def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
         """Joules of each zone; there are no watts."""
         samples, failure = [], None
         for zone in self._zones:

@@ -1,49 +1,29 @@
 """The loop that asks sources for power, each in its own rhythm, and writes down all that they say."""
 
-import statistics
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from collections.abc import Mapping as Table
-from dataclasses import dataclass, field, replace
-from itertools import pairwise
+from dataclasses import replace
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock
 from imaxproxy.power.mapping import Mapping
+from imaxproxy.power.moves import Moves
 from imaxproxy.power.sample import Device, EventKind, PowerEvent, PowerLine, PowerSample
 from imaxproxy.power.source import Source, SourceError, SourceLostError
+from imaxproxy.power.spacing import COUNTER_SHARE, Spacing
 
 DEFAULT_TICK_MS = 50.0
 _OUT_OF_STEP = 0.48
 LEAST_TICK_MS, MOST_TICK_MS = 20.0, 100.0
 CALIBRATION_TICK_MS = 5.0
 """Finer than any sensor known moves, coarse enough for the sampler to stay a guest."""
+_LAST_LOOK_NS = NS_PER_S // 2
 _REOPEN_NS = NS_PER_S
 _DEVICES_AGAIN_NS = 10 * NS_PER_S
 """How often the limits are read again: a cap that changed spoils a run."""
 
 Wait = Callable[[int], bool]
 """Wait until a time of the clock; True at once when somebody says stop."""
-
-
-@dataclass(slots=True)
-class _Moves:
-    """When a reading changed: its update period is the median of the gaps."""
-
-    last: float | None = None
-    times_ns: list[int] = field(default_factory=list)
-
-    def see(self, time_ns: int, value: float | None) -> None:
-        if value is not None and value != self.last:
-            if self.last is not None:
-                self.times_ns.append(time_ns)
-            self.last = value
-
-    def period_ms(self) -> float | None:
-        """None for fewer than five moves: nobody can tell."""
-        times_ns = self.times_ns
-        if len(times_ns) < 5:
-            return None
-        return statistics.median(b - a for a, b in pairwise(times_ns)) / NS_PER_MS
 
 
 def calibrated_tick_ms(periods_ms: Iterable[float | None]) -> float:
@@ -70,6 +50,15 @@ class _Feed:
         self.devices: dict[str, Device] = {}
         self.absent: set[str] = set()
         self.devices_due_ns = 0
+        self.spacings: dict[str, Spacing] = {}
+        """Of devices whose counter is read less often than their watts."""
+
+    def counters_due(self, now_ns: int) -> Container[str] | None:
+        """The devices whose counter is read now; None: all of them, at every tick."""
+        if not self.spacings:
+            return None
+        soon_ns = now_ns + self.tick_ns // 2
+        return {name for name, spacing in self.spacings.items() if spacing.is_due(soon_ns)}
 
 
 class Sampler:
@@ -84,15 +73,18 @@ class Sampler:
         *,
         mapping: Mapping | None = None,
         tick_ms: float | None = None,
+        nap: Wait | None = None,
+        cpu_clock: Callable[[], float] = time.process_time,
     ) -> None:
         """openers: by name, each opens its source anew.  mapping: which devices are the engine's; None: not asked.
 
-        Raises SourceError when one of them cannot be opened.
+        nap: waits without asking whether to stop; None: `wait`.  Raises SourceError when one cannot be opened.
         """
         self._sink, self._clock_ns, self._wait, self._mapping = sink, clock_ns, wait, mapping
         self._asked_tick_ms = tick_ms
+        self._nap, self._cpu_clock = nap or wait, cpu_clock
         self._feeds = [_Feed(opener(), opener) for opener in openers.values()]
-        self._cpu_s, self._begun_ns = time.process_time(), clock_ns()
+        self._cpu_s, self._begun_ns = cpu_clock(), clock_ns()
         self._strangers: set[int] = set()
         self._stopped = False
         self.samples = self.late_ticks = self.ticks = 0
@@ -119,7 +111,7 @@ class Sampler:
 
     def run(self) -> None:
         """Until told to stop. From here on the sampler's own cost is counted."""
-        self._cpu_s, self._begun_ns = time.process_time(), self._clock_ns()
+        self._cpu_s, self._begun_ns = self._cpu_clock(), self._clock_ns()
         while not self._stopped:
             feed = min(self._feeds, key=lambda each: each.due_ns)
             if self._pause(feed.due_ns):
@@ -127,13 +119,17 @@ class Sampler:
             self._tick(feed)
 
     def close(self) -> None:
-        """Write the end, with what the sampler itself cost."""
+        """Write the end, with what the sampler itself cost. First a quick look at counters that were read seldom: their
+        rhythm is then known at both ends of the run."""
+        cpu_s, wall_s = self._cpu_clock() - self._cpu_s, (self._clock_ns() - self._begun_ns) / NS_PER_S
+        self._stopped, self._wait = False, self._nap
         for feed in self._feeds:
+            if feed.source is not None and feed.spacings:
+                self._ask_quickly(feed, self._clock_ns() + _LAST_LOOK_NS, {}, {})
             if feed.source is not None:
                 self._look_again(feed)
             if feed.source is not None:
                 feed.source.close()
-        cpu_s, wall_s = time.process_time() - self._cpu_s, (self._clock_ns() - self._begun_ns) / NS_PER_S
         cost = f"cpu_s={cpu_s:.3f} wall_s={wall_s:.3f} ticks={self.ticks} late={self.late_ticks} samples={self.samples}"
         self._sink(PowerEvent(self._clock_ns(), EventKind.STOPPED, detail=cost))
 
@@ -142,15 +138,10 @@ class Sampler:
         return self._stopped
 
     def _calibrate(self, feed: _Feed, until_ns: int) -> None:
-        step_ns = round(CALIBRATION_TICK_MS * NS_PER_MS)
-        counters: dict[str, _Moves] = {}
-        watts: dict[str, _Moves] = {}
-        at_ns = self._clock_ns()
-        while at_ns < until_ns and not self._pause(at_ns):
-            for sample in self._ask(feed):
-                counters.setdefault(sample.device, _Moves()).see(sample.time_ns, sample.energy_mj)
-                watts.setdefault(sample.device, _Moves()).see(sample.time_ns, sample.power_w)
-            at_ns = max(at_ns + step_ns, self._clock_ns())
+        counters: dict[str, Moves] = {}
+        watts: dict[str, Moves] = {}
+        begun_ns, cpu_s = self._clock_ns(), self._cpu_clock()
+        rounds = self._ask_quickly(feed, until_ns, counters, watts)
         for name, device in feed.devices.items():
             found = replace(
                 device,
@@ -162,6 +153,28 @@ class Sampler:
                 self._sink(found)
         periods = [moves.period_ms() for moves in (*counters.values(), *watts.values())]
         feed.tick_ns = round(calibrated_tick_ms(periods) * NS_PER_MS)
+        if rounds and self._clock_ns() > begun_ns:
+            self._space_counters(feed, counters, (self._cpu_clock() - cpu_s) / rounds)
+
+    def _ask_quickly(self, feed: _Feed, until_ns: int, counters: dict[str, Moves], watts: dict[str, Moves]) -> int:
+        """Everything, as often as is decent; how often that was."""
+        step_ns = round(CALIBRATION_TICK_MS * NS_PER_MS)
+        at_ns, rounds = self._clock_ns(), 0
+        while at_ns < until_ns and not self._pause(at_ns):
+            rounds += 1
+            for sample in self._ask(feed, None):
+                counters.setdefault(sample.device, Moves()).see(sample.time_ns, sample.energy_mj)
+                watts.setdefault(sample.device, Moves()).see(sample.time_ns, sample.power_w)
+            at_ns = max(at_ns + step_ns, self._clock_ns())
+        return rounds
+
+    def _space_counters(self, feed: _Feed, counters: dict[str, Moves], round_s: float) -> None:
+        """Where reading them at every tick would cost too much."""
+        if round_s * NS_PER_S <= COUNTER_SHARE * feed.tick_ns:
+            return
+        boards = len(counters)
+        for name, moves in counters.items():
+            feed.spacings[name] = Spacing.of(moves, round_s / boards, boards, self._clock_ns())
 
     def _tick(self, feed: _Feed) -> None:
         now_ns = self._clock_ns()
@@ -169,7 +182,7 @@ class Sampler:
         if feed.source is None:
             self._try_again(feed, now_ns)
             return
-        self._ask(feed)
+        self._ask(feed, feed.counters_due(now_ns))
         if feed.source is not None and now_ns >= feed.devices_due_ns:
             self._look_again(feed)
         feed.due_ns += feed.tick_ns
@@ -177,15 +190,17 @@ class Sampler:
             self.late_ticks += 1
             feed.due_ns = now_ns + feed.tick_ns
 
-    def _ask(self, feed: _Feed) -> list[PowerSample]:
+    def _ask(self, feed: _Feed, counters: Container[str] | None) -> list[PowerSample]:
         if feed.source is None:
             return []
         try:
-            samples = feed.source.sample()
+            samples = feed.source.sample(counters)
         except SourceLostError as error:
             self._lose(feed, str(error))
             return []
         for sample in samples:
+            if (spacing := feed.spacings.get(sample.device)) is not None:
+                spacing.see(sample)
             device = feed.devices.get(sample.device)
             if device is None or device.counted or device.counted_by is None:  # who is left out knowingly fills no file
                 self._sink(sample)
@@ -234,7 +249,7 @@ class Sampler:
             return
         computing = feed.source.processes()
         devices = feed.source.devices()
-        for device in self._mapping.apply(devices, computing) if self._mapping else devices:
+        for device in self._whose(feed, devices, computing):
             known = feed.devices.get(device.device)
             if known is None:
                 self._sink(device)
@@ -244,6 +259,16 @@ class Sampler:
             feed.devices[device.device] = told
             self._compare(known, told)
         self._tell_strangers(feed, computing)
+
+    def _whose(self, feed: _Feed, devices: list[Device], computing: Table[str, list[int]]) -> list[Device]:
+        """Asked until it is known: an engine may come up later than the sampler."""
+        if self._mapping is None:
+            return devices
+        known = [feed.devices.get(device.device) for device in devices]
+        if all(each is not None and each.counted_by is not None for each in known):
+            pairs = zip(devices, known, strict=True)
+            return [replace(d, counted=k.counted, counted_by=k.counted_by) for d, k in pairs if k is not None]
+        return self._mapping.apply(devices, computing)
 
     def _compare(self, known: Device, told: Device) -> None:
         if known.limit_w != told.limit_w:
@@ -262,6 +287,6 @@ class Sampler:
                 self._sink(PowerEvent(self._clock_ns(), EventKind.FOREIGN_PROCESS, name, f"pid {pid}"))
 
 
-def _rounded(moves: _Moves | None) -> float | None:
+def _rounded(moves: Moves | None) -> float | None:
     period_ms = moves.period_ms() if moves is not None else None
     return None if period_ms is None else round(period_ms, 2)

@@ -1,5 +1,7 @@
 """The boards of a simulated engine, as its page `/imax/power` tells them. Marked simulated, always."""
 
+from collections.abc import Container
+
 import orjson
 
 from imaxproxy.errors import ImaxproxyError
@@ -20,15 +22,17 @@ class SimulatedSource:
         try:
             lines = self._lines()
         except (OSError, ImaxproxyError) as error:
+            self.close()
             raise SourceError(f"no power of a simulated engine at {self._page.url}: {error}") from error
         if not any(isinstance(line, Device) for line in lines):
+            self.close()
             raise SourceError(f"the simulated engine at {self._page.url} models no boards: its recipe has no GPU")
 
     def devices(self) -> list[Device]:
         """The boards that are modelled."""
         return [line for line in self._now() if isinstance(line, Device)]
 
-    def sample(self) -> list[PowerSample]:
+    def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
         """Each board up to now."""
         return [line for line in self._now() if isinstance(line, PowerSample)]
 

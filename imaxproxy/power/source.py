@@ -1,5 +1,6 @@
 """The one interface behind which all sources of power stand."""
 
+from collections.abc import Container
 from typing import Protocol
 
 from imaxproxy.errors import ImaxproxyError
@@ -29,8 +30,11 @@ class Source(Protocol):
         """What it has, as of now (limits may change). Raises SourceLostError."""
         ...
 
-    def sample(self) -> list[PowerSample]:
-        """One sample of each device that answers. Raises SourceLostError when none does."""
+    def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
+        """One sample of each device that answers. Raises SourceLostError when none does.
+
+        counters: the devices whose energy counter is wanted too, where reading that is dear; None: all.
+        """
         ...
 
     def processes(self) -> dict[str, list[int]]:

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from imaxproxy.report.energy import energy_rows
 from imaxproxy.report.engine_lines import engine_lines
 
 LATENCIES: tuple[tuple[str, str], ...] = (
@@ -33,6 +34,7 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     console.print(_facts([("requests", _requests(summary) + mark)]))
     console.print(_latency_table(summary, mark))
     facts = [(name, text + mark) for name, text in _machine(summary)]
+    facts += [(name, text + mark) for name, text in energy_rows(summary["energy"])]
     facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
     facts += [("engine", escape(line) + mark) for line in engine_lines(summary["engine"])]
     facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))

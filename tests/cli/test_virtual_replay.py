@@ -53,7 +53,7 @@ def test_a_live_engine_can_be_faster_and_says_so(command: Command) -> None:
     [
         (("--url", "http://127.0.0.1:1/v1", "--virtual"), "--virtual is about a simulated engine"),
         (("--url", "http://127.0.0.1:1/v1", "--time-scale", "2"), "--time-scale is about a simulated engine"),
-        (("--url", "http://127.0.0.1:1/v1", "--power"), "give --simulate too"),
+        (("--url", "http://127.0.0.1:1/v1", "--power", "sim"), "--power sim goes with --engine RECIPE --simulate"),
         ((*VIRTUAL, "--time-scale", "2"), "leave --time-scale out"),
         ((*VIRTUAL, "--model", "m"), "leave --model out"),
         ((*VIRTUAL, "--workers", "2"), "one process draws the same schedule"),

@@ -94,6 +94,7 @@ def decode_board(rng: random.Random, begin_s: float, end_s: float, until_s: floa
         step_ns = round(rng.gauss(20, 0.6) * NS_PER_MS)
         steps += [(at_ns, 500.0), (at_ns + step_ns * 4 // 5, 380.0)]
         at_ns += step_ns
-    steps.append((round(end_s * NS_PER_S), 130.0))
-    steps.append((round(until_s * NS_PER_S), 115.0))
-    return Board([step for i, step in enumerate(steps) if i == 0 or step[0] > steps[i - 1][0]])
+    end_ns = round(end_s * NS_PER_S)
+    steps = [step for step in steps if step[0] < end_ns]
+    steps += [(end_ns, 130.0), (round(until_s * NS_PER_S), 115.0)]
+    return Board([step for at, step in enumerate(steps) if at == 0 or step[0] > steps[at - 1][0]])

@@ -24,7 +24,7 @@ def _relative_error(found: WindowEnergy, board: Board) -> float:
 
 
 @settings(max_examples=40, deadline=None)
-@given(st.integers(0, 10**6), st.floats(0, 100), st.sampled_from([48.0, 50.0, 20.0]))
+@given(st.integers(0, 10**6), st.floats(0, 100), st.sampled_from([48.0, 20.0]))
 def test_ten_seconds_with_both_edges_are_within_half_a_percent(seed: int, phase_ms: float, tick_ms: float) -> None:
     board = decode_board(random.Random(seed), 6.0, 16.0, 40.0)
     recording = Poller(Sensor(board, phase_ms=phase_ms), tick_ms, seed).recording(1.0, 20.0)
