@@ -15,8 +15,8 @@ from imaxproxy.traces import FORMATS, LookAhead, Trace, TraceRow, open_trace, tr
 from imaxproxy.traces.checks import TraceChecks
 
 _HASHED_WITHIN_S = 0.3
-_CHECKED_HASH_IDS = 200_000
-"""Of the rows in hand: half a second at most, before anything is sent."""
+_CHECKED_HASH_IDS, _CHECKED_FOR_HASHES = 50_000, 5_000
+"""Hash ids, and rows of a trace that has nothing else to check: under 50 ms, before anything is sent."""
 _TOO_FAST_PER_S = 200
 """Requests/s: what a trace in seconds looks like when it is read as ms."""
 
@@ -76,8 +76,10 @@ class TraceFile:
 
     def _check_rows(self) -> None:
         """What no single row shows. A circle of waits ends it; the rest can be played, and is said."""
+        rows = self._ahead.rows
+        waits = any(row.session_id is not None or row.wait_for for row in rows)
         checks = TraceChecks(most_hash_ids=_CHECKED_HASH_IDS)
-        for row in self._ahead.rows:
+        for row in rows if waits else rows[:_CHECKED_FOR_HASHES]:
             checks.add(str(self.path), row)
         checks.close(whole=self._ahead.whole)
         if "wait_for_cycle" in checks.counts:
