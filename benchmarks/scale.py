@@ -11,6 +11,7 @@ import shlex
 import shutil
 import sys
 from dataclasses import dataclass, replace
+from math import nan
 from pathlib import Path
 from statistics import median
 
@@ -32,7 +33,7 @@ class Played:
 
     load: Load
     events_per_s: float
-    """Received, from the first request to the last event."""
+    """Received in the steady window, by its own account."""
     core_share: float
     """Median over the seconds in which at least half of the streams were there."""
     peak_rss_mb: float
@@ -66,18 +67,19 @@ def play(load: Load, folder: Path, ramp_s: float) -> Played:
         source.stop()
     truth = source.truth()
     said, verdict = imaxproxy_reported(folder / "run")
-    shares, wall_s = busy(folder / "run", ramp_s)
-    return Played(load, truth.events / wall_s, median(shares), ended.peak_rss_mb, said, truth.figures, verdict)
+    steady = json.loads((folder / "run" / "summary.json").read_text())["windows"]["steady"]
+    per_s = steady["throughput"]["output_tokens_per_s"] if steady else nan
+    shares = busy(folder / "run", ramp_s)
+    return Played(load, per_s, median(shares), ended.peak_rss_mb, said, truth.figures, verdict)
 
 
-def busy(run: Path, ramp_s: float) -> tuple[list[float], float]:
-    """The share of a core in each second between the ramp's end and the last; and how long the run took."""
+def busy(run: Path, ramp_s: float) -> list[float]:
+    """The share of a core in each second between the ramp's end and the last request's."""
     rows = [json.loads(line) for line in (run / "meter-0.jsonl").read_text().splitlines()]
     exchanges = [json.loads(line) for line in (run / "exchanges-0.jsonl").read_text().splitlines()]
     first_ns, last_ns = (pick(row[key] for row in exchanges) for pick, key in ((min, "sent_ns"), (max, "ended_ns")))
     from_ns = first_ns + ramp_s * 1e9
-    shares = [row["cpu_ns"] / row["wall_ns"] for row in rows if from_ns + row["wall_ns"] <= row["at_ns"] <= last_ns]
-    return shares, (last_ns - first_ns) / 1e9
+    return [row["cpu_ns"] / row["wall_ns"] for row in rows if from_ns + row["wall_ns"] <= row["at_ns"] <= last_ns]
 
 
 def at_load(folder: Path, repeats: int) -> list[Played]:

@@ -147,6 +147,20 @@ def test_the_schedule_does_not_wait_for_the_engine(seen: Seen) -> None:
         assert said_ms == pytest.approx(last_ns / NS_PER_MS, abs=0.002)
 
 
+@pytest.mark.parametrize("name", ENDINGS)
+def test_continuous_usage_tells_the_tokens_of_what_was_cut(name: str, tmp_path: Path) -> None:
+    case, command = BY_NAME[name].quick(), Command(tmp_path)
+    try:
+        with running(case, tmp_path) as engine:
+            flags = replay_flags(engine.url, case, tmp_path)
+            played = command.run(*flags, "--continuous-usage", "--out", "replay", "--json")
+    finally:
+        command.close()
+    tokens, truth = played.json["tokens"], read_truth(tmp_path / TRUTH, case.requests)
+    assert tokens["output"] == sum(sum(stream.tokens) for stream in truth)
+    assert (tokens["uncounted_requests"], tokens["counted_by"]) == (0, "continuous_usage")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("meter", [Replay(), Serve()], ids=lambda meter: meter.name)
 @pytest.mark.parametrize("case", [*CASES, BUSY], ids=lambda case: case.name)

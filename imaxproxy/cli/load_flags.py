@@ -238,6 +238,11 @@ LOAD_OPTIONS = [
         metavar="N",
         help="Try a request again that failed before its first token; every attempt is counted.",
     ),
+    click.option(
+        "--continuous-usage",
+        is_flag=True,
+        help="Ask for the token count with every event: exact where several share one, and of streams that are cut.",
+    ),
     click.option("--cancel", metavar="P@X", help="Users who leave: 0.05@tokens=20 or 0.05@s=2."),
     click.option(
         "--history",

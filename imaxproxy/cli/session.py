@@ -137,7 +137,15 @@ class Session:
         live = flags["history"] == "live"
         idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
         cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(engine.url, engine.model, flags["endpoint"], flags["api_key"], live, engine.dialect)
+        asking = Asking(
+            engine.url,
+            engine.model,
+            flags["endpoint"],
+            flags["api_key"],
+            live,
+            engine.dialect,
+            flags["continuous_usage"],
+        )
         maker = ItemMaker(asking, prompts, load.speed, cancel)
         if (plan := self._trace.lanes) is None:
             warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
@@ -202,6 +210,7 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
             url = BaseUrl.parse(launched.base_url, "--engine")
             dialect = dialect_of_recipe(launched.recipe.engine.name)
             say_what_it_cannot(dialect)
+            _check_usage(dialect, flags)
             yield Engine(url, flags["model"] or launched.model, launched.describe(), dialect, launched)
         return
     if flags["recipe"] is not None:
@@ -222,7 +231,13 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
     if models is not None:
         dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
         say_what_it_cannot(dialect)
+    _check_usage(dialect, flags)
     yield Engine(url, model, described, dialect, context_tokens=context_tokens(models, model))
+
+
+def _check_usage(dialect: EngineDialect, flags: dict[str, Any]) -> None:
+    if flags["continuous_usage"] and dialect.continuous_usage != "heeded":
+        raise UsageError(f"--continuous-usage: {dialect.name} does not tell tokens event by event: leave it out")
 
 
 def _plain(value: object) -> object:

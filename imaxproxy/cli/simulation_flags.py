@@ -17,6 +17,7 @@ _NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
     "retries": (0, "nothing fails there that a second attempt would mend"),
     "lanes": (None, "a warm-up has no time of its own"),
     "calibrate": ("auto", "its engine counts words"),
+    "continuous_usage": (False, "each event's tokens are known"),
     "tokenizer": (None, "its engine counts words"),
 }
 """What the live player does and the virtual one need not: what it is when nobody asks for it, and why not."""
@@ -37,7 +38,9 @@ class Simulation:
         if simulation.virtual:
             for name, (plain, why) in _NOT_VIRTUAL.items():
                 if flags[name] != plain:
-                    raise UsageError(f"--{name} has no counterpart in virtual time, where {why}: leave it out")
+                    raise UsageError(
+                        f"--{name.replace('_', '-')} has no counterpart in virtual time, where {why}: leave it out"
+                    )
         return simulation
 
     def _check(self, *, simulate: bool, model: str | None) -> None:

@@ -25,6 +25,8 @@ class Asking:
     """Conversations go on with what the engine answered, not with what the trace recorded."""
     dialect: EngineDialect = VLLM
     """What the engine takes beyond OpenAI's fields."""
+    continuous_usage: bool = False
+    """Each event is to tell how many tokens have come."""
 
 
 class ItemMaker:
@@ -59,6 +61,7 @@ class ItemMaker:
             history=self._history,
             extras=asking.dialect.extras,
             length_field=asking.dialect.length_field,
+            continuous_usage=asking.continuous_usage,
         )
         tokens, after_ns = leaves_after(row, self._cancel)
         return Item(

@@ -42,19 +42,20 @@ def build_request(
     history: History | None = None,
     extras: frozenset[str] = EXTRAS,
     length_field: str = "max_tokens",
+    continuous_usage: bool = False,
 ) -> Request:
     """Make the request of a row. `endpoint` is for rows that leave it open: lengths and `text_input`.
 
     The row's `body`, if any, is sent with the model replaced; else `messages`, `prompt`, `text_input`, and last a
     synthetic prompt. `history` is needed for rows whose messages are a delta. `extras` are those of EXTRAS that the
-    engine takes, `length_field` its name for the most tokens of an answer. Raises UsageError for a row that cannot be
-    sent.
+    engine takes, `length_field` its name for the most tokens of an answer. With `continuous_usage` every event is to
+    tell how many tokens have come. Raises UsageError for a row that cannot be sent.
     """
     if row.method not in (None, "POST"):
         raise UsageError(f"request {row.request_id}: method {row.method} cannot be replayed; leave out all but POST")
     path, content = _content(row, endpoint, prompts, history)
     path, body = _path_of(row) or path, {**content, "model": model}
-    _ask_for_stream(body, path)
+    _ask_for_stream(body, path, continuous_usage)
     _ask_for_length(body, row, length_field)
     if row.priority is not None:
         body["priority"] = row.priority
@@ -105,13 +106,15 @@ def _tools(tools: tuple[Json, ...]) -> Json:
     return {"tools": tools} if tools else {}
 
 
-def _ask_for_stream(body: Json, path: str) -> None:
+def _ask_for_stream(body: Json, path: str, continuous_usage: bool) -> None:
     """Without a stream there is nothing to stamp; without usage, no count of tokens. A recorded body may say no.
 
     Other APIs (responses, messages) tell usage unasked, and may refuse an option that they do not know.
     """
     if body.setdefault("stream", True) and path.endswith("/completions"):
-        body.setdefault("stream_options", {"include_usage": True})
+        body.setdefault(
+            "stream_options", {"include_usage": True, **({"continuous_usage_stats": True} if continuous_usage else {})}
+        )
 
 
 def _ask_for_length(body: Json, row: TraceRow, length_field: str) -> None:

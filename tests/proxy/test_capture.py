@@ -15,7 +15,7 @@ from wire.streams import Recorded
 
 from imaxproxy.proxy import Capture, CaptureSettings, Credentials, RunClock
 from imaxproxy.proxy.call import Call
-from imaxproxy.proxy.capture import MOST_BODY_BYTES
+from imaxproxy.proxy.capture import LONG_BODY_BYTES, MOST_BODY_BYTES
 from proxy.running import Running, post, proxied
 
 ASKED = {"model": "m", "messages": [{"role": "user", "content": "PRIVATE words"}], "stream": True, "max_tokens": 9}
@@ -235,6 +235,27 @@ async def test_bodies_that_wait_are_bounded(monkeypatch: pytest.MonkeyPatch) -> 
     unread = [row["recorded"].get("prompt_unread") for row in rows[1:]]
     assert unread == ["too busy" if len(body) * (3 - n) > 150 else None for n in range(3)]
     assert "too busy" in unread
+
+
+@on_loop
+async def test_a_long_body_is_read_in_slices_to_the_same_row() -> None:
+    messages = [{"role": "user", "content": f"{n} " * 400} for n in range(400)]
+    long = ASKED | {"messages": messages}
+    assert len(json.dumps(long)) > LONG_BODY_BYTES
+    row = await row_of(answering(*whole_stream(1)), long)
+    assert row["prompt_bytes"] == sum(len(f"<user>{message['content']}") for message in messages)
+    assert row["max_tokens"] == 9
+    broken = json.dumps(long).encode()[:-1]
+    row = await row_of(answering(page(400, b'{"error": "what?"}')), broken)
+    assert row["recorded"]["prompt_unread"] == "unknown form"
+
+
+@on_loop
+async def test_an_answer_that_was_not_kept_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imaxproxy.proxy.capture.MOST_KEPT_BYTES", 64)
+    row = await row_of(answering(*whole_stream(3)), full=True)
+    assert "response" not in row["recorded"]
+    assert row["recorded"]["response_unkept"] == "all answers under way held 0 MiB"
 
 
 @on_loop

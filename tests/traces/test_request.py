@@ -95,6 +95,12 @@ def test_usage_is_asked_for_only_where_that_is_an_option(path: str) -> None:
     assert "stream_options" not in body
 
 
+def test_usage_may_be_asked_for_with_every_event() -> None:
+    row = TraceRow("1", text_input="hi")
+    body = orjson.loads(build_request(row, model="m", prompts=PROMPTS, continuous_usage=True).body)
+    assert body["stream_options"] == {"include_usage": True, "continuous_usage_stats": True}
+
+
 def test_a_body_may_refuse_to_stream() -> None:
     _, body = build(TraceRow("1", body={"messages": [], "stream": False}))
     assert body["stream"] is False
