@@ -30,6 +30,7 @@ typedef struct {
     bool busy;
     size_t len;      // of buf in use: the part of an event that has not ended
     int events;      // of this response, the role event included
+    int tokens;      // of these, token events
     int64_t sent_ns, last_ns, start_ns;
     char *buf;
 } Stream;
@@ -80,7 +81,7 @@ static void ask(Stream *s) {
     started++;
     if (!s->fd) open_stream(s);
     s->len = 0;
-    s->events = 0;
+    s->events = s->tokens = 0;
     s->busy = true;
     busy++;
     if (send(s->fd, request, request_len, MSG_NOSIGNAL) != (ssize_t)request_len) { perror("client: send"); exit(1); }
@@ -99,19 +100,23 @@ static void finish(Stream *s, bool good) {
     ask(s);
 }
 
-static void note_delay(const char *event, size_t len, int64_t now) {
+static int64_t stamp_of(const char *event, size_t len) {  // 0: the event holds no token
     const char *text = memmem(event, len, "\"content\":\"", 11);
-    if (text && text[11] >= '0' && text[11] <= '9') note(&delay, now - strtoll(text + 11, NULL, 10));
+    return text && text[11] >= '0' && text[11] <= '9' ? strtoll(text + 11, NULL, 10) : 0;
 }
 
+// Whose events these are is not said by their number when a proxy makes them anew (LiteLLM adds one with the finish reason
+// and puts the role into the first token's): with stamps a token is what has one. Without, the source's own order tells:
+// the first event has only the role, those after the last token are usage and [DONE].
 static void one_event(Stream *s, const char *event, size_t len, int64_t now) {
-    s->events++;                                             // the first has only the role, those after the last token
-    if (s->events < 2 || s->events > tokens + 1) return;     // are usage and [DONE]
+    s->events++;
+    int64_t stamped_ns = stamp ? stamp_of(event, len) : 0;
+    if (stamp ? !stamped_ns : s->events < 2 || s->events > tokens + 1) return;
     content_events++;
-    if (s->events == 2) note(&ttft, now - s->sent_ns);
-    else note(&itl, now - s->last_ns);
+    if (s->tokens++) note(&itl, now - s->last_ns);
+    else note(&ttft, now - s->sent_ns);
     s->last_ns = now;
-    if (stamp) note_delay(event, len, now);
+    if (stamp) note(&delay, now - stamped_ns);
 }
 
 static void readable(Stream *s) {
@@ -132,7 +137,7 @@ static void readable(Stream *s) {
         at = from = blank + 2;
     }
     s->len = (size_t)(end - at);
-    if (s->len == 7 && !memcmp(at, "\r\n0\r\n\r\n", 7)) { finish(s, s->events == tokens + 3); return; }
+    if (s->len == 7 && !memcmp(at, "\r\n0\r\n\r\n", 7)) { finish(s, stamp ? s->tokens == tokens : s->events == tokens + 3); return; }
     if (s->len == BUFFER || (!s->events && s->len > 12 && memcmp(s->buf + 9, "200", 3))) {
         fprintf(stderr, "client: unexpected answer: %.*s\n", (int)(s->len > 300 ? 300 : s->len), s->buf);
         finish(s, false);

@@ -2,6 +2,7 @@
 
 import json
 import sys
+import urllib.request
 from functools import cache
 from pathlib import Path
 
@@ -89,10 +90,19 @@ class LiteLlm:
         env = {"LITELLM_LOCAL_MODEL_COST_MAP": "True", "LITELLM_LOG": "ERROR"}
         child = Child(core, [*command, "--host", "127.0.0.1", "--num_workers", 1], folder / "litellm.log", env)
         child.ready(f"http://127.0.0.1:{port}/health/liveliness", limit_s=120)
+        ask_once(f"http://127.0.0.1:{port}/v1/chat/completions", "bench")
         return child, port
 
     def reported(self, folder: Path) -> tuple[Figures, str]:
         return NOTHING
+
+
+def ask_once(url: str, name: str) -> None:
+    """The first request has it import for seconds, which no later one pays for."""
+    body = {"model": name, "messages": [{"role": "user", "content": "x"}], "max_tokens": 2, "stream": True}
+    request = urllib.request.Request(url, json.dumps(body).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=120) as answer:
+        answer.read()
 
 
 def model(name: str, upstream: str) -> dict[str, object]:

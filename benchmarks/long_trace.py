@@ -3,8 +3,8 @@
     .venv/bin/python -m benchmarks.long_trace [--rows 1000000] [--seconds 10]
 
 The trace is written first. Its engine is a simulated one that runs already, each on a core of its own. First request:
-from the command's start to the engine's first read, by its own truth log. Memory: of the command and its workers, sampled
-ten times a second: the sum of their resident sets at its most, and its growth over the second half of the run.
+from the command's start to the engine's first read, by its own truth log. Memory: of the command and its workers,
+sampled ten times a second: the sum of their resident sets at its most, and its growth over the second half of the run.
 """
 
 import argparse

@@ -2,14 +2,16 @@
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import click
 
 from imaxproxy.cli.output import print_json
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
-from imaxproxy.runs.compare import SCHEMA, Verdict
+from imaxproxy.runs.compare import SCHEMA, Verdict, compare_repeats
 from imaxproxy.runs.compare import compare_all as compare_runs
+from imaxproxy.runs.points import open_runs
 
 _DEFAULT = "5%"
 
@@ -28,12 +30,14 @@ def compare(runs: tuple[Path, ...], threshold: str, *, markdown: bool, as_json: 
     imaxproxy compare runs/before runs/after
     imaxproxy compare runs/before runs/after --threshold 3% --markdown >> $GITHUB_STEP_SUMMARY
 
+    A and B may be folders of repeats (`replay --repeat`): then runs are held against runs.
+
     Exit 1 on a regression: worse by more than the threshold, and surely worse. "undecided" is no regression: the
     interval reaches beyond the threshold and over no change at once; play longer. docs/compare.md names the tests.
     """
     if len(runs) < 2:
         raise UsageError("compare wants two runs or more: A, and what is held against it")
-    results = compare_runs([RunRecord.open(path) for path in runs], _share(threshold))
+    results = _results([open_runs([path]) for path in runs], _share(threshold))
     if as_json:
         print_json(results[0] if len(results) == 1 else {"schema": SCHEMA, "comparisons": results})
     elif markdown:
@@ -49,6 +53,17 @@ def compare(runs: tuple[Path, ...], threshold: str, *, markdown: bool, as_json: 
         for result in results:
             print_compare(console, result)
     return 1 if any(result["verdict"] == Verdict.REGRESSION for result in results) else 0
+
+
+def _results(sides: list[list[RunRecord]], threshold: float) -> list[dict[str, Any]]:
+    """Single runs request by request, folders of repeats as runs. Raises UsageError for one kind beside the other."""
+    counts = [len(side) for side in sides]
+    if max(counts) == 1:
+        return compare_runs([side[0] for side in sides], threshold)
+    if min(counts) == 1:
+        single = sides[counts.index(1)][0].directory.path
+        raise UsageError(f"{single} is one run and another side has {max(counts)}: repeat it, or name one run of each")
+    return [compare_repeats(sides[0], side, threshold) for side in sides[1:]]
 
 
 def _share(text: str) -> float:

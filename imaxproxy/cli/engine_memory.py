@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import Needs, Recipe, engine_of, simulated_argv, stated_limits
+from imaxproxy.launch import Needs, Recipe, model_engine, simulated_argv, stated_limits
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +65,7 @@ def needs_of(recipe: Recipe) -> Needs:
 
 def fraction_says(recipe: Recipe) -> str | None:
     """What the engine's memory fraction is, and of what."""
-    memory = engine_of(recipe).memory
+    memory = model_engine(recipe).memory
     if memory is None or not recipe.gpu.count:
         return None
     stated = stated_limits(recipe).memory_fraction

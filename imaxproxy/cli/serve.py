@@ -30,7 +30,7 @@ from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.cli.upstreams import FleetChoice, fleet_options
 from imaxproxy.runs import Manifest, RunDirectory, summarize
-from imaxproxy.wire import BaseUrl, shown
+from imaxproxy.wire import BaseUrl, hot_path, shown
 
 _UNWRITTEN = frozenset({"urls", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
 """Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
@@ -103,6 +103,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     choice = EngineChoice.of(flags, "--upstream", first)
     check_money(flags, choice.gpu_kind())
     power = PowerChoice.of(flags)
+    carried_by = hot_path()
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
     gate.check(upstreams.urls)
@@ -136,7 +137,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             capture_settings(flags["capture"]),
             capture_bytes,
         )
-        manifest = Manifest("serve", [shown(word) for word in sys.argv], _settings(plan, flags), engine=described)
+        argv, settings = [shown(word) for word in sys.argv], _settings(plan, flags)
+        manifest = Manifest("serve", argv, settings, engine=described, hot_path=carried_by)
         manifest.write(run)
         stack.enter_context(engine_metrics(run, _metrics_sources(flags["engine_metrics"], launched, upstreams.urls)))
         pids = launched.pids if launched else ()

@@ -14,7 +14,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.upstreams import FleetChoice
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import CappedAppender, Journal, RunDirectory, read_rest
-from imaxproxy.wire import BaseUrl
+from imaxproxy.wire import BaseUrl, hot_path
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample
@@ -53,7 +53,11 @@ class Plan:
         mark = " (SIMULATED)" if self.engine and self.engine.get("simulated") else ""
         workers = f" by {len(self.doors)} workers" if len(self.doors) > 1 else ""
         engines = ", ".join(map(str, self.upstreams.urls))
-        say(f"imaxproxy: {self.url}/v1 -> {engines}{mark}{workers}; journal in {self.run.path}; Ctrl-C to stop")
+        carried = "C" if hot_path() == "c" else "Python (slower than C: docs/serve.md)"
+        say(
+            f"imaxproxy: {self.url}/v1 -> {engines}{mark}{workers}; journal in {self.run.path}; "
+            f"streams carried by {carried}; Ctrl-C to stop"
+        )
         if self.host not in ("127.0.0.1", "::1", "localhost") and not self.gate.asks_for_keys:
             say(f"imaxproxy: warning: {self.host} is open to the network, and nobody is asked for a key")
 

@@ -26,7 +26,7 @@ from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.traces import Prompts, TextSalt, TraceRow
-from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect
+from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
@@ -164,7 +164,14 @@ class Session:
         settings |= {"dialect": self.engine.dialect.name}
         settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
         facts = self._trace.facts(wait=False)
-        return Manifest(self._command, without_key(sys.argv), settings, engine=self.engine.described, trace=facts)
+        return Manifest(
+            self._command,
+            without_key(sys.argv),
+            settings,
+            engine=self.engine.described,
+            trace=facts,
+            hot_path=hot_path(),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from imaxproxy.launch.engine import (
     Stopping,
 )
 from imaxproxy.launch.engine_log import LogReader
-from imaxproxy.launch.engines import ENGINES, engine_of
+from imaxproxy.launch.engines import ENGINES, engine_of, model_engine
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.facts import Facts, Needs, gather
 from imaxproxy.launch.first_token import Door
@@ -100,6 +100,7 @@ __all__ = [
     "free_port",
     "gather",
     "load_recipe",
+    "model_engine",
     "pinned_gpus",
     "prepare",
     "recipe_names",

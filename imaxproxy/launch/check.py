@@ -7,8 +7,8 @@ from typing import Literal
 from packaging.specifiers import SpecifierSet
 from packaging.version import InvalidVersion, Version
 
-from imaxproxy.launch.engines import engine_of
-from imaxproxy.launch.facts import Facts, Needs, package_of
+from imaxproxy.launch.engines import model_engine
+from imaxproxy.launch.facts import Facts, Needs, package_of, workers_package
 from imaxproxy.launch.gpus import GpuFound
 from imaxproxy.launch.limits import stated_limits
 from imaxproxy.launch.recipe import CPU, Recipe
@@ -81,7 +81,7 @@ def _count_finding(recipe: Recipe, gpus: list[GpuFound]) -> Finding:
 
 
 def _memory_findings(recipe: Recipe, gpus: list[GpuFound], needs: Needs) -> Iterator[Finding]:
-    engine = engine_of(recipe)
+    engine = model_engine(recipe)
     fraction = stated_limits(recipe).memory_fraction or (engine.memory.default if engine.memory else None)
     for gpu in gpus:
         wanted, why = _wanted_bytes(recipe, gpu, needs, fraction)
@@ -97,7 +97,7 @@ def _memory_findings(recipe: Recipe, gpus: list[GpuFound], needs: Needs) -> Iter
 
 def _wanted_bytes(recipe: Recipe, gpu: GpuFound, needs: Needs, fraction: float | None) -> tuple[float | None, str]:
     """vLLM refuses to start when its whole share is not free; the others want room for the weights at least."""
-    engine = engine_of(recipe)
+    engine = model_engine(recipe)
     if engine.memory is not None and engine.memory.of == "total" and fraction is not None:
         return fraction * gpu.total_bytes, f"{fraction:g} of it, limits.memory_fraction"
     if needs.weight_bytes_per_gpu is None:
@@ -117,10 +117,22 @@ def _engine_findings(recipe: Recipe, facts: Facts) -> Iterator[Finding]:
         return
     yield Finding("engine", "ok", f"{package} {version} in {facts.bin.parent}")
     yield _version_finding(recipe, version)
+    workers = workers_package(recipe)
+    if workers is not None:
+        yield _workers_finding(recipe, facts, workers)
     have, wanted = facts.gpus.cuda, installed.cuda_major
     if recipe.gpu.kind != CPU and have and wanted and have[0] < wanted:
         says = f"{package} brings CUDA {wanted}, the driver runs {_dotted(have)} at most"
         yield Finding("driver", "missing", says, f"update the NVIDIA driver to one for CUDA {wanted}")
+
+
+def _workers_finding(recipe: Recipe, facts: Facts, package: str) -> Finding:
+    """Dynamo's workers run another engine, in the same environment."""
+    version = facts.installed.versions.get(package)
+    if version is not None:
+        return Finding("workers", "ok", f"{package} {version}")
+    mend = f"{facts.bin}/python -m pip install 'ai-dynamo[{recipe.engine.backend}]'"
+    return Finding("workers", "missing", f"{package} is not in {facts.bin.parent}", mend)
 
 
 def _version_finding(recipe: Recipe, version: str) -> Finding:

@@ -15,3 +15,8 @@ ENGINES: dict[str, Engine] = {engine.name: engine for engine in (VLLM, SGLANG, T
 def engine_of(recipe: Recipe) -> Engine:
     """The engine that a recipe names; its reader knows no other names."""
     return ENGINES[recipe.engine.name]
+
+
+def model_engine(recipe: Recipe) -> Engine:
+    """The engine that holds the model: with Dynamo that of its workers."""
+    return ENGINES.get(recipe.engine.backend or "", engine_of(recipe))

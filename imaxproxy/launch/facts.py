@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from imaxproxy.launch.checkpoint import CheckpointFound, find_in_hub, find_path, hub_folder
-from imaxproxy.launch.engines import engine_of
+from imaxproxy.launch.engines import engine_of, model_engine
 from imaxproxy.launch.gpus import GpusFound, find_gpus
 from imaxproxy.launch.installed import Installed, ask_program, ask_python
 from imaxproxy.launch.recipe import Recipe
@@ -75,11 +75,18 @@ def package_of(recipe: Recipe) -> str:
     return recipe.engine.package or engine_of(recipe).package
 
 
+def workers_package(recipe: Recipe) -> str | None:
+    """What Dynamo's workers run, where that is an engine of its own."""
+    engine = model_engine(recipe)
+    return engine.package if engine is not engine_of(recipe) else None
+
+
 def _installed(recipe: Recipe, bin: Path) -> Installed:
     if recipe.engine.name == "llamacpp":
         return ask_program(bin / "llama-server")
     python3 = bin / "python3"
-    return ask_python(python3 if python3.exists() else bin / "python", [package_of(recipe)])
+    packages = [name for name in (package_of(recipe), workers_package(recipe)) if name]
+    return ask_python(python3 if python3.exists() else bin / "python", packages)
 
 
 def _model(model: str, path: str | None, hub: Path, *, weights: bool) -> CheckpointFound:

@@ -10,7 +10,7 @@ from packaging.specifiers import InvalidSpecifier, SpecifierSet
 from packaging.version import InvalidVersion, Version
 
 SCHEMA = "imaxproxy.recipe/1"
-ENGINES = ("vllm", "sglang", "trtllm", "dynamo", "llamacpp", "transformers")
+ENGINE_NAMES = ("vllm", "sglang", "trtllm", "dynamo", "llamacpp", "transformers")
 DYNAMO_BACKENDS = ("vllm", "sglang", "trtllm", "mocker")
 
 
@@ -109,7 +109,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "dp_attention": _SWITCH,
     },
     "engine": {
-        "name": _one_of(*ENGINES),
+        "name": _one_of(*ENGINE_NAMES),
         "version": Field("a version, 0.22.0", _is_version, required=True),
         "version_range": Field('a range of versions, ">=0.22,<0.33"', _is_range),
         "package": _TEXT,

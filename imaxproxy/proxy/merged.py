@@ -6,6 +6,7 @@ from typing import Any
 
 from imaxproxy.metrics import Dimensions, Exchange, HealthSample, MeterHealth, Tally
 from imaxproxy.proxy.upstream_state import UpstreamState
+from imaxproxy.wire import hot_path
 
 _PART_METRICS = ("ttft_ms", "tpot_ms", "e2e_ms")
 """Live, by upstream, key and tag: those with one value a request. The summary has ITL by tag too."""
@@ -98,6 +99,7 @@ def stats(merged: Merged, engine: dict[str, Any] | None) -> dict[str, Any]:
         "schema": "imaxproxy.stats/1",
         "simulated": is_simulated(merged, engine),
         "engine": engine,
+        "hot_path": hot_path(),
         "in_flight": merged.gauges.in_flight,
         "connections": merged.gauges.connections,
         "upstreams": [state.as_dict() for state in merged.gauges.upstreams.values()],

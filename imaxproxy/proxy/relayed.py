@@ -12,7 +12,7 @@ from imaxproxy.proxy.ask_usage import Asked
 from imaxproxy.proxy.front import ClientSide
 from imaxproxy.proxy.half_closed import HalfClosed
 from imaxproxy.proxy.usage_strip import UsageStrip
-from imaxproxy.wire import Forward, ResponseHead, dropped_headers
+from imaxproxy.wire import Forward, Onward, ResponseHead, dropped_headers
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
 
 
@@ -54,7 +54,7 @@ class Relay:
         self.keep_alive = bool(request.keep_alive) and not last
         self.status: int | None = None
 
-    def on_head(self, head: ResponseHead) -> Forward:
+    def on_head(self, head: ResponseHead) -> Onward | Forward:
         """Send the head on; return where the body's bytes go."""
         self.status = head.status
         client = self._request.protocol
@@ -78,7 +78,9 @@ class Relay:
             self._transport.write(begin)
         if unchunk:
             self._forward = self._unchunked(Chunked())
-        return self._forward if strip is None else self._stripped(strip)
+        if strip is not None:
+            return self._stripped(strip)
+        return self._forward if unchunk else Onward(self._transport)
 
     def finish(self) -> None:
         """The body has ended, well or not: send what was held back of it."""

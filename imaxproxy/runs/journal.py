@@ -12,7 +12,6 @@ from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import accumulate
-from operator import sub
 from pathlib import Path
 from typing import Any
 
@@ -126,7 +125,7 @@ def exchange_row(exchange: Exchange) -> dict[str, Any]:
     if len(timeline):
         times_ns = timeline.times_ns
         row["first_token_ns"] = times_ns[0]
-        row["gaps_ns"] = list(map(sub, times_ns[1:], times_ns))
+        row["gaps_ns"] = timeline.gaps_ns()
         row["marks"] = [(_LETTER[kind], tokens, events) for kind, tokens, events in timeline.runs()]
         row["coalesced_events"] = exchange.coalesced_events
     return row

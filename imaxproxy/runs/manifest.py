@@ -33,6 +33,8 @@ class Manifest:
     """What was replayed."""
     capture: dict[str, Any] | None = None
     """What was recorded for a replay: how many requests, and how many more none could send."""
+    hot_path: str | None = None
+    """What carried the streamed answers: `c` or `python`; None where time was virtual."""
     ended: str = KILLED
     """How the run ended; a run that never wrote its end was killed."""
     lost_lines: int = 0

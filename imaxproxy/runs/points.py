@@ -86,7 +86,7 @@ def machines_of(records: Sequence[RunRecord], x: str, y: str, by: Sequence[str] 
     y_axis, read_y = AXES[y]
     if not records:
         return Machines(x_axis, y_axis, "whole", {}, {})
-    window = "steady" if all(record.summary["windows"]["steady"] for record in records) else "whole"
+    window = "steady" if all_steady(records) else "whole"
     values: dict[str, dict[tuple[Any, ...], list[tuple[float, float]]]] = defaultdict(lambda: defaultdict(list))
     without: list[str] = []
     for record in records:
@@ -104,6 +104,11 @@ def machines_of(records: Sequence[RunRecord], x: str, y: str, by: Sequence[str] 
         if record.simulated and (name := machine_of(record, by)) in simulated:
             simulated[name] = True
     return Machines(x_axis, y_axis, window, frontiers, simulated, without + unlike(records, (x, y)))
+
+
+def all_steady(records: Iterable[RunRecord]) -> bool:
+    """Every run has a steady window in which something completed: then runs are compared by it, else as wholes."""
+    return all((part := record.summary["windows"]["steady"]) and part["requests"]["completed"] for record in records)
 
 
 def machine_of(record: RunRecord, by: Sequence[str] = MACHINE) -> str:

@@ -3,7 +3,7 @@
 from imaxproxy.wire.base_url import BaseUrl
 from imaxproxy.wire.chat import CHAT
 from imaxproxy.wire.completions import COMPLETIONS
-from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Question
+from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Onward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.engine_dialect import ENGINE_DIALECTS, UNKNOWN, VLLM, EngineDialect, LengthField, known_dialect
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
@@ -13,6 +13,7 @@ from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
 from imaxproxy.wire.responses import RESPONSES
+from imaxproxy.wire.splice import hot_path
 
 DIALECTS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
@@ -42,6 +43,7 @@ __all__ = [
     "HeadReader",
     "KeptBudget",
     "LengthField",
+    "Onward",
     "Pool",
     "Question",
     "Reception",
@@ -49,6 +51,7 @@ __all__ = [
     "dropped_headers",
     "due",
     "hidden",
+    "hot_path",
     "keyless",
     "known_dialect",
     "shown",

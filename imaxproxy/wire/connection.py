@@ -1,6 +1,7 @@
 """The engine's half of one stream: the Protocol that both the proxy and the player put on a connection to an engine."""
 
 import asyncio
+import os
 import select
 from collections.abc import Callable
 from contextlib import suppress
@@ -14,9 +15,19 @@ from imaxproxy.wire.head import HeadReader, ResponseHead
 from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.pump import Tap, tap
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
+from imaxproxy.wire.splice import STILL_OPEN, Splice, Taken, splices
 
 Forward = Callable[[bytes], None]
-OnHead = Callable[[ResponseHead], Forward | None]
+
+
+@dataclass(frozen=True, slots=True)
+class Onward:
+    """The body's bytes go to this transport as they are, and nobody else writes to it until the answer has ended."""
+
+    transport: asyncio.Transport
+
+
+OnHead = Callable[[ResponseHead], Onward | Forward | None]
 """Told of the response's head; returns where the body's bytes go as they come, if anywhere."""
 _CLOSED = ("reset", "no_response")
 
@@ -47,7 +58,11 @@ class Answered:
 
 
 class EngineConnection(asyncio.Protocol):
-    """One connection, one exchange at a time. A read costs one stamp, one write and two appends."""
+    """One connection, one exchange at a time. A read costs one stamp, one write and two appends.
+
+    Where C carries streamed answers (`splice.py`), it does so from the head on: reads come here no more, and `look` is
+    told when some need to be looked at.
+    """
 
     __slots__ = (
         "_answered",
@@ -58,6 +73,7 @@ class EngineConnection(asyncio.Protocol):
         "_keep",
         "_last",
         "_looked_ns",
+        "_onward",
         "_paused",
         "_question",
         "_reads",
@@ -65,6 +81,7 @@ class EngineConnection(asyncio.Protocol):
         "_reusable",
         "_sent_ns",
         "_silent",
+        "_splice",
         "_stamp",
         "_tap",
         "_transport",
@@ -74,12 +91,14 @@ class EngineConnection(asyncio.Protocol):
         self._clock_ns = clock_ns
         self._transport: asyncio.Transport | None = None
         self._tap: Tap | None = None
+        self._splice: Splice | None = None
         self._question: Question | None = None
         self._answered: asyncio.Future[Answered] | None = None
         self._sent_ns: int | None = None
         self._head_reader = HeadReader()
         self._reception: Reception | None = None
         self._forward: Forward | None = None
+        self._onward: asyncio.Transport | None = None  # what `_forward` writes to, when it does nothing else
         self._stamp: Callable[[int], None] = _nowhere
         self._keep: Callable[[bytes], None] = _nowhere
         self._reads: list[bytes] = []
@@ -120,6 +139,8 @@ class EngineConnection(asyncio.Protocol):
             return None
         if self._paused:
             return self._clock_ns()
+        if self._splice is not None:
+            return max(self._splice.last_read_ns, self._looked_ns)
         times_ns = self._reception.times_ns
         return max(times_ns[-1], self._looked_ns) if times_ns else self._looked_ns
 
@@ -152,6 +173,7 @@ class EngineConnection(asyncio.Protocol):
         if self._last is not None:
             return self._last
         if self._reception is not None:
+            self._collect()
             with suppress(WireError):  # the reason stands; this is for the events that came before it
                 self._reception.digest()
         return self._end(self._clock_ns(), reason)
@@ -161,7 +183,10 @@ class EngineConnection(asyncio.Protocol):
         reception = self._reception
         if reception is None:
             return 0
-        self._digest(self._clock_ns())
+        if self._splice is not None:
+            self.look()
+        else:
+            self._digest(self._clock_ns())
         return reception.token_events
 
     def abort(self) -> None:
@@ -174,12 +199,18 @@ class EngineConnection(asyncio.Protocol):
         """Take no more from the engine: whoever we forward to is slower."""
         if self._transport is not None and not self._transport.is_closing():
             self._paused = True
-            (self._tap or self._transport).pause_reading()
+            if self._splice is not None:
+                self._splice.pause()
+            else:
+                (self._tap or self._transport).pause_reading()
 
     def resume(self) -> None:
         if self._paused and self._transport is not None and not self._transport.is_closing():
             self._paused, self._looked_ns = False, self._clock_ns()
-            (self._tap or self._transport).resume_reading()
+            if self._splice is not None:
+                self._splice.resume()
+            else:
+                (self._tap or self._transport).resume_reading()
 
     # The event loop's side --------------------------------------------------------------------------------------------
 
@@ -207,6 +238,27 @@ class EngineConnection(asyncio.Protocol):
             or not SHORT_READ_BYTES <= len(data) <= LONG_READ_BYTES
         ):
             self._digest(now_ns)
+            self._hand_over()
+
+    def look(self) -> None:
+        """The splice's word that something needs to be taken."""
+        splice = self._splice
+        taken = self._collect()
+        if taken is None:
+            return
+        if taken.read_times_ns:
+            self._digest(taken.read_times_ns[-1])
+        reception = self._reception
+        if self._splice is not splice or splice is None or reception is None:
+            return  # that was the end
+        if taken.end != STILL_OPEN:
+            self.hung_up(OSError(taken.end, os.strerror(taken.end)) if taken.end else None)
+            return
+        template = reception.plain_template
+        if template is not None:  # when more has come meanwhile, that is looked at first, and this is tried again
+            splice.arm(template.prefix, template.suffix, chunked=template.chunked)
+        if not self._paused:
+            splice.resume()
 
     def eof_received(self) -> bool:
         return False  # an engine that half-closes has said its last
@@ -219,6 +271,7 @@ class EngineConnection(asyncio.Protocol):
             transport.abort()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self._collect()
         self._close_tap()
         self._transport = None
         if self._question is None:
@@ -253,7 +306,9 @@ class EngineConnection(asyncio.Protocol):
             self._end(now_ns, error)
             return
         self._reception = reception
-        self._forward = question.on_head(head)
+        way = question.on_head(head)
+        self._onward = way.transport if isinstance(way, Onward) else None
+        self._forward = way.transport.write if isinstance(way, Onward) else way
         self._stamp, self._keep, self._reads = reception.times_ns.append, reception.reads.append, reception.reads
         self._batch_reads = reception.batch_reads
         if rest:
@@ -262,9 +317,46 @@ class EngineConnection(asyncio.Protocol):
             self._stamp(now_ns)
             self._keep(rest)
         self._digest(now_ns)
+        self._hand_over()
+
+    def _hand_over(self) -> None:
+        """Have C carry the rest of this answer, where it can: plain sockets, a stream, nobody who wants each read."""
+        reception, onward = self._reception, self._onward
+        if reception is None or self._tap is None or self._splice is not None or not reception.spliceable:
+            return
+        if self._clock_ns is not monotonic_ns or (self._forward is not None and onward is None):
+            return
+        out_fd = None
+        if onward is not None:
+            connection = onward.get_extra_info("socket")
+            if connection is None or onward.get_extra_info("ssl_object") is not None or onward.is_closing():
+                return
+            if onward.get_write_buffer_size() and not self._paused:
+                return  # the rest of an earlier answer goes first; `resume` is not told when it has
+            out_fd = connection.fileno()
+        through = splices()
+        if through is not None:
+            self._tap.pause_reading()
+            self._splice = through.begin(self, self._tap.fd, out_fd, reception.batch_reads, paused=self._paused)
+
+    def _collect(self) -> Taken | None:
+        """Take what the splice has: for the client what its socket did not, for the reception all the rest."""
+        splice, reception = self._splice, self._reception
+        if splice is None or reception is None:
+            return None
+        taken = splice.take()
+        if taken.unsent and self._onward is not None and not self._onward.is_closing():
+            self._onward.write(taken.unsent)
+        reception.recognised(taken.event_times_ns, taken.event_chars)
+        reception.times_ns += taken.read_times_ns
+        reception.reads += taken.reads
+        return taken
 
     def _close_tap(self) -> None:
         """Before the socket is closed: its number may be another's a moment later."""
+        if self._splice is not None:
+            self._splice.stop()
+            self._splice = None
         if self._tap is not None:
             self._tap.pause_reading()
             self._tap = None
@@ -288,12 +380,17 @@ class EngineConnection(asyncio.Protocol):
         answer = Answered(self._sent_ns, now_ns, reception, broken, silent)
         whole = broken is None and reception is not None and reception.keep_alive and self._sent_ns is not None
         self._reusable, self._last = whole, answer
-        self._question = self._answered = self._reception = self._forward = None
+        self._question = self._answered = self._reception = self._forward = self._onward = None
         self._stamp = self._keep = _nowhere
         self._reads = []
         self._head_reader = HeadReader()
         if not whole:
             self.abort()
+        elif self._splice is not None:
+            self._splice.stop()
+            self._splice = None
+            if self._tap is not None and not self._paused:
+                self._tap.resume_reading()
         if not answered.done():
             answered.set_result(answer)
         return answer

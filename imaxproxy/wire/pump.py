@@ -73,22 +73,22 @@ _PUMPS: "WeakKeyDictionary[asyncio.AbstractEventLoop, Pump]" = WeakKeyDictionary
 class Tap:
     """One socket's place at the pump; pauses as a transport does."""
 
-    __slots__ = ("_fd", "_open", "_pump", "_taker")
+    __slots__ = ("_open", "_pump", "_taker", "fd")
 
     def __init__(self, pump: Pump, fd: int, taker: Taker) -> None:
-        self._pump, self._fd, self._taker = pump, fd, taker
+        self._pump, self.fd, self._taker = pump, fd, taker
         self._open = False
         self.resume_reading()
 
     def pause_reading(self) -> None:
         if self._open:
             self._open = False
-            self._pump.remove(self._fd)
+            self._pump.remove(self.fd)
 
     def resume_reading(self) -> None:
         if not self._open:
             self._open = True
-            self._pump.add(self._fd, self._taker)
+            self._pump.add(self.fd, self._taker)
 
 
 def tap(transport: asyncio.Transport, taker: Taker) -> Tap | None:

@@ -8,6 +8,7 @@ those that are so large that holding a batch of them would cost memory.
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable
+from functools import cache
 from itertools import accumulate, cycle
 
 import orjson
@@ -175,6 +176,29 @@ class Reception:
     @property
     def streamed(self) -> bool:
         return self._streamed
+
+    @property
+    def spliceable(self) -> bool:
+        """Its reads may be looked at some time later: a stream whose end shows in its bytes, or is the connection's."""
+        return self._streamed and not isinstance(self._framing, Length)
+
+    @property
+    def plain_template(self) -> Template | None:
+        """What the next reads look like, if they may be recognised elsewhere and dropped there (`recognised`)."""
+        template = self._template
+        usable = isinstance(template, Template) and self._kept is None and not self._unread and self._at_boundary()
+        return template if usable and isinstance(template, Template) else None
+
+    def recognised(self, times_ns: bytes, chars: bytes) -> None:
+        """Take in events like `plain_template`: when each came (int64, ns), and the characters of its text (int32)."""
+        if not times_ns:
+            return
+        template = self._template
+        assert template is not None
+        self._event_times_ns.frombytes(times_ns)
+        self._chars.frombytes(chars)
+        self._kinds.extend(bytes((template.kind,)) * (len(chars) // self._chars.itemsize))
+        self._counted_by = CountedBy.EVENTS
 
     @property
     def unkept(self) -> str | None:
@@ -429,5 +453,11 @@ class Reception:
 def _marks(kinds: bytearray, tokens: list[int]) -> Iterable[int]:
     """The mark of each event. Where all hold the same small number, nearly always 1, C makes them."""
     if tokens and mark(TOOL, tokens[0]) < 256 and tokens.count(tokens[0]) == len(tokens):
-        return iter(kinds.translate(bytes(mark(kind, tokens[0]) % 256 for kind in range(256))))
+        return iter(kinds.translate(_marks_of(tokens[0])))
     return map(mark, kinds, tokens)
+
+
+@cache
+def _marks_of(tokens: int) -> bytes:
+    """Kind -> mark, for events of so many tokens; at most 64 tables, for a mark is under 256."""
+    return bytes(mark(kind, tokens) % 256 for kind in range(256))

@@ -37,10 +37,24 @@ def test_the_same_run_or_a_faster_one_is_exit_0(command: Command, runs: Path) ->
 
 def test_what_cannot_be_compared_is_one_line(command: Command, runs: Path) -> None:
     assert "two runs or more" in command.run("compare", "b200").complaint()
-    assert "is no directory" in command.run("compare", "b200", "nowhere").complaint()
+    assert "nowhere is no run, and holds none" in command.run("compare", "b200", "nowhere").complaint()
     assert "--threshold is a share such as 5%" in command.run("compare", "b200", "h200", "--threshold", "x").complaint()
     broken = runs / "h200" / "exchanges-0.jsonl"
     broken.write_text("{}\n" + broken.read_text())
     done = command.run("compare", "b200", "h200").check(1)
     assert "not a journal line" in done.err
     assert len(done.err.splitlines()) == 1
+
+
+def test_folders_of_repeats_are_held_against_each_other(command: Command, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "load.jsonl", 20)
+    for name in ("a", "b"):
+        for number in (1, 2):
+            command.run(
+                "replay", trace, "--engine", "gpt-oss-120b-b200-vllm", "--simulate", "--virtual", "--seed", number,
+                "--out", f"{name}/repeat-{number}",
+            ).check(0)  # fmt: skip
+    found = command.run("compare", "a", "b", "--json").check(0).json
+    assert found["a"]["path"] == "a (2 runs)"
+    assert "as runs" in found["not_paired_because"]
+    assert "a/repeat-1 is one run and another side has 2" in command.run("compare", "a/repeat-1", "b").complaint()

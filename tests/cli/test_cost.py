@@ -76,6 +76,21 @@ def test_a_run_keeps_its_price_until_another_is_asked_for(command: Command, trac
         (("replay", "t.jsonl", "--url", "http://127.0.0.1:1/v1", "--price", "0"), "--price is above 0"),
         (("replay", "t.jsonl", "--url", "http://127.0.0.1:1/v1", "--pue", "0.5"), "--pue is facility power"),
         (
+            (
+                "search",
+                "t.jsonl",
+                "--url",
+                "http://127.0.0.1:1/v1",
+                "--by",
+                "rate",
+                "--slo",
+                "ttft_ms<1",
+                "--price",
+                "x",
+            ),
+            "--price is a number of USD a GPU-hour",
+        ),
+        (
             ("serve", "--upstream", "http://127.0.0.1:1", "--gpu", "gb300", "--gpus", 8, "--price", "on_demand"),
             "no on_demand quote for gb300",
         ),

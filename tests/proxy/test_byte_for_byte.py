@@ -18,6 +18,8 @@ from imaxproxy.wire.framing import UntilClose
 from proxy.running import Running, head_and_body, post, proxied
 from proxy.test_usage_strip import PAIRS, payload, through
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 RECORDED = [Recorded.load(name) for name in names()]
 CLOSE = b"Connection: close"
 

@@ -15,6 +15,8 @@ from imaxproxy.clock import NS_PER_MS, monotonic_ns
 from imaxproxy.metrics import Ending, Outcome
 from proxy.running import Running, Wire, post, proxied
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 TRIALS = 200
 LIMIT_MS = 50
 STREAM, WHOLE = b'{"stream":true,"messages":[]}', b'{"messages":[]}'

@@ -20,6 +20,8 @@ from imaxproxy.proxy.relayed import Relay
 from imaxproxy.wire import EngineConnection, Reception
 from proxy.running import Running, Wire, post, proxied
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 TIMES = 1000
 WARM = 30
 OURS = (ProxyCall, Relay, Reception, EngineConnection)

@@ -250,7 +250,7 @@ def test_the_models_of_all_as_one_list() -> None:
                     {"id": "x", "own": "a"},
                     {"id": "gpt", "own": "b"},
                     {"id": "y", "own": "b"},
-                    {"id": "m", "object": "model"},
+                    {"id": "m", "object": "model", "owned_by": "vllm"},
                 ],
             }
             assert running.engines[0].requests[-1].header(b"authorization") == b"Bearer k"
@@ -448,6 +448,7 @@ def test_an_engine_that_restarts_costs_what_comes_in_its_gap_and_no_more() -> No
             for client in clients:
                 await client.send(post())
                 assert (await client.read_until(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200")
+            await until(lambda: len(running.exchanges) == 13, "all records")
             outcomes = [exchange.outcome for exchange in running.exchanges]
             assert outcomes == [Outcome.COMPLETED] * 5 + [Outcome.FAILED] * 3 + [Outcome.COMPLETED] * 5
             assert {exchange.error for exchange in running.exchanges} == {None, "connect_refused"}

@@ -20,6 +20,8 @@ from imaxproxy.metrics import Exchange, Flag
 from imaxproxy.wire import CHAT, DIALECTS, HeadReader, Reception
 from proxy.running import head_and_body, post, proxied
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 if sys.version_info >= (3, 14):
     from compression import zstd
 else:

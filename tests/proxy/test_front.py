@@ -17,6 +17,8 @@ from imaxproxy.proxy import Admission, Limits, bind
 from imaxproxy.wire import EngineConnection
 from proxy.running import Running, get, head_and_body, post, proxied
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 LONG = bytes(60_000)
 """Comes in one read, and is more than the buffers of a lagging client take."""
 FLOOD = chunk(b"data: " + b"x" * 60_000 + b"\n\n")

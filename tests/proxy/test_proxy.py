@@ -29,6 +29,8 @@ from imaxproxy.proxy import Fleet, Proxy, bind
 from imaxproxy.wire import BaseUrl
 from proxy.running import get, post, proxied
 
+pytestmark = pytest.mark.usefixtures("hot_path")
+
 DONE = sse(b"[DONE]") + LAST_CHUNK
 
 

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from on_loop import run
+from on_loop import run, until
 from scripted_engine import (
     LAST_CHUNK,
     STREAM_HEAD,
@@ -22,6 +22,8 @@ from wire.streams import Recorded, cut
 
 from imaxproxy.metrics import Outcome
 from proxy.running import Wire, get, head_and_body, post, proxied
+
+pytestmark = pytest.mark.usefixtures("hot_path")
 
 CLOSE = b"Connection: close"
 STREAMS = (
@@ -160,7 +162,7 @@ def test_a_connection_is_used_again_on_both_sides() -> None:
                 assert b"connection" not in (await client.read_until(b"\r\n\r\n")).lower()
                 assert await client.read(len(stream)) == stream
             assert running.engine.connections == 1
-            assert len(running.exchanges) == 5
+            await until(lambda: len(running.exchanges) == 5, "all records")
             assert [exchange.ask.connect_ns is None for exchange in running.exchanges] == [
                 False,
                 True,

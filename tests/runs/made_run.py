@@ -43,6 +43,7 @@ def answered(
     )  # fmt: skip
     return Exchange(
         ask, Outcome.COMPLETED, times_ns[-1] + NS_PER_MS, 200, streamed=True, model="m", finish_reason="stop",
+        first_byte_ns=times_ns[0], first_event_ns=times_ns[0],
         usage=Usage(input_tokens, made, tokens_each, 6), counted_by=CountedBy.USAGE,
         timeline=Timeline(times_ns, marks), **more,
     )  # fmt: skip

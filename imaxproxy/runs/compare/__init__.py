@@ -9,11 +9,23 @@ from imaxproxy.metrics.bootstrap import RESAMPLES, percentile_of, ratio_interval
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.compare.figures import LATENCIES, Figures, Key, read_all, read_figures
 from imaxproxy.runs.compare.pairs import Pairs
+from imaxproxy.runs.compare.repeated import rows_of
 from imaxproxy.runs.compare.verdict import Row, Verdict, judge, overall
-from imaxproxy.runs.points import unlike
+from imaxproxy.runs.points import all_steady, unlike
 from imaxproxy.runs.record import RunRecord
 
-__all__ = ["SCHEMA", "Figures", "Key", "Pairs", "Row", "Verdict", "compare", "compare_all", "read_figures"]
+__all__ = [
+    "SCHEMA",
+    "Figures",
+    "Key",
+    "Pairs",
+    "Row",
+    "Verdict",
+    "compare",
+    "compare_all",
+    "compare_repeats",
+    "read_figures",
+]
 
 SCHEMA = "imaxproxy.compare/1"
 PAIRED_FROM = 0.5
@@ -32,6 +44,31 @@ def compare_all(records: Sequence[RunRecord], threshold: float) -> list[dict[str
     figures = read_all([record.directory.path for record in records])
     first, *others = zip(records, figures, strict=True)
     return [compare(first[0], record, first[1], found, threshold) for record, found in others]
+
+
+def compare_repeats(a: Sequence[RunRecord], b: Sequence[RunRecord], threshold: float) -> dict[str, Any]:
+    """`imaxproxy.compare/1` of several runs against several, two of each at least."""
+    rows = rows_of(a, b, threshold)
+    return {
+        "schema": SCHEMA,
+        "a": _about_all(a),
+        "b": _about_all(b),
+        "threshold": threshold,
+        "paired": None,
+        "not_paired_because": "several runs are compared as runs: they are independent, their requests are not",
+        "rows": [row.as_dict() for row in rows],
+        "warnings": unlike((*a, *b)) + _loads(a[0], b[0]),
+        "verdict": overall(rows).value,
+    }
+
+
+def _about_all(records: Sequence[RunRecord]) -> dict[str, Any]:
+    about = _about(records[0])
+    return about | {
+        "path": f"{records[0].directory.path.parent} ({len(records)} runs)",
+        "simulated": any(record.simulated for record in records),
+        "requests": sum(record.summary["requests"]["sent"] for record in records),
+    }
 
 
 def compare(
@@ -96,8 +133,8 @@ def _tail(name: str, share: float, of_a: dict[Key, Figures], of_b: dict[Key, Fig
 
 def _rates(a: RunRecord, b: RunRecord, threshold: float) -> list[Row]:
     """Throughput of the steady windows where both have one. In an open loop it says what was offered."""
-    steady = [record.summary["windows"]["steady"] for record in (a, b)]
-    sides = [a.summary, b.summary] if None in steady else steady
+    is_steady = all_steady((a, b))
+    sides = [record.summary["windows"]["steady"] if is_steady else record.summary for record in (a, b)]
     rows = []
     for name, unit in _RATES:
         before, after = (side["throughput"][name] for side in sides)
@@ -110,11 +147,9 @@ def _rates(a: RunRecord, b: RunRecord, threshold: float) -> list[Row]:
 
 def _joules(a: RunRecord, b: RunRecord, threshold: float) -> list[Row]:
     """Of an output token, where both runs measured their boards and may be believed."""
-    name = "steady" if all(record.summary["windows"]["steady"] for record in (a, b)) else "whole"
-    read = AXES["j_output"][1]
+    read, is_steady = AXES["j_output"][1], all_steady((a, b))
     before, after = (
-        read(record.summary, record.summary if name == "whole" else record.summary["windows"]["steady"])
-        for record in (a, b)
+        read(record.summary, record.summary["windows"]["steady"] if is_steady else record.summary) for record in (a, b)
     )
     if not before or after is None:
         return []

@@ -8,6 +8,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.runs.exports.aiperf import write_aiperf
 from imaxproxy.runs.exports.facts import Facts
 from imaxproxy.runs.exports.inferencex import write_inferencex
+from imaxproxy.runs.exports.otel import write_otel
 from imaxproxy.runs.exports.rows import write_csv, write_parquet
 from imaxproxy.runs.exports.sglang import write_sglang
 from imaxproxy.runs.exports.vllm import write_vllm
@@ -36,6 +37,7 @@ FORMATS: dict[str, Format] = {
     "aiperf": Format("AIPerf's profile_export.jsonl and profile_export_aiperf.json", "aiperf", True),
     "csv": Format("one row a request", "requests.csv"),
     "parquet": Format("one row a request (imaxproxy[parquet])", "requests.parquet"),
+    "otel": Format("OpenTelemetry's GenAI metrics, OTLP/JSON", "otel.json"),
     "hlog": Format("HdrHistogram's log, for its own tools", "histograms.hlog"),
 }
 
@@ -77,6 +79,8 @@ def _write(record: RunRecord, format_: str, facts: Facts, path: Path, *, detaile
             return write_csv(record, facts, path)
         case "parquet":
             return write_parquet(record, facts, path)
+        case "otel":
+            return write_otel(record, facts, path)
         case "hlog":
             return _write_hlog(record, path), []
     raise ValueError(f"no format {format_!r}")

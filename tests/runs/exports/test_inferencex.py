@@ -18,6 +18,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.power import Boundary, Device
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.exports import export
+from imaxproxy.runs.exports.inferencex.power_validation import Integration, power_metrics
 from runs.made_run import ENGINE, UNIX_S, answered, make_run, steady_power
 
 SAID = ("model_prefix=gptoss",)
@@ -209,3 +210,19 @@ def test_their_own_script_takes_it_and_finds_the_same(tmp_path: Path) -> None:
     assert (sidecar["power_valid"], sidecar["reasons"]) == (True, [])
     assert made["per_gpu_energy_j"] == pytest.approx(sidecar["per_gpu_energy_j"], rel=1e-6)
     assert made["per_gpu_sample_counts"] == sidecar["per_gpu_sample_counts"]
+
+
+def test_their_published_measured_row() -> None:
+    """B200, DeepSeek V4 FP4, vLLM, TP8, 8k/1k, concurrency 64, of 2026-09-04: all identities of joules and watts."""
+    duration_s, queries, watts = 458.5, 640, 5_167.287
+    total_tokens = 1_449.62 * 8 * duration_s
+    output_tokens = round(watts * duration_s / 4.016)
+    raw = {"completed": queries, "total_output_tokens": output_tokens,
+           "total_input_tokens": round(total_tokens) - output_tokens}  # fmt: skip
+    made = Integration(0.0, duration_s, 8, energy_j={str(gpu): watts / 8 * duration_s for gpu in range(8)})
+    found = power_metrics(made, raw)
+    assert found is not None
+    assert found["avg_power_w"] == pytest.approx(645.911, abs=1e-3)
+    assert found["total_gpu_energy_j"] == pytest.approx(2_369_319, rel=1e-4)
+    assert found["joules_per_output_token"] == pytest.approx(4.016, abs=1e-3)
+    assert found["joules_per_total_token"] == pytest.approx(0.4456, abs=1e-4)
