@@ -11,7 +11,7 @@ import shlex
 import shutil
 import sys
 from dataclasses import dataclass, replace
-from math import nan
+from math import isnan, nan
 from pathlib import Path
 from statistics import median
 
@@ -112,8 +112,9 @@ def row(played: Played) -> str:
     def pair(name: str) -> str:
         return f"{getattr(said, name):.2f} ({getattr(true, name):.2f})"
 
+    per_s = "–" if isnan(played.events_per_s) else f"{played.events_per_s:,.0f}"
     return (
-        f"| {load.streams} x {load.itl_ms:g} ms | {played.events_per_s:,.0f} | {100 * played.core_share:.0f} | "
+        f"| {load.streams} x {load.itl_ms:g} ms | {per_s} | {100 * played.core_share:.0f} | "
         f"{pair('ttft_p50_ms')} | {pair('ttft_p99_ms')} | {pair('itl_p50_ms')} | {pair('itl_p99_ms')} | "
         f"{said.tokens} ({true.tokens}) | {played.peak_rss_mb:.0f} | {played.verdict} |"
     )

@@ -94,6 +94,7 @@ class ClientSide(web.RequestHandler):
             self.engine.pause()  # what it sends until the relay hears of this has nowhere to go
         if self._head_timer is not None:
             self._head_timer.cancel()
+        self._payload = None  # it holds us: a cycle for each connection, and collections are rare
         super().connection_lost(exc)
 
     def handle_error(

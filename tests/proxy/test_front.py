@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import socket
@@ -14,6 +15,7 @@ from scripted_engine import STREAM_HEAD, Call, answering, chunk, page, token, wh
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Outcome
 from imaxproxy.proxy import Admission, Limits, bind
+from imaxproxy.proxy.front import ClientSide
 from imaxproxy.wire import EngineConnection
 from proxy.running import Running, get, head_and_body, post, proxied
 
@@ -314,3 +316,30 @@ async def until_steady(value: Callable[[], int]) -> None:
         await asyncio.sleep(0.004)
         now = value()
         last, same = now, same + 1 if now == last else 0
+
+
+def test_a_connection_that_ended_leaves_nothing_for_the_collector() -> None:
+    """Collections are rare in the process that relays: a cycle a connection is memory that only grows for minutes."""
+
+    def connections() -> int:
+        return sum(isinstance(each, ClientSide) for each in gc.get_objects())
+
+    async def scenario() -> int:
+        async with proxied(answering(*whole_stream(3))) as running:
+            gc.collect()
+            before = connections()
+            gc.disable()
+            try:
+                for _ in range(5):
+                    client = await running.connect()
+                    await client.send(post(b'{"stream":true,"messages":[]}', b"Connection: close"))
+                    await client.read_all()
+                    client.leave()
+                running.clients.clear()
+                await until(lambda: not running.proxy._front.connections, "the proxy to let go")
+                await asyncio.sleep(0)
+                return connections() - before
+            finally:
+                gc.enable()
+
+    assert run(scenario()) == 0
