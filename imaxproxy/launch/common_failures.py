@@ -70,6 +70,11 @@ COMMON_FAILURES = failures(
         "split the model over more GPUs",
     ),
     (
+        r"Capture cuda graph failed: (.*)",
+        "its CUDA graphs could not be captured; if the cause is memory, lower the recipe's limits.memory_fraction or "
+        "limits.max_num_seqs, else it is a kernel that this installation lacks",
+    ),
+    (
         r"No module named '?([\w.]+)",
         "{1} is missing in the engine's environment: install the engine anew there, or name another with --python",
     ),

@@ -26,6 +26,8 @@ _VAGUE = re.compile(
     r"|For further information visit|EngineCore failed to start\.?$",
 )
 """Lines that say that there is an error, not which."""
+_HARMLESS = re.compile(r"^Ignore import error")
+"""Lines that name an error which is none: SGLang's, of models that nobody asked for."""
 
 
 class LogReader:
@@ -78,7 +80,7 @@ class Diagnosis:
 
 def diagnose(logs: Sequence[Path], failures: Sequence[Failure]) -> Diagnosis:
     """Look for the surest failure in the logs' ends, and for the lines worth showing. `failures`: the surest first."""
-    lines = [line for log in logs for line in tail(log)]
+    lines = [line for log in logs for line in tail(log) if not _HARMLESS.search(line)]
     for failure in failures:
         for line in reversed(lines):
             if found := failure.pattern.search(line):

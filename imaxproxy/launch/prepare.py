@@ -79,6 +79,7 @@ def describe(recipe: Recipe, launch: Launch) -> dict[str, Any]:
         "recipe": recipe.name,
         "engine": recipe.engine.name,
         "model": recipe.model,
+        "served_name": launch.door.model,
         "precision": recipe.precision,
         "gpu": recipe.gpu.kind if recipe.wanted_gpus else None,
         "gpus": recipe.wanted_gpus or None,

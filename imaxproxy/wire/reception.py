@@ -5,17 +5,13 @@ are looked at later, in batches, by `digest`. `due` says which reads must not wa
 those that are so large that holding a batch of them would cost memory.
 """
 
-from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
-from functools import cache
 from itertools import accumulate, cycle
 
 import orjson
 
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import TOOL, Ask, CountedBy, Exchange, Flag, Outcome, Timeline, Usage, mark
-from imaxproxy.wire.apportion import apportion
+from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Usage
 from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
 from imaxproxy.wire.encoding import Decode, decode_of
 from imaxproxy.wire.event_json import load_json
@@ -25,6 +21,8 @@ from imaxproxy.wire.kept import Kept, KeptBudget
 from imaxproxy.wire.numbered import NumberedTemplate, learn_numbered
 from imaxproxy.wire.sse import EventSplitter, event_data
 from imaxproxy.wire.template import Template, learn
+from imaxproxy.wire.token_events import TokenEvents
+from imaxproxy.wire.verdict import Evidence, judge
 
 BATCH_READS = 16
 """So many reads, or up to twice as many, are held before they are looked at: few enough to stay in the cache."""
@@ -38,11 +36,6 @@ _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
 """A read, and the reading of the one event in it."""
-CUT_SHORT = frozenset({"cut", "reset"})
-"""Ways in which a connection ends an answer before its time, as the timeouts do; other WireErrors mean bytes that
-nobody can read."""
-CUT_BY_ENGINE = frozenset({"abort", "error", "cancelled", "content_filter", "refusal"})
-"""Finish reasons that are no end of an answer: the engine gave the request up itself."""
 _UNREAD = (orjson.JSONDecodeError, AttributeError, TypeError, KeyError)
 """What reading JSON of any shape may raise."""
 
@@ -61,23 +54,18 @@ class Reception:
 
     __slots__ = (
         "_body",
-        "_chars",
-        "_counted_by",
         "_decode",
         "_dialect",
-        "_event_times_ns",
         "_events_read",
         "_facts",
         "_framing",
         "_head",
         "_kept",
-        "_kinds",
         "_malformed",
         "_splitter",
         "_streamed",
         "_template",
-        "_tokens",
-        "_tokens_so_far",
+        "_token_events",
         "_too_long",
         "_unread",
         "batch_reads",
@@ -125,13 +113,7 @@ class Reception:
         self._body = bytearray()
         self._too_long = False  # the body is over BODY_LIMIT_BYTES and was not kept
         self._kept = None if keep is None else Kept(keep)
-        # The Timeline in the making, 13 bytes a token event (17 where the engine counts the tokens of each).
-        self._event_times_ns = array("q")
-        self._chars = array("i")
-        self._kinds = bytearray()
-        self._tokens = array("i")
-        self._counted_by: CountedBy | None = None  # how every token event so far told its tokens
-        self._tokens_so_far = 0
+        self._token_events = TokenEvents()
 
     @property
     def done(self) -> bool:
@@ -151,7 +133,7 @@ class Reception:
     @property
     def token_events(self) -> int:
         """Token events digested so far."""
-        return len(self._event_times_ns)
+        return len(self._token_events)
 
     def digest(self) -> None:
         """Look at what was read since the last time. Raises WireError when the framing or the stream is broken."""
@@ -195,10 +177,7 @@ class Reception:
             return
         template = self._template
         assert template is not None
-        self._event_times_ns.frombytes(times_ns)
-        self._chars.frombytes(chars)
-        self._kinds.extend(bytes((template.kind,)) * (len(chars) // self._chars.itemsize))
-        self._counted_by = CountedBy.EVENTS
+        self._token_events.add_packed(template.kind, times_ns, chars)
 
     @property
     def unkept(self) -> str | None:
@@ -225,9 +204,9 @@ class Reception:
         self._read_body()
         if aborted is not None and self._facts.done:  # the OpenAI client closes behind [DONE]: it has had all
             broken = aborted = None
-        outcome, error, detail = self._judge(broken, aborted)
+        outcome, error, detail = judge(self._evidence(), broken, aborted)
         usage = self._dialect.usage_of(self._facts) if self._dialect is not None else Usage()
-        timeline, counted_by = self._timeline(usage.output_tokens)
+        timeline, counted_by = self._token_events.timeline(usage.output_tokens)
         return Exchange(
             ask=ask,
             outcome=outcome,
@@ -254,9 +233,7 @@ class Reception:
         if template is None or not self._framing.at_boundary() or not self._splitter.empty:
             return False
         chars = template.match_reads(reads)
-        if chars is not None:
-            self._event_times_ns.extend(times_ns)
-        else:
+        if chars is None:
             matched = template.match(b"".join(reads))
             if matched is None:
                 return False
@@ -264,10 +241,8 @@ class Reception:
             read_ends = list(accumulate(map(len, reads)))
             # An event has come with the read that holds its last byte, the CRLF behind its chunk left out.
             behind = 2 if template.chunked else 0
-            self._event_times_ns.extend([times_ns[bisect_left(read_ends, end - behind)] for end in ends])
-        self._chars.extend(chars)
-        self._kinds.extend(bytes((template.kind,)) * len(chars))
-        self._counted_by = CountedBy.EVENTS
+            times_ns = [times_ns[bisect_left(read_ends, end - behind)] for end in ends]
+        self._token_events.add_alike(template.kind, times_ns, chars)
         return True
 
     def _digest_long(self, at_ns: int, data: bytes) -> _Sample | None:
@@ -344,26 +319,13 @@ class Reception:
         if not kind:
             return None
         if self._facts.token_ids is not None:
-            self._add_token_event(at_ns, kind, len(text), CountedBy.TOKEN_IDS, self._facts.token_ids)
+            self._token_events.add(at_ns, kind, len(text), CountedBy.TOKEN_IDS, self._facts.token_ids)
             return None
         if with_usage:
-            self._add_token_event(at_ns, kind, len(text), CountedBy.CONTINUOUS_USAGE, self._facts.tokens_so_far())
+            self._token_events.add(at_ns, kind, len(text), CountedBy.CONTINUOUS_USAGE, self._facts.tokens_so_far())
             return None
-        self._add_token_event(at_ns, kind, len(text), CountedBy.EVENTS, None)
+        self._token_events.add(at_ns, kind, len(text), CountedBy.EVENTS, None)
         return kind, text, key
-
-    def _add_token_event(
-        self, at_ns: int, kind: int, chars: int, counted_by: CountedBy, tokens_so_far: int | None
-    ) -> None:
-        self._event_times_ns.append(at_ns)
-        self._chars.append(chars)
-        self._kinds.append(kind)
-        if tokens_so_far is None or self._counted_by not in (None, counted_by):
-            self._counted_by = CountedBy.EVENTS
-            return
-        self._counted_by = counted_by
-        self._tokens.append(max(0, tokens_so_far - self._tokens_so_far))
-        self._tokens_so_far = tokens_so_far
 
     def _keep_body(self, payload: bytes) -> None:
         if self._too_long or len(self._body) + len(payload) > BODY_LIMIT_BYTES:
@@ -388,29 +350,9 @@ class Reception:
             elif self._dialect is not None:
                 self._malformed = f"{type(error).__name__} at {bytes(self._body[:80])!r}"
 
-    def _judge(self, broken: WireError | None, aborted: str | None) -> tuple[Outcome, str | None, str | None]:
-        """(outcome, the name it is counted under, a line for people)."""
-        facts = self._facts
-        if self._refused:
-            return Outcome.FAILED, f"http_{self._head.status}", facts.error
-        if facts.error is not None:
-            return Outcome.FAILED, "error_event" if self._streamed else "error_body", facts.error
-        if aborted is not None:
-            return Outcome.ABORTED, aborted, None
-        if self._malformed is not None and (not self._events_read if self._streamed else broken is None):
-            return Outcome.FAILED, "malformed_event" if self._streamed else "malformed_body", self._malformed
-        if broken is not None:
-            cut_short = broken.kind in CUT_SHORT or "timeout" in broken.kind
-            return Outcome.TRUNCATED if cut_short else Outcome.FAILED, broken.kind, str(broken)
-        if self._unread:
-            return Outcome.COMPLETED, None, self._unread
-        if self._streamed and not facts.finish_reason:
-            return Outcome.TRUNCATED, "no_finish_reason" if facts.done else "no_end", self._malformed
-        if self._streamed and facts.unfinished:
-            return Outcome.TRUNCATED, "no_finish_reason", f"choices {sorted(facts.unfinished)} have no end"
-        if facts.finish_reason in CUT_BY_ENGINE:
-            return Outcome.TRUNCATED, f"finish_{facts.finish_reason}", None
-        return Outcome.COMPLETED, None, self._malformed
+    def _evidence(self) -> Evidence:
+        refused = self._head.status if self._refused else None
+        return Evidence(self._facts, refused, self._streamed, self._events_read, self._malformed, self._unread)
 
     def _flags(self, ask: Ask, outcome: Outcome, usage: Usage) -> tuple[Flag, ...]:
         facts, dialect = self._facts, self._dialect
@@ -434,30 +376,10 @@ class Reception:
     def _told_otherwise(self, output_tokens: int | None) -> bool:
         """Event by event the engine said another number of tokens than in its total."""
         told = self._facts.token_ids
-        if told is None and self._counted_by is CountedBy.CONTINUOUS_USAGE and self._facts.usage_beside_none:
+        if (
+            told is None
+            and self._token_events.counted_by is CountedBy.CONTINUOUS_USAGE
+            and self._facts.usage_beside_none
+        ):
             told = self._facts.tokens_of_choices()
         return None not in (told, output_tokens) and told != output_tokens
-
-    def _timeline(self, output_tokens: int | None) -> tuple[Timeline, CountedBy]:
-        times_ns, kinds = self._event_times_ns, self._kinds
-        counted_by = self._counted_by or CountedBy.EVENTS
-        if counted_by is not CountedBy.EVENTS:
-            tokens = self._tokens.tolist()
-        elif output_tokens is not None:
-            tokens, counted_by = apportion(output_tokens, self._chars), CountedBy.USAGE
-        else:
-            tokens = [0] * len(times_ns)
-        return Timeline(times_ns, _marks(kinds, tokens), counted=counted_by is not CountedBy.EVENTS), counted_by
-
-
-def _marks(kinds: bytearray, tokens: list[int]) -> Iterable[int]:
-    """The mark of each event. Where all hold the same small number, nearly always 1, C makes them."""
-    if tokens and mark(TOOL, tokens[0]) < 256 and tokens.count(tokens[0]) == len(tokens):
-        return iter(kinds.translate(_marks_of(tokens[0])))
-    return map(mark, kinds, tokens)
-
-
-@cache
-def _marks_of(tokens: int) -> bytes:
-    """Kind -> mark, for events of so many tokens; at most 64 tables, for a mark is under 256."""
-    return bytes(mark(kind, tokens) % 256 for kind in range(256))

@@ -104,9 +104,10 @@ class Started:
     def err(self) -> str:
         return self.err_path.read_text()
 
-    def says(self, pattern: str) -> "re.Match[str]":
+    def says(self, pattern: str, deadline_s: float = DEADLINE_S) -> "re.Match[str]":
         """Wait for a line on stderr."""
-        until(lambda: re.search(pattern, self.err) or self.process.poll() is not None, f"{pattern!r} on stderr")
+        said = f"{pattern!r} on stderr"
+        until(lambda: re.search(pattern, self.err) or self.process.poll() is not None, said, deadline_s=deadline_s)
         found = re.search(pattern, self.err)
         assert found, f"ended with {self.process.poll()} before it said {pattern!r}: {self.err}"
         return found
@@ -121,11 +122,11 @@ class Started:
         else:
             self.process.send_signal(number)
 
-    def wait(self) -> Done:
+    def wait(self, deadline_s: float = DEADLINE_S) -> Done:
         try:
-            out, _ = self.process.communicate(timeout=DEADLINE_S)
+            out, _ = self.process.communicate(timeout=deadline_s)
         except subprocess.TimeoutExpired:
-            raise AssertionError(f"still runs after {DEADLINE_S:g} s: {self.err}") from None
+            raise AssertionError(f"still runs after {deadline_s:g} s: {self.err}") from None
         return Done(self.process.returncode, out.decode(), self.err)
 
     def kill(self) -> None:
@@ -135,13 +136,18 @@ class Started:
         self.process.stdout.close()
 
 
-def until(condition: Callable[[], object], what: str, also: Callable[[], None] = lambda: None) -> None:
+def until(
+    condition: Callable[[], object],
+    what: str,
+    also: Callable[[], None] = lambda: None,
+    deadline_s: float = DEADLINE_S,
+) -> None:
     """Wait for a condition, with a deadline."""
-    deadline_s = time.monotonic() + DEADLINE_S
+    over_s = time.monotonic() + deadline_s
     while not condition():
-        if time.monotonic() > deadline_s:
+        if time.monotonic() > over_s:
             also()
-            raise AssertionError(f"waited {DEADLINE_S:g} s for {what}")
+            raise AssertionError(f"waited {deadline_s:g} s for {what}")
         time.sleep(_POLL_S)
 
 

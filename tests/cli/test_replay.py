@@ -1,46 +1,21 @@
+"""`imaxproxy replay`: whole runs."""
+
 import asyncio
 import json
-import os
-import signal
-import socket
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 from scripted_engine import (
-    LAST_CHUNK,
     STREAM_HEAD,
     Call,
-    Script,
-    ScriptedEngine,
     answering,
     page,
-    sse,
     token,
     whole_stream,
 )
 
-from cli.command import Command, Done, lines_of, until, write_trace
-
-StartEngine = Callable[[Script], ScriptedEngine]
-DONE = sse(b"[DONE]") + LAST_CHUNK
-SIMULATED = ("--engine", "fixed-5ms", "--simulate")
-
-
-def journal(command: Command, out: str = "run") -> list[dict[str, Any]]:
-    return lines_of(command.folder / out / "exchanges-0.jsonl")
-
-
-def closing(*pieces: bytes) -> Script:
-    answer = answering(*pieces)
-
-    async def script(call: Call) -> None:
-        await answer(call)
-        if call.request.line.startswith(b"POST"):
-            call.close()
-
-    return script
+from cli.command import Command, Done, lines_of, write_trace
+from cli.replays import SIMULATED, StartEngine, journal
 
 
 def offsets_ms(command: Command, *flags: object) -> list[float]:
@@ -133,111 +108,6 @@ def test_sessions_run_in_order(command: Command, tmp_path: Path) -> None:
     assert "sent_ns" not in found["lost"]
 
 
-def test_a_broken_line_is_named_before_anything_is_sent(command: Command, tmp_path: Path) -> None:
-    (tmp_path / "t.jsonl").write_text('{"timestamp": 0, "input_length": 5, "output_length": 4}\n{"timestamp": "x"}\n')
-    complaint = command.run("replay", "t.jsonl", *SIMULATED, "--out", "run").complaint()
-    assert "t.jsonl:2" in complaint
-    assert "timestamp" in complaint or "input_length" in complaint
-    assert not (tmp_path / "run").exists()
-    done = command.run("replay", "t.jsonl", *SIMULATED, "--out", "run", "--skip-bad", "--json").check(0)
-    assert (done.json["requests"]["completed"], done.json["trace"]["skipped"]) == (1, 1)
-
-
-@pytest.mark.parametrize("model", [[], ["--model", "m"]])
-def test_a_dead_engine_is_counted_and_the_run_ends(command: Command, tmp_path: Path, model: list[str]) -> None:
-    trace = write_trace(tmp_path / "trace.jsonl", 200)
-    with socket.socket() as nobody:
-        nobody.bind(("127.0.0.1", 0))
-        url = f"http://127.0.0.1:{nobody.getsockname()[1]}/v1"
-        done = command.run("replay", trace, "--url", url, "--speed", 10, "--out", "run", "--json", *model).check(1)
-    assert done.json["ended"] == "no_engine"
-    assert done.json["requests"]["by_error"] == {"connect_refused": done.json["requests"]["failed"]}
-    assert done.json["requests"]["completed"] == 0
-    assert bool(model) or f"no engine answers at {url.removesuffix('/v1')}" in done.err
-
-
-@pytest.mark.parametrize(
-    ("script", "outcome", "error"),
-    [
-        (answering(page(500, b'{"error":{"message":"down"}}')), "failed", "http_500"),
-        (closing(STREAM_HEAD, token("a")), "truncated", "cut"),
-        (answering(STREAM_HEAD, token("a"), LAST_CHUNK), "truncated", "no_end"),
-        (answering(STREAM_HEAD, sse(b'{"cho'), DONE), "failed", "malformed_event"),
-        (answering(STREAM_HEAD, sse({"error": {"message": "oom"}}), DONE), "failed", "error_event"),
-        (closing(b"SSH-2.0-OpenSSH\r\n\r\n"), "failed", "bad_head"),
-    ],
-)
-def test_what_goes_wrong_is_counted_under_its_name(
-    command: Command, start_engine: StartEngine, trace: Path, script: Script, outcome: str, error: str
-) -> None:
-    engine = start_engine(script)
-    done = command.run("replay", trace, "--url", engine.url, "--out", "run", "--json").check(1)
-    requests = done.json["requests"]
-    assert (requests["sent"], requests["completed"], requests[outcome]) == (10, 0, 10)
-    assert requests["by_error"] == {error: 10}
-
-
-@pytest.mark.parametrize("whom", ["parent", "group", "twice"])
-def test_ctrl_c_keeps_what_was_done(command: Command, tmp_path: Path, whom: str) -> None:
-    trace = write_trace(tmp_path / "trace.jsonl", 5000)
-    if whom == "twice":  # the second may hit an import, whose file the collector then closes
-        command.environment["PYTHONWARNINGS"] = "error,ignore::ResourceWarning"
-    running = command.start("replay", trace, *SIMULATED, "--out", "run", "--json")
-    until(lambda: len(journal(command)) >= 5, "some requests to end")
-    running.send(signal.SIGINT, group=whom == "group")
-    if whom == "twice":
-        running.says("stopping")
-        running.send(signal.SIGINT)
-    done = running.wait()
-    assert done.code == 130
-    assert "Traceback" not in done.err
-    assert "what was done so far will be reported" in done.err
-    until(lambda: not command.family(), "worker and engine to end")
-    if whom != "twice":  # then it may have been given up before
-        assert done.json["ended"] == "interrupted"
-        assert done.json["requests"]["sent"] == len(journal(command)) >= 5
-        assert json.loads((command.folder / "run" / "summary.json").read_bytes())["ended"] == "interrupted"
-
-
-def test_ctrl_c_before_the_first_request(command: Command, start_engine: StartEngine, trace: Path) -> None:
-    engine = start_engine(answering(models=b""))  # says nothing when it is asked for its models
-    running = command.start("replay", trace, "--url", engine.url, "--out", "run")
-    until(lambda: engine.requests, "the engine to be asked")
-    running.send(signal.SIGINT, group=True)
-    done = running.wait()
-    assert (done.code, done.err.splitlines()[-1]) == (130, "imaxproxy: interrupted")
-    until(lambda: not command.family(), "the worker to end")
-
-
-@pytest.mark.parametrize("fed", ["all rows handed over", "rows still to come"])
-def test_a_killed_replay_leaves_nobody_behind(
-    command: Command, start_engine: StartEngine, tmp_path: Path, fed: str
-) -> None:
-    """The worker would go on to load an engine that somebody pays for."""
-    rows = 20 if fed == "all rows handed over" else 20_000
-    trace = write_trace(tmp_path / "trace.jsonl", rows)
-    engine = start_engine(answering(STREAM_HEAD, token("a")))  # no answer ends
-    running = command.start("replay", trace, "--url", engine.url, "--calibrate", "never", "--out", "run")
-    until(lambda: len(engine.requests) > 10, "requests to be under way")
-    running.send(signal.SIGKILL)
-    running.wait()
-    until(lambda: not command.family(), "the worker to end")
-    assert running.err == ""
-    summary = command.run("report", "run", "--json").check(0).json
-    assert (summary["ended"], summary["requests"]["by_error"].keys()) == ("killed", {"stopped"})
-
-
-def test_a_killed_worker_is_told_and_what_it_wrote_is_kept(command: Command, tmp_path: Path) -> None:
-    trace = write_trace(tmp_path / "trace.jsonl", 5000)
-    running = command.start("replay", trace, *SIMULATED, "--out", "run")
-    until(lambda: len(journal(command)) >= 5, "some requests to end")
-    (worker,) = [pid for pid in command.family() if b"player_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(worker, signal.SIGKILL)
-    done = running.wait().check(1)
-    assert "the player process ended too soon (worker 0 with code -9)" in done.err
-    assert json.loads((command.folder / "run" / "summary.json").read_bytes())["requests"]["completed"] >= 5
-
-
 def test_workers_share_the_schedule_exactly(command: Command, tmp_path: Path) -> None:
     """None missing, none twice, each at the time that one worker alone would have sent it at; one summary of all."""
     trace = write_trace(tmp_path / "trace.jsonl", 60)
@@ -253,18 +123,6 @@ def test_workers_share_the_schedule_exactly(command: Command, tmp_path: Path) ->
         first_ns = min(row["scheduled_ns"] for row in rows)
         schedules.append([row["scheduled_ns"] - first_ns for row in rows])
     assert schedules[0] == schedules[1]
-
-
-def test_a_worker_that_dies_ends_the_run_and_all_journals_are_kept(command: Command, tmp_path: Path) -> None:
-    trace = write_trace(tmp_path / "trace.jsonl", 5000)
-    running = command.start("replay", trace, *SIMULATED, "--workers", 2, "--out", "run")
-    until(lambda: all(len(lines_of(tmp_path / "run" / f"exchanges-{n}.jsonl")) >= 3 for n in (0, 1)), "some to end")
-    players = [pid for pid in command.family() if b"player_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-    os.kill(max(players), signal.SIGKILL)
-    done = running.wait().check(1)
-    assert "worker 1 with code -9" in done.err
-    summary = json.loads((command.folder / "run" / "summary.json").read_bytes())
-    assert summary["requests"]["sent"] == sum(len(lines_of(path)) for path in (tmp_path / "run").glob("exch*"))
 
 
 def test_users_who_leave_are_no_failures(command: Command, tmp_path: Path) -> None:
@@ -308,121 +166,6 @@ def test_no_retry_unless_asked_and_then_each_is_counted(
     again = command.run("replay", trace, "--url", engine.url, "--retries", 2, "--out", "run", "--json").check(1).json
     counted = {name: again["requests"][name] for name in ("sent", "completed", "failed", "retried")}
     assert counted == {"sent": 20, "completed": 10, "failed": 10, "retried": 10}
-
-
-@pytest.mark.parametrize("how", ["flag", "equals", "environment"])
-def test_the_key_is_sent_and_written_nowhere(
-    command: Command, start_engine: StartEngine, trace: Path, how: str
-) -> None:
-    key = "sk-CANARY-1234567890"
-    flags = {"flag": ["--api-key", key], "equals": [f"--api-key={key}"], "environment": []}[how]
-    if how == "environment":
-        command.environment["OPENAI_API_KEY"] = key
-    engine = start_engine(answering(*whole_stream(2)))
-    done = command.run("replay", trace, "--url", engine.url, "--out", "run", *flags).check(0)
-    assert {request.header(b"authorization") for request in engine.requests if b"/v1/" in request.line} == {
-        f"Bearer {key}".encode()
-    }
-    assert [path for path in (command.folder / "run").iterdir() if key.encode() in path.read_bytes()] == []
-    assert key not in done.out + done.err
-
-
-def test_a_key_that_the_engine_repeats_is_written_nowhere(
-    command: Command, start_engine: StartEngine, trace: Path
-) -> None:
-    key = "sk-CANARY-1234567890"
-    engine = start_engine(answering(page(401, json.dumps({"error": {"message": f"bad key {key}"}}).encode())))
-    command.run("replay", trace, "--url", engine.url, "--out", "run", "--api-key", key).check(1)
-    assert [path for path in (command.folder / "run").iterdir() if key.encode() in path.read_bytes()] == []
-    assert {row["detail"] for row in journal(command)} == {"bad key ***"}
-
-
-def test_a_key_that_no_header_can_hold(command: Command, trace: Path) -> None:
-    command.environment["OPENAI_API_KEY"] = "sk-CANARY\n"
-    complaint = command.run("replay", trace, "--url", "http://127.0.0.1:9", "--out", "run").complaint()
-    assert "OPENAI_API_KEY" in complaint
-    assert "CANARY" not in complaint
-
-
-URL = ("--url", "http://127.0.0.1:9/v1")
-
-
-@pytest.mark.parametrize(
-    ("flags", "complaint"),
-    [
-        ([], "give either --url URL"),
-        ([*URL, *SIMULATED], "give either --url URL"),
-        (["--engine", "no-such", "--simulate"], "no-such"),
-        (["--url", "ftp://e"], "--url must be like"),
-        (["--url", "http://exa mple/v1"], "--url"),
-        (["--url", "http://ex..ample/v1"], "--url"),
-        ([*URL, "--rate", "1", "--concurrency", "1"], "--rate is an open loop and --concurrency a closed one"),
-        ([*URL, "--rate", "1", "--speed", "2"], "--speed plays the trace's own timestamps"),
-        ([*URL, "--concurrency", "2", "--arrivals", "constant"], "--arrivals says how the requests of a --rate come"),
-        ([*URL, "--rate", "0"], "--rate must be above 0"),
-        ([*URL, "--rate", "nan"], "--rate must be above 0"),
-        ([*URL, "--speed", "-1"], "--speed must be above 0"),
-        ([*URL, "--speed", "inf"], "--speed must be above 0"),
-        ([*URL, "--spread-ties", "-1"], "--spread-ties must be 0 ms or more"),
-        ([*URL, "--concurrency", "0"], "--concurrency"),
-        ([*URL, "--limit", "0"], "--limit"),
-        ([*URL, "--duration", "0"], "--duration"),
-        ([*URL, "--duration", "inf"], "--duration"),
-        ([*URL, "--timeout", "nan"], "--timeout"),
-        ([*URL, "--format", "csv"], "--format"),
-        ([*URL, "--rate"], "--rate"),
-        ([*URL, "--wat"], "No such option"),
-        ([*URL, "more.jsonl"], "unexpected extra argument"),
-    ],
-)
-def test_wrong_usage_is_one_line(command: Command, trace: Path, flags: list[str], complaint: str) -> None:
-    assert complaint in command.run("replay", trace, *flags, "--out", "run").complaint()
-    assert not (command.folder / "run").exists()
-
-
-@pytest.mark.parametrize(
-    ("content", "complaint"),
-    [
-        (None, "trace.jsonl"),
-        (b"", "is empty"),
-        (b"\x00\xff\xfe", "trace.jsonl holds binary data"),
-        (b"[1, 2]\n", "trace.jsonl, element 1 of the array: expected a JSON object"),
-        (b'{"input_length": 5, "output_length": 4}\n', "no timestamp; pass --rate or --concurrency"),
-    ],
-)
-def test_a_trace_that_is_none_is_one_line(command: Command, content: bytes | None, complaint: str) -> None:
-    if content is not None:
-        (command.folder / "trace.jsonl").write_bytes(content)
-    assert complaint in command.run("replay", "trace.jsonl", *URL, "--out", "run").complaint()
-
-
-@pytest.mark.parametrize("what", ["a file", "a run", "below a file"])
-def test_a_directory_that_cannot_take_a_run(command: Command, trace: Path, what: str) -> None:
-    out = {"a file": "taken", "a run": "taken", "below a file": "taken/run"}[what]
-    if what == "a run":
-        (command.folder / "taken").mkdir()
-        (command.folder / "taken" / "exchanges-0.jsonl").write_text("")
-    else:
-        (command.folder / "taken").write_text("")
-    complaint = command.run("replay", trace, *URL, "--out", out).complaint()
-    assert complaint.startswith(f"--out {out} ")
-
-
-def test_a_server_that_speaks_something_else(command: Command, start_engine: StartEngine, trace: Path) -> None:
-    async def script(call: Call) -> None:
-        await call.send(b"SSH-2.0-OpenSSH_9.6\r\n")
-        call.close()
-
-    engine = start_engine(script)
-    done = command.run("replay", trace, "--url", engine.url, "--out", "run", "--json").check(1)
-    assert done.json["requests"]["completed"] == 0
-    assert "no engine answers" in done.err
-
-
-def test_an_engine_without_models_wants_the_flag(command: Command, start_engine: StartEngine, trace: Path) -> None:
-    engine = start_engine(answering(*whole_stream(2), models=page(200, b'{"data":[]}')))
-    assert "names no model: pass --model" in command.run("replay", trace, "--url", engine.url, "--out", "a").complaint()
-    command.run("replay", trace, "--url", engine.url, "--out", "b", "--model", "m").check(0)
 
 
 def test_a_proxy_of_the_environment_is_not_asked(command: Command, start_engine: StartEngine, trace: Path) -> None:

@@ -59,6 +59,8 @@ def handler(given: argparse.Namespace) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             asked_for = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if given.no_template and "messages" in asked_for:
+                return self.say(400, b'{"error":{"message":"the tokenizer has no chat template"}}')
             if given.refuse:
                 return self.say(500, b"Internal Server Error", "text/plain")
             self.send_response(200)
@@ -67,7 +69,7 @@ def handler(given: argparse.Namespace) -> type[BaseHTTPRequestHandler]:
             if given.error_in_stream:
                 return self.event({"error": {"message": "EngineCore encountered an issue", "code": 500}})
             tokens = asked_for["max_tokens"]
-            for number in range(tokens):
+            for number in range(0 if given.no_tokens else tokens):
                 time.sleep(given.token_s)
                 reason = "length" if number == tokens - 1 else None
                 self.event({"choices": [{"index": 0, "delta": {"content": " word"}, "finish_reason": reason}]})
@@ -102,7 +104,16 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--exit", type=int)
     parser.add_argument("--empty-models", type=int, default=0, help="so many times /v1/models lists none")
     parser.add_argument("--token-s", type=float, default=0.0)
-    for flag in ("--stubborn", "--child", "--silent", "--refuse", "--error-in-stream", "--say-ready"):
+    for flag in (
+        "--stubborn",
+        "--child",
+        "--silent",
+        "--refuse",
+        "--error-in-stream",
+        "--say-ready",
+        "--no-template",
+        "--no-tokens",
+    ):
         parser.add_argument(flag, action="store_true")
     return parser.parse_known_args()[0]  # a real engine's flags may stand beside ours
 

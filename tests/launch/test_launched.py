@@ -173,6 +173,7 @@ FAILURES = [
     ("dynamo-fail-badmodel.log", 1, "Model snapshots for", "correct its model or model_path"),
     ("transformers-fail-badflag.log", 2, "No such option", "does not know .*--no-such-flag"),
     ("transformers-fail-badmodel.log", 1, "Repo id must be in the form", "correct its model or model_path"),
+    ("sglang-fail-kernel-h200.log", 1, "Capture cuda graph failed: flashinfer.rmsnorm", "a kernel that this install"),
     ("vllm-fail-kv-memory.log", 1, "No available memory for the cache blocks", "raise the recipe's limits"),
     ("cuda-out-of-memory.log", 1, "CUDA out of memory", "lower the recipe's limits"),
     ("gated-model.log", 1, "is restricted", "accept its licence"),

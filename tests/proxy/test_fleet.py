@@ -1,53 +1,16 @@
 """Several engines behind one proxy: who is asked, what when one is down, and that no request is had twice."""
 
-import asyncio
 import json
-import socket
-from collections.abc import Callable
-from typing import Any
 
 import pytest
 from on_loop import run, until
-from scripted_engine import STREAM_HEAD, Call, Script, answering, page, token, whole_stream
+from scripted_engine import STREAM_HEAD, Call, Script, page
 
 from imaxproxy.errors import UsageError
-from imaxproxy.metrics import Outcome
-from imaxproxy.proxy import Fleet, FleetRules, HealthRules, ModelMap, Routing
+from imaxproxy.proxy import Fleet, FleetRules, HealthRules, Routing
 from imaxproxy.wire import BaseUrl
-from proxy.running import Running, get, post, proxied
-
-NO_CHECKS = FleetRules(health=None)
-
-
-def named(name: str, *models: str) -> Script:
-    """An engine that says who it is and what it serves."""
-    listed = page(
-        200, json.dumps({"object": "list", "data": [{"id": model, "own": name} for model in models]}).encode()
-    )
-    return answering(page(200, name.encode()), models=listed)
-
-
-def body(**members: object) -> bytes:
-    return json.dumps(members).encode()
-
-
-async def stats(running: Running) -> list[dict[str, Any]]:
-    found: list[dict[str, Any]] = json.loads((await running.ask(get(b"/imax/stats")))[1])["upstreams"]
-    return found
-
-
-async def asked(running: Running, *bodies: bytes) -> bytes:
-    """Who answered each."""
-    return b"".join([(await running.ask(post(each)))[1] for each in bodies])
-
-
-def refuse(running: Running, number: int) -> socket.socket:
-    """From now on nobody listens where this upstream is."""
-    nobody = socket.socket()
-    nobody.bind(("127.0.0.1", 0))
-    pool = running.fleet.upstreams[number].pool
-    pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
-    return nobody
+from proxy.fleets import NO_CHECKS, asked, body, named, refuse, stats
+from proxy.running import get, post, proxied
 
 
 def test_round_robin_and_the_record_says_who() -> None:
@@ -172,47 +135,6 @@ def test_checks_eject_and_bring_back() -> None:
     run(scenario())
 
 
-def test_a_request_goes_to_the_engines_that_serve_its_model() -> None:
-    async def scenario() -> None:
-        rules = FleetRules(health=HealthRules(interval_s=1000))
-        async with proxied(named("a", "x", "y"), named("b", "y"), rules=rules) as running:
-            await until(lambda: all(each.models for each in running.fleet.upstreams), "the first checks")
-            assert await asked(running, *[body(model="x")] * 3) == b"aaa"
-            assert sorted(await asked(running, *[body(model="y")] * 2)) == sorted(b"ab")
-            # The engine itself says that it knows no such model.
-            assert sorted(await asked(running, *[body(model="z")] * 2)) == sorted(b"ab")
-
-    run(scenario())
-
-
-def test_the_map_changes_the_models_name_and_no_other_byte() -> None:
-    sent = b'{ "seed": 9007199254740993, "model" : "gpt", "messages": [{"model":"gpt"}] }'
-
-    async def scenario() -> None:
-        models = ModelMap.parse(["gpt=one:llama", "gpt=two:llama-fp8"], ("one", "two"))
-        rules = FleetRules(models=models, health=None, names=("one", "two"))
-        async with proxied(named("a"), named("b"), rules=rules) as running:
-            assert await asked(running, sent, sent, body(model="other")) == b"aba"
-            bodies = [engine.requests[0].body for engine in running.engines]
-            assert bodies == [
-                sent.replace(b'"gpt"', b'"llama"', 1),
-                sent.replace(b'"gpt"', b'"llama-fp8"', 1),
-            ]
-            assert running.engines[0].requests[1].body == body(model="other")
-            assert [exchange.ask.mutated for exchange in running.exchanges] == [["model"], ["model"], None]
-
-    run(scenario())
-
-
-def test_a_model_that_is_at_one_upstream_only() -> None:
-    async def scenario() -> None:
-        rules = FleetRules(models=ModelMap.parse(["gpt=two:m"], ("one", "two")), health=None, names=("one", "two"))
-        async with proxied(named("a"), named("b"), rules=rules) as running:
-            assert await asked(running, *[body(model="gpt")] * 3) == b"bbb"
-
-    run(scenario())
-
-
 def test_nothing_in_a_request_chooses_where_the_proxy_connects() -> None:
     tries = [b"http://127.0.0.1:9/v1/x", b"//127.0.0.1:9/v1", b"/v1/..;/@127.0.0.1:9", b"/v1/x?url=http://127.0.0.1:9"]
 
@@ -230,60 +152,6 @@ def test_nothing_in_a_request_chooses_where_the_proxy_connects() -> None:
             # The first is refused at the door: its target and its Host name different hosts.
             assert sum(len(engine.requests) for engine in running.engines) == len(tries) - 1
             assert {exchange.status for exchange in running.exchanges} == {200}
-
-    run(scenario())
-
-
-def test_the_models_of_all_as_one_list() -> None:
-    async def scenario() -> None:
-        rules = FleetRules(models=ModelMap.parse(["gpt=two:y"], ("one", "two")), health=None, names=("one", "two"))
-        async with proxied(
-            named("a", "x"),
-            named("b", "x", "y"),
-            answering(),
-            rules=FleetRules(models=rules.models, health=None, names=("one", "two", "three")),
-        ) as running:
-            _, said = await running.ask(get(b"/v1/models", b"Authorization: Bearer k"))
-            assert json.loads(said) == {
-                "object": "list",
-                "data": [
-                    {"id": "x", "own": "a"},
-                    {"id": "gpt", "own": "b"},
-                    {"id": "y", "own": "b"},
-                    {"id": "m", "object": "model", "owned_by": "vllm"},
-                ],
-            }
-            assert running.engines[0].requests[-1].header(b"authorization") == b"Bearer k"
-            running.fleet.upstreams[1].standing.up = False
-            _, said = await running.ask(get(b"/v1/models"))
-            assert [entry["id"] for entry in json.loads(said)["data"]] == ["x", "m"]
-            with refuse(running, 0):
-                _, said = await running.ask(get(b"/v1/models"))
-                assert [entry["id"] for entry in json.loads(said)["data"]] == ["m"]
-
-    run(scenario())
-
-
-@pytest.mark.parametrize(("status", "line"), [(401, b"HTTP/1.1 401 "), (None, b"HTTP/1.1 502 ")])
-def test_no_list_at_all_is_the_engines_refusal_or_ours(status: int | None, line: bytes) -> None:
-    async def script(call: Call) -> None:
-        await (call.send(page(status, b"{}")) if status else asyncio.sleep(0))
-        call.close()
-
-    async def scenario() -> None:
-        async with proxied(script, script, rules=NO_CHECKS) as running:
-            assert (await running.ask(get(b"/v1/models")))[0].startswith(line)
-
-    run(scenario())
-
-
-def test_the_models_of_one_engine_are_passed_through() -> None:
-    odd = page(200, b'{ "object":"list" , "data":[ ] }\n')
-
-    async def scenario() -> None:
-        async with proxied(answering(models=odd)) as running:
-            assert (await running.ask(get(b"/v1/models")))[1] == b'{ "object":"list" , "data":[ ] }\n'
-            assert len(running.exchanges) == 1
 
     run(scenario())
 
@@ -323,163 +191,3 @@ def test_two_of_the_same_name_are_refused() -> None:
     url = BaseUrl("127.0.0.1", 8000)
     with pytest.raises(UsageError, match="same name"):
         Fleet([url, url])
-
-
-# Connections that an engine had closed (A19), and engines that restart (A20) ------------------------------------------
-
-
-def dying(how: str, when: Callable[[Call], bool]) -> Script:
-    """Answers, but closes the connection on a request for which `when` is true, without a byte."""
-
-    async def script(call: Call) -> None:
-        if not when(call):
-            await call.send(page(200, b"ok"))
-        elif how == "rst":
-            call.reset()
-        else:
-            call.close()
-
-    return script
-
-
-@pytest.mark.parametrize("how", ["fin", "rst"])
-def test_a_stale_connection_is_tried_once_more_on_a_fresh_one(how: str) -> None:
-    async def scenario() -> None:
-        script = dying(how, lambda call: call.connection == 0 and call.request.body == b"second")
-        async with proxied(script) as running:
-            assert await asked(running, b"first", b"second") == b"okok"
-            first, second = running.exchanges
-            assert (first.ask.retried, second.ask.retried) == (None, "stale_connection")
-            assert (second.status, second.ask.connect_ns is not None) == (200, True)
-            assert [request.body for request in running.engine.requests] == [b"first", b"second", b"second"]
-            page_ = json.loads((await running.ask(get(b"/imax/stats")))[1])
-            assert page_["upstreams"][0]["counts"] == {"requests": 2, "retried_stale_connection": 1}
-            assert page_["retried"] == {"stale_connection": 1}
-            metrics = (await running.ask(get(b"/metrics")))[1]
-            assert b'imaxproxy_upstream_retries_total{reason="stale_connection"} 1.0' in metrics
-            assert b'imaxproxy_upstream_up{upstream="%b"} 1.0' % running.engine.url.encode() in metrics
-
-    run(scenario())
-
-
-@pytest.mark.parametrize("how", ["fin", "rst"])
-def test_once_and_never_on_a_connection_that_was_fresh(how: str) -> None:
-    async def scenario() -> None:
-        async with proxied(
-            dying(how, lambda call: call.request.body == b"die"), named("b"), rules=NO_CHECKS
-        ) as running:
-            running.fleet.upstreams[1].standing.up = False
-            for _ in range(2):  # on a fresh connection; then on one that was used, and on its fresh successor
-                before = len(running.engine.requests)
-                head, _ = await running.ask(post(b"die"))
-                assert head.startswith(b"HTTP/1.1 502 ")
-                tries = len(running.engine.requests) - before
-                await asked(running, b"{}")
-            assert tries == 2
-            assert [e.ask.retried for e in running.exchanges] == [None, None, "stale_connection", None]
-            assert running.engines[1].requests == []
-
-    run(scenario())
-
-
-def test_never_after_a_byte_of_the_answer() -> None:
-    async def script(call: Call) -> None:
-        if call.request.body == b"die":
-            await call.send(b"H")
-            call.close()
-        else:
-            await call.send(page(200, b"ok"))
-
-    async def scenario() -> None:
-        async with proxied(script) as running:
-            await asked(running, b"{}")
-            head, _ = await running.ask(post(b"die"))
-            assert head.startswith(b"HTTP/1.1 502 ")
-            assert len(running.engine.requests) == 2
-            assert running.exchanges[1].ask.retried is None
-
-    run(scenario())
-
-
-def test_a_stale_connection_whose_engine_is_gone_fails_over_to_nobody() -> None:
-    """The request had been sent, so another engine is no place for it."""
-    running: Running
-
-    async def script(call: Call) -> None:
-        if call.request.body == b"die":
-            nobody.append(refuse(running, 0))
-            call.close()
-        else:
-            await call.send(page(200, b"ok"))
-
-    async def scenario() -> None:
-        nonlocal running
-        async with proxied(script, named("b"), rules=NO_CHECKS) as running:
-            running.fleet.upstreams[1].standing.up = False
-            await asked(running, b"{}")
-            head, said = await running.ask(post(b"die"))
-            assert head.startswith(b"HTTP/1.1 502 ")
-            assert json.loads(said)["error"]["code"] == "connect_refused"
-            exchange = running.exchanges[-1]
-            assert (exchange.error, exchange.ask.retried) == ("connect_refused", "stale_connection")
-            assert running.engines[1].requests == []
-            assert [upstream.outstanding for upstream in running.fleet.upstreams] == [0, 0]
-
-    nobody: list[socket.socket] = []
-    run(scenario())
-    nobody[0].close()
-
-
-def test_an_engine_that_restarts_costs_what_comes_in_its_gap_and_no_more() -> None:
-    """A20: every connection of the pool is dead, and the first request after the gap does not notice."""
-
-    async def scenario() -> None:
-        async with proxied(answering(*whole_stream(3))) as running:
-            clients = [await running.connect() for _ in range(5)]
-            for client in clients:
-                await client.send(post())
-            for client in clients:
-                await client.read_until(b"0\r\n\r\n")
-            engine = running.engine
-            await engine.__aexit__()
-            for _ in range(3):
-                assert (await running.ask(post()))[0].startswith(b"HTTP/1.1 502 ")
-            await engine.__aenter__()
-            for client in clients:
-                await client.send(post())
-                assert (await client.read_until(b"0\r\n\r\n")).startswith(b"HTTP/1.1 200")
-            await until(lambda: len(running.exchanges) == 13, "all records")
-            outcomes = [exchange.outcome for exchange in running.exchanges]
-            assert outcomes == [Outcome.COMPLETED] * 5 + [Outcome.FAILED] * 3 + [Outcome.COMPLETED] * 5
-            assert {exchange.error for exchange in running.exchanges} == {None, "connect_refused"}
-
-    run(scenario())
-
-
-def test_an_engine_that_dies_in_the_middle_of_streams_cuts_them_all() -> None:
-    async def scenario() -> None:
-        async with proxied(answering(STREAM_HEAD, token("a"))) as running:
-            clients = [await running.connect() for _ in range(5)]
-            for client in clients:
-                await client.send(post())
-                await client.read_until(token("a"))
-            await running.engine.__aexit__()
-            for client in clients:
-                assert await client.read_all() == b""
-            assert {exchange.outcome for exchange in running.exchanges} == {Outcome.TRUNCATED}
-            assert repr(running.fleet.upstreams[0].pool).endswith("0 busy, 0 idle>")
-
-    run(scenario())
-
-
-def test_interim_answers_are_for_this_hop() -> None:
-    """A21: 100 and 103 before the head, alone and together, and on a connection that is used again."""
-    interim = [b"HTTP/1.1 100 Continue\r\n\r\n", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n"]
-
-    async def scenario() -> None:
-        async with proxied(answering(*interim, b"".join(interim) + page(200, b"ok"))) as running:
-            assert await asked(running, b"{}", b"{}") == b"okok"
-            assert running.engine.connections == 1
-            assert [exchange.status for exchange in running.exchanges] == [200, 200]
-
-    run(scenario())

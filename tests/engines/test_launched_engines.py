@@ -1,0 +1,172 @@
+"""Real engines behind the proxy, started by `imaxproxy engine launch` from the shipped recipes."""
+
+import http.client
+import json
+import os
+import re
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli.command import Started, lines_of, until, write_trace
+
+from engines.conftest import RECIPES, START_S, Running, command_in, environment_of, make_model
+
+pytestmark = pytest.mark.engines
+
+_OF_THE_MOMENT = re.compile(
+    rb'"(id|created|system_fingerprint)":("[^"]*"|\d+)|"(metrics|timings|nvext)":\{[^{}]*(\{[^{}]*\}[^{}]*)*\}'
+)
+"""What differs from one answer to the next: ids, stamps, the engine's own times."""
+_TEXT = re.compile(rb'"content":"(?:[^"\\]|\\.)*"')
+"""Dynamo's mocker draws its tokens anew each time."""
+
+
+@pytest.fixture(scope="module")
+def proxy(running: Running) -> Iterator[Started]:
+    """Before the engine, as long as the tests of it."""
+    started = running.command.start("serve", "--upstream", running.url, "--port", 0, "--out", f"serve-{running.name}")
+    yield started
+    started.send(signal.SIGINT)
+    started.wait(60.0)
+
+
+def post(host: str, port: int, body: dict[str, Any]) -> tuple[int, bytes]:
+    """Status, and the answer's bytes with the framing taken off."""
+    connection = http.client.HTTPConnection(host, port, timeout=120)
+    try:
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        return answer.status, answer.read()
+    finally:
+        connection.close()
+
+
+def port_of(proxy: Started) -> int:
+    return int(proxy.url().rpartition(":")[2])
+
+
+def question(running: Running, tokens: int, **more: object) -> dict[str, Any]:
+    messages = [{"role": "user", "content": "river window copper market"}]
+    return {"model": running.model, "messages": messages, "max_tokens": tokens, "temperature": 0, **more}
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_an_answer_is_the_same_through_the_proxy(running: Running, proxy: Started, *, stream: bool) -> None:
+    """Byte for byte, but for ids, stamps and the engine's own times."""
+    body = question(running, 24, stream=stream)
+    post(*running.host_port, body)  # so that both find the same in the prefix cache
+    status, direct = post(*running.host_port, body)
+    through_status, through = post("127.0.0.1", port_of(proxy), body)
+    assert status == through_status == 200
+    assert lasting(through, running) == lasting(direct, running)
+    assert len(direct) > 100
+
+
+def lasting(answer: bytes, running: Running) -> bytes:
+    """What must not differ."""
+    kept = _OF_THE_MOMENT.sub(b"", answer)
+    return _TEXT.sub(b"", kept) if running.name == "dynamo" else kept
+
+
+def test_an_error_is_the_same_through_the_proxy(running: Running, proxy: Started) -> None:
+    body = question(running, 4) | {"temperature": -1}
+    status, direct = post(*running.host_port, body)
+    through_status, through = post("127.0.0.1", port_of(proxy), body)
+    assert through_status == status
+    assert _OF_THE_MOMENT.sub(b"", through) == _OF_THE_MOMENT.sub(b"", direct)
+
+
+def test_a_replay_gets_every_answer_and_counts_as_the_engine_does(running: Running, tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.jsonl", 8, input_length=40, output_length=16)
+    out = f"replay-{running.name}"
+    arguments = ("--url", running.url, "--model", running.model, "--concurrency", 4, "--engine-metrics")
+    done = running.command.start("replay", trace, *arguments, "--out", out, "--json").wait(120.0)
+    summary = done.check(0).json
+    assert summary["requests"]["completed"] == 8
+    assert summary["tokens"]["counted_by"] in ("usage", "continuous_usage")
+    assert 8 <= summary["tokens"]["output"] <= 8 * 16
+    if running.name != "transformers":  # which takes no length to hold, and has no page
+        assert summary["tokens"]["output"] == 8 * 16
+        (view,) = summary["engine"]["metrics"]
+        assert view["engine"] == running.name
+        assert view["samples"] >= 2
+        assert view["output_tokens"] >= 8 * 16
+
+
+def test_vllms_own_times_stand_beside_ours(running: Running, tmp_path: Path) -> None:
+    if running.name != "vllm":
+        pytest.skip("only vLLM tells its times of each request")
+    trace = write_trace(tmp_path / "trace.jsonl", 8, input_length=40, output_length=16)
+    arguments = ("--url", running.url, "--concurrency", 1, "--out", "timed", "--json")
+    timing = running.command.start("replay", trace, *arguments).wait(120.0).check(0).json["engine"]["timing"]
+    assert timing["ttft_over_engines"]["count"] == timing["tpot_over_engines"]["count"] == 8
+    assert timing["ttft_over_engines"]["min_ms"] > 0  # we are behind its socket, and on the same clock
+
+
+def test_an_abort_reaches_the_engine(running: Running, proxy: Started) -> None:
+    """The client leaves in mid-stream: the journal says so, and the engine goes on to serve."""
+    journal = running.command.folder / f"serve-{running.name}" / "exchanges-0.jsonl"
+    connection = http.client.HTTPConnection("127.0.0.1", port_of(proxy), timeout=60)
+    body = question(running, 2000, stream=True)
+    connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+    answer = connection.getresponse()
+    assert answer.status == 200
+    answer.readline()
+    answer.close()
+    connection.close()
+    until(lambda: any(row["outcome"] == "aborted" for row in lines_of(journal)), "the abort in the journal")
+    assert post("127.0.0.1", port_of(proxy), question(running, 4))[0] == 200
+
+
+def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started) -> None:
+    """The last test of an engine: its serving process is killed with -9."""
+    engine = [pid for pid in running.command.family() if _serves(pid, running.host_port[1])]
+    assert engine
+    os.kill(engine[0], signal.SIGKILL)
+    status, said = post("127.0.0.1", port_of(proxy), question(running, 4))
+    assert status == 502, said
+    until(lambda: "no engine runs" in running.command.run("engine", "stop").err, "its keeper to end", deadline_s=60.0)
+    proxy_pid = proxy.process.pid
+    until(lambda: running.command.family() == [proxy_pid], "all of the engine to end")
+
+
+def _serves(pid: int, port: int) -> bool:
+    """The engine's own process that listens, not its warden or keeper."""
+    try:
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
+    named = [b"warden.py" in word or b"imaxproxy.cli.main" in word for word in words]
+    return str(port).encode() in words and not any(named)
+
+
+@pytest.mark.parametrize("engine", list(RECIPES))
+def test_a_proxy_with_its_engine_drains_before_it_stops_it(engine: str, tmp_path: Path) -> None:
+    """`serve --engine`: Ctrl-C in mid-stream, and the stream still comes to its own end."""
+    environment = environment_of(engine)
+    make_model(environment, tmp_path)
+    command = command_in(tmp_path)
+    try:
+        started = command.start(
+            "serve", "--engine", RECIPES[engine], "--engine-env", environment, "--port", 0, "--out", "run"
+        )
+        url = started.says(r"imaxproxy: (http://\S+)/v1 ->", START_S)[1]
+        model = json.loads((tmp_path / "run" / "manifest.json").read_text())["engine"]["served_name"]
+        connection = http.client.HTTPConnection("127.0.0.1", int(url.rpartition(":")[2]), timeout=60)
+        body = {"model": model, "messages": [{"role": "user", "content": "river"}], "max_tokens": 200, "stream": True}
+        connection.request("POST", "/v1/chat/completions", json.dumps(body), {"Content-Type": "application/json"})
+        answer = connection.getresponse()
+        answer.readline()
+        started.send(signal.SIGINT, group=True)
+        rest = answer.read()
+        connection.close()
+        assert b'"finish_reason":"' in rest.replace(b" ", b"")
+        started.wait(60.0).check(0)
+        (row,) = [row for row in lines_of(tmp_path / "run" / "exchanges-0.jsonl") if row["streamed"]]
+        assert row["outcome"] == "completed"
+        assert command.family() == []
+    finally:
+        command.close()
