@@ -18,6 +18,8 @@ COMMANDS: dict[str, str] = {
     "frontier": "The Pareto frontier of runs, and machines at the same interactivity.",
     "export": "Write a run as other tools write theirs.",
     "engine": "Predict what a recipe's engine would do, without a GPU.",
+    "power": "What this machine tells of its power: sources, sensors, watts now.",
+    "doctor": "Look at this machine: what would spoil a measurement, and what mends it.",
     "trace": "Look at a trace: what is in it, is it sound.",
 }
 """Name -> the one line of `--help`. The command `x` is `imaxproxy.cli.x:x`."""

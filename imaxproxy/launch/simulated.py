@@ -63,8 +63,15 @@ def _hardware_argv(recipe: Recipe) -> list[str]:
         *("--gpu", recipe.gpu.kind, "--precision", recipe.precision, "--engine", _modelled_engine(recipe)),
         *("--tp", str(split.tp), "--ep", str(split.ep), "--vintage", str(recipe.simulate.vintage)),
         *(("--dp-attention",) if split.dp_attention else ()),
+        *_batch_wait_argv(recipe),
         *(_fixed_argv(recipe) if recipe.simulate.fixed_step_ms else ()),
     ]
+
+
+def _batch_wait_argv(recipe: Recipe) -> list[str]:
+    """TensorRT-LLM's option that lets a prompt wait for others."""
+    steps = recipe.engine.options.get("batch_wait_timeout_iters")
+    return ["--batch-wait-steps", str(steps)] if isinstance(steps, int) and steps > 0 else []
 
 
 def _modelled_engine(recipe: Recipe) -> str:

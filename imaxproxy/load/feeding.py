@@ -4,7 +4,7 @@ A row waits until those that it follows have been sent (with live history: have 
 turn is made ahead and no more. Nothing here waits for a pipe: the worker says what it has sent, and that makes room.
 """
 
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from queue import SimpleQueue
@@ -60,7 +60,7 @@ class Feeder:
         self._queued_bytes = 0
         self._queued_free = 0
         self._awaited: set[str] = set()  # made, and not yet at the point that frees those behind them
-        self._reached: dict[str, None] = {}
+        self._reached: OrderedDict[str, None] = OrderedDict()
         self._answers: dict[str, dict[str, Any] | None] = {}
         self._last_of_session: dict[str, str] = {}
         self._worker_ended = False
@@ -144,7 +144,7 @@ class Feeder:
         """What follows this one may be made."""
         self._awaited.discard(request_id)
         if len(self._reached) >= REMEMBERED:
-            del self._reached[next(iter(self._reached))]
+            self._reached.popitem(last=False)
         self._reached[request_id] = None
         for held in self._held.pop(request_id, ()):
             held.missing.discard(request_id)

@@ -1,5 +1,6 @@
 """Which worker plays which row: single rows in turn, sessions whole, and together whatever waits for each other."""
 
+from collections import OrderedDict
 from collections.abc import Iterator
 
 from imaxproxy.errors import UsageError
@@ -14,7 +15,7 @@ class Placement:
     def __init__(self, workers: int) -> None:
         self._workers = workers
         self._next = 0
-        self._of_request: dict[str, int] = {}
+        self._of_request: OrderedDict[str, int] = OrderedDict()
         self._of_session: dict[str, int] = {}
 
     def part(self, scheduled: Scheduled, worker: int) -> Iterator[tuple[int | None, TraceRow]]:
@@ -52,4 +53,4 @@ class Placement:
         for name in (row.request_id, *row.wait_for):
             self._of_request[name] = worker
         while len(self._of_request) > REMEMBERED:
-            del self._of_request[next(iter(self._of_request))]
+            self._of_request.popitem(last=False)

@@ -1,7 +1,7 @@
 """The player: sends each item when it is due and measures what comes back. One loop for open and closed loads."""
 
 import asyncio
-from collections import Counter, deque
+from collections import Counter, OrderedDict, deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from heapq import heappop, heappush
@@ -86,7 +86,7 @@ class Player:
         self._late_due: list[_Due] = []  # a heap: freed by a predecessor's end, or to be tried again
         self._ready: deque[_Due] = deque()  # closed loop: free to go once a place is
         self._blocked: dict[str, list[_Blocked]] = {}
-        self._ended_at_ns: dict[str, int] = {}
+        self._ended_at_ns: OrderedDict[str, int] = OrderedDict()  # of a dict that forgets, the first key is 20 us away
         self._attempts: set[Attempt] = set()
         self._failed_connects = 0
         self._ever_connected = False
@@ -305,7 +305,7 @@ class Player:
     def _release(self, item: Item, attempt: Attempt) -> None:
         """A request has ended: what waited for it may go."""
         if len(self._ended_at_ns) >= REMEMBERED:
-            del self._ended_at_ns[next(iter(self._ended_at_ns))]
+            self._ended_at_ns.popitem(last=False)
         self._ended_at_ns[item.request_id] = self._clock_ns()
         for blocked in self._blocked.pop(item.request_id, ()):
             blocked.missing.discard(item.request_id)

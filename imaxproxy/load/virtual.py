@@ -8,41 +8,25 @@ import heapq
 import itertools
 from collections import Counter, deque
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
 from imaxproxy.load.cancel import Cancel, leaves_after
 from imaxproxy.load.live_history import LiveHistory
-from imaxproxy.load.player import REMEMBERED, Sink
+from imaxproxy.load.player import Sink
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.load.schedule import Scheduled
 from imaxproxy.load.virtual_exchange import LEFT, TIMEOUT, Recorder
-from imaxproxy.load.virtual_request import RequestMaker, VirtualRequest
+from imaxproxy.load.virtual_item import Memory, VirtualItem
+from imaxproxy.load.virtual_request import RequestMaker
 from imaxproxy.metrics import Ask, Exchange, Outcome
 from imaxproxy.power import PowerLine
 from imaxproxy.sim import SAMPLE_NS, Assembly, Patience, VirtualCluster, VirtualStream, said_message
 from imaxproxy.traces import TraceRow
-from imaxproxy.wire import DIALECTS
 
 _MOST_BLOCKED = 10_000
 """So many rows that wait for others are held; a closed loop reads on only when nothing else is left to do."""
 _MANY_SAMPLES = 10_000
-
-
-@dataclass(slots=True, eq=False)
-class _Item:
-    """A row on its way."""
-
-    row: TraceRow
-    offset_ns: int | None
-    previous: str | None
-    wait_for: tuple[str, ...]
-    missing: set[str]
-    due_ns: int = 0
-    request: VirtualRequest | None = None
-    stream: VirtualStream | None = None
-    """While it is in flight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,20 +36,6 @@ class Users:
     cancel: Cancel | None = None
     live: LiveHistory | None = None
     """Conversations go on with the engine's answers."""
-
-
-@dataclass(slots=True)
-class _Memory:
-    """What is kept of requests that have ended, for those that wait for them."""
-
-    ended_at_ns: dict[str, int] = field(default_factory=dict)
-    last_of_session: dict[str, str] = field(default_factory=dict)
-    answers: dict[str, dict[str, Any] | None] = field(default_factory=dict)
-
-    def end(self, request_id: str, now_ns: int) -> None:
-        if len(self.ended_at_ns) >= REMEMBERED:
-            del self.ended_at_ns[next(iter(self.ended_at_ns))]
-        self.ended_at_ns[request_id] = now_ns
 
 
 class VirtualPlayer:
@@ -94,13 +64,15 @@ class VirtualPlayer:
         self._recorder = Recorder(assembly.shape, assembly.limits.model, rules.timeout_s)
         self._rows: Iterator[tuple[int | None, TraceRow]] = iter(())
         self._following: tuple[int | None, TraceRow] | None = None
-        self._due: list[tuple[int, int, _Item]] = []
-        self._ready: deque[_Item] = deque()  # closed loop: free to go once a place is
-        self._blocked: dict[str, list[_Item]] = {}
+        self._due: list[tuple[int, int, VirtualItem]] = []
+        self._ready: deque[VirtualItem] = deque()  # closed loop: free to go once a place is
+        self._blocked: dict[str, list[VirtualItem]] = {}
         self._blocked_items = 0
-        self._leaving: list[tuple[int, int, _Item]] = []
-        self._timing_out: deque[tuple[int, _Item]] = deque()  # in the order of their sends, which is that of their ends
-        self._memory = _Memory()
+        self._leaving: list[tuple[int, int, VirtualItem]] = []
+        self._timing_out: deque[tuple[int, VirtualItem]] = (
+            deque()
+        )  # in the order of their sends, which is that of their ends
+        self._memory = Memory()
         self._numbers = itertools.count()
         self._in_flight = 0
         self._now_ns = 0
@@ -168,7 +140,7 @@ class VirtualPlayer:
     def _take_following(self, _at_ns: int) -> None:
         assert self._following is not None
         following, self._following = self._following, next(self._rows, None)
-        self._offer(self._item(*following))
+        self._offer(self._memory.item(*following, live=self._users.live is not None))
 
     def _pass_time(self, at_ns: int) -> None:
         self._now_ns = max(self._now_ns, at_ns)
@@ -211,16 +183,7 @@ class VirtualPlayer:
 
     # One request ------------------------------------------------------------------------------------------------------
 
-    def _item(self, offset_ns: int | None, row: TraceRow) -> _Item:
-        sessions, previous = self._memory.last_of_session, None
-        if row.session_id is not None:
-            previous = sessions.get(row.session_id)
-            sessions[row.session_id] = row.request_id
-        wait_for = row.wait_for or ((previous,) if previous is not None else ())
-        behind = {*wait_for, previous} if self._users.live and row.messages and previous is not None else set(wait_for)
-        return _Item(row, offset_ns, previous, wait_for, behind - self._memory.ended_at_ns.keys())
-
-    def _offer(self, item: _Item) -> None:
+    def _offer(self, item: VirtualItem) -> None:
         for name in item.missing:
             self._blocked.setdefault(name, []).append(item)
         self._blocked_items += bool(item.missing)
@@ -229,7 +192,7 @@ class VirtualPlayer:
         if not item.missing:
             self._admit(item)
 
-    def _admit(self, item: _Item) -> None:
+    def _admit(self, item: VirtualItem) -> None:
         """All it waits for has ended; the wait counts from the last of these ends."""
         if self._users.live is not None:
             answer = self._memory.answers.pop(item.previous, None) if item.previous is not None else None
@@ -247,7 +210,7 @@ class VirtualPlayer:
     def _wait_ns(self, row: TraceRow) -> int:
         return round(row.wait_ms * NS_PER_MS / self._speed)
 
-    def _send(self, item: _Item, now_ns: int) -> None:
+    def _send(self, item: VirtualItem, now_ns: int) -> None:
         self._now_ns = item.due_ns = max(now_ns, self._now_ns)
         request, ask = item.request, self._ask(item)
         assert request is not None
@@ -268,12 +231,12 @@ class VirtualPlayer:
 
     def _on_done(self, stream: VirtualStream, now_ns: int) -> None:
         item = stream.key
-        assert isinstance(item, _Item)
+        assert isinstance(item, VirtualItem)
         assert item.request is not None
         self._end(item, self._recorder.completed(self._ask(item), stream, item.request), now_ns)
 
     def _on_seen(self, stream: VirtualStream, now_ns: int) -> None:
-        assert isinstance(stream.key, _Item)
+        assert isinstance(stream.key, VirtualItem)
         self._give_up(stream.key, LEFT, now_ns)
 
     def _next_leave_ns(self) -> int | None:
@@ -290,13 +253,13 @@ class VirtualPlayer:
         else:
             self._give_up(self._timing_out.popleft()[1], TIMEOUT, at_ns)
 
-    def _give_up(self, item: _Item, why: str, now_ns: int) -> None:
+    def _give_up(self, item: VirtualItem, why: str, now_ns: int) -> None:
         stream = item.stream
         assert stream is not None
         self.cluster.cancel(stream, now_ns)
         self._end(item, self._recorder.given_up(self._ask(item), stream, why, now_ns), now_ns)
 
-    def _end(self, item: _Item, exchange: Exchange, now_ns: int) -> None:
+    def _end(self, item: VirtualItem, exchange: Exchange, now_ns: int) -> None:
         self._in_flight -= 1
         self._now_ns = now_ns
         self._keep_answer(item)
@@ -304,7 +267,7 @@ class VirtualPlayer:
         self._note(exchange)
         self._release(item)
 
-    def _keep_answer(self, item: _Item) -> None:
+    def _keep_answer(self, item: VirtualItem) -> None:
         """For the next turn of its conversation."""
         request, stream = item.request, item.stream
         if self._users.live is not None and item.row.session_id is not None and item.row.messages:
@@ -314,7 +277,7 @@ class VirtualPlayer:
             said = None if asked is None else said_message(asked, self._shape, emitted)
             self._memory.answers[item.row.request_id] = said
 
-    def _release(self, item: _Item) -> None:
+    def _release(self, item: VirtualItem) -> None:
         request_id = item.row.request_id
         if self._tracks:
             self._memory.end(request_id, self._now_ns)
@@ -332,20 +295,8 @@ class VirtualPlayer:
             detail = f"waits for {sorted(item.missing)}, which never ended"
             self._note(Exchange(ask, Outcome.FAILED, self._now_ns, error="never_ready", detail=detail))
 
-    def _ask(self, item: _Item) -> Ask:
-        request = item.request
-        assert request is not None
-        return Ask(
-            request_id=item.row.request_id,
-            path=request.path,
-            started_ns=item.due_ns,
-            sent_ns=item.due_ns,
-            scheduled_ns=None if self._rules.concurrency is not None else item.due_ns,
-            dialect=DIALECTS[request.path].name if request.path in DIALECTS else None,
-            session_id=item.row.session_id,
-            planned_input_tokens=request.input_tokens or None,
-            planned_output_tokens=item.row.output_length,
-        )
+    def _ask(self, item: VirtualItem) -> Ask:
+        return item.ask(is_scheduled=self._rules.concurrency is None)
 
     def _note(self, exchange: Exchange) -> None:
         self.outcomes[exchange.outcome] += 1

@@ -33,12 +33,15 @@ class Counter:
         self._range_mj = range_mj
         self._offset_mj = 0.0
         self._last: tuple[int, float] | None = None
+        self._last_begun_ns = 0
         self.resets_ns = array("q")
         """When it began again, or fell for no reason: no difference across such a time means anything."""
         self._before_ns = array("q")
-        """For each knot, the last read before the move."""
+        """For each knot, when the last read before the move began."""
         self._after_ns = array("q")
-        """For each knot, the first read that saw it."""
+        """For each knot, when the first read that saw it had ended."""
+        self._read_ns = array("q")
+        """How long that took."""
         self._energy_j = array("d")
         self._period_ns: float | None = None
         self._rhythm: Rhythm | Literal[False] | None = False
@@ -53,12 +56,14 @@ class Counter:
         self._said_ns = round(update_ms * NS_PER_MS)
         self._period_ns, self._rhythm, self._places = None, False, {}
 
-    def add(self, time_ns: int, energy_mj: float) -> None:
-        """A read, later than all before. What is not a number, or is below 0, is left out by the caller."""
+    def add(self, time_ns: int, energy_mj: float, read_ns: int = 0) -> None:
+        """A read that ended then and took read_ns, later than all before. What is not a number, or is below 0, is left
+        out by the caller."""
         last, self._last = self._last, (time_ns, energy_mj)
+        last_begun_ns, self._last_begun_ns = self._last_begun_ns, time_ns - read_ns
         if last is None:
             if self._said_ns == 0:
-                self._append(time_ns, time_ns, energy_mj)
+                self._append(time_ns, time_ns, energy_mj, 0)
             return
         fall_mj = last[1] - energy_mj
         if fall_mj > 0:
@@ -68,7 +73,7 @@ class Counter:
                 self.resets_ns.append(time_ns)
                 self._offset_mj += fall_mj
         if fall_mj != 0 or self._said_ns == 0:
-            self._append(time_ns if self._said_ns == 0 else last[0], time_ns, energy_mj)
+            self._append(time_ns if self._said_ns == 0 else last_begun_ns, time_ns, energy_mj, read_ns)
 
     @property
     def period_ns(self) -> float:
@@ -162,7 +167,8 @@ class Counter:
         spent = step_w * (end_ns - begin_ns) + self._mean_w(left) * doubt_ns
         return abs(spent) / NS_PER_S / math.sqrt(12)
 
-    def _append(self, before_ns: int, after_ns: int, energy_mj: float) -> None:
+    def _append(self, before_ns: int, after_ns: int, energy_mj: float, read_ns: int) -> None:
+        self._read_ns.append(read_ns)
         self._before_ns.append(before_ns)
         self._after_ns.append(after_ns)
         self._energy_j.append((energy_mj + self._offset_mj) / 1000)
@@ -199,8 +205,9 @@ class Counter:
     def _bounds_ns(self, at: int) -> tuple[float, float]:
         """Within what a move happened, by its own two reads. It is no older than one period when it is first seen."""
         after_ns = self._after_ns[at]
-        before_ns = max(self._before_ns[at], after_ns - self.period_ns) if self.period_ns else after_ns
-        return before_ns, after_ns
+        if not self.period_ns:
+            return after_ns, after_ns
+        return max(self._before_ns[at], after_ns - self._read_ns[at] - self.period_ns), after_ns
 
     def _placed(self, at: int) -> tuple[int, float]:
         """When a move was, and how much that is in doubt: on the beat within its bounds, or in their middle."""

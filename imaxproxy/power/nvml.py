@@ -17,8 +17,8 @@ AVERAGE_WINDOW_MS = 1000.0
 """Of field 185, says nvml.h."""
 GAIN_ERROR = 0.05
 """Cards measured against a meter were off by -6 to +11 %, most by about 5 (arXiv 2312.02741, its workbook)."""
-_RIDE_ALONG_NS = NS_PER_S
-"""Clocks, temperature, use and throttle reasons: four more calls, so once a second."""
+_RIDE_ALONG_NS = 2 * NS_PER_S
+"""Clocks, temperature, use and throttle reasons: five more calls, so now and then."""
 
 THROTTLE_NAMES: dict[int, str] = {
     0x1: "gpu_idle",
@@ -87,7 +87,7 @@ class NvmlSource:
             raise SourceLostError(str(error)) from error
 
     def sample(self, counters: Container[str] | None = None) -> list[PowerSample]:
-        """The boards' watts and joules; once a second what rides along.
+        """The boards' watts and joules; every two seconds what rides along.
 
         Joules only where they are wanted: watts come out of the cache of the driver in 2 us, the counter in
         2 to 4 ms of CPU (an H200, driver 580, in a virtual machine).
@@ -150,6 +150,7 @@ class NvmlSource:
 
     def _sample(self, board: _Board, rides_along: bool, with_counter: bool) -> PowerSample:
         fields = board.fields if with_counter or not board.watts else board.watts
+        begun_ns = self._clock_ns()
         values = self._nvml.nvmlDeviceGetFieldValues(board.handle, fields)
         time_ns = self._clock_ns()
         power_w = power_avg_w = energy_mj = None
@@ -164,9 +165,11 @@ class NvmlSource:
                 power_w = value / 1000
             else:
                 power_avg_w = value / 1000
+        read_ns = time_ns - begun_ns if energy_mj is not None else 0
         if not rides_along:
-            return PowerSample(time_ns, board.uuid, power_w, power_avg_w, energy_mj, flags)
-        return PowerSample(time_ns, board.uuid, power_w, power_avg_w, energy_mj, flags, **self._beside(board.handle))
+            return PowerSample(time_ns, board.uuid, power_w, power_avg_w, energy_mj, flags, read_ns)
+        beside = self._beside(board.handle)
+        return PowerSample(time_ns, board.uuid, power_w, power_avg_w, energy_mj, flags, read_ns, **beside)
 
     def _beside(self, handle: Any) -> dict[str, Any]:  # noqa: ANN401
         nvml, found = self._nvml, {}

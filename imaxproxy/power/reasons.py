@@ -36,6 +36,7 @@ class Warn(StrEnum):
     SAMPLING_GAP = "sampling_gap"
     BAD_SAMPLES = "bad_samples"
     NO_IDLE_BASELINE = "no_idle_baseline"
+    IDLE_WAS_BUSY = "idle_was_busy"
     SOURCE_LOST = "source_lost"
     SAMPLER_ENDED_EARLY = "sampler_ended_early"
     FOREIGN_PROCESS = "foreign_process"
@@ -71,6 +72,7 @@ MEANINGS: dict[str, str] = {
     Warn.SAMPLING_GAP: "more than 3 s without a sample; the counter bridges it",
     Warn.BAD_SAMPLES: "some samples were negative, no numbers, or out of order, and were left out",
     Warn.NO_IDLE_BASELINE: "no second of idle before the run: what idling costs is not known",
+    Warn.IDLE_WAS_BUSY: "before the run the boards drew about as much as in it: that was no idling, and is not used",
     Warn.SOURCE_LOST: "a source or a device stopped answering during the run",
     Warn.SAMPLER_ENDED_EARLY: "the sampler did not end in order",
     Warn.FOREIGN_PROCESS: "a process that is not the engine's computed on a counted GPU",

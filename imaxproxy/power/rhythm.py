@@ -15,8 +15,6 @@ _FINE = 0.6
 """Moves whose bounds are narrower than this share of the period say something of the phase."""
 _LEAST = 8
 _NOMINAL = 0.005
-_CLEARLY = 3.0
-"""Standard errors by which a period has to differ from a whole number to be another."""
 _AGREEING = 0.9
 _SLACK_NS = 2 * NS_PER_MS
 """A read takes up to some ms, and is stamped at its end."""
@@ -45,9 +43,15 @@ class Rhythm:
         is_whole = whole_ns > 0 and abs(guess_ns - whole_ns) <= _NOMINAL * whole_ns
         middles = [(low + high) / 2 for low, high in fine]
         numbers = _numbered(middles, whole_ns if is_whole else guess_ns)
-        period_ns, error_ns = _slope(numbers, middles)
-        if is_whole and abs(period_ns - whole_ns) < _CLEARLY * error_ns:
-            period_ns = whole_ns
+        candidates_ns = [whole_ns, _slope(numbers, middles)] if is_whole else [_slope(numbers, middles)]
+        for period_ns in candidates_ns:
+            if (rhythm := cls._fitted(fine, numbers, period_ns)) is not None:
+                return rhythm
+        return None
+
+    @classmethod
+    def _fitted(cls, fine: Sequence[Bounds], numbers: Sequence[int], period_ns: float) -> Self | None:
+        """The phase that the bounds of nearly all moves allow; None where there is none."""
         lows = sorted(low - number * period_ns for (low, _), number in zip(fine, numbers, strict=True))
         highs = sorted(high - number * period_ns for (_, high), number in zip(fine, numbers, strict=True))
         odd = len(fine) // 20  # a late read or two contradicts everybody
@@ -81,10 +85,8 @@ def _numbered(middles: Sequence[float], period_ns: float) -> list[int]:
     return numbers
 
 
-def _slope(numbers: Sequence[int], times_ns: Sequence[float]) -> tuple[float, float]:
-    """Least squares: time for each beat, and its standard error."""
+def _slope(numbers: Sequence[int], times_ns: Sequence[float]) -> float:
+    """Least squares: time for each beat."""
     mean_x, mean_y = statistics.fmean(numbers), statistics.fmean(times_ns)
     spread = sum((x - mean_x) ** 2 for x in numbers)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in zip(numbers, times_ns, strict=True)) / spread
-    left = sum((y - mean_y - slope * (x - mean_x)) ** 2 for x, y in zip(numbers, times_ns, strict=True))
-    return slope, math.sqrt(left / len(numbers) / spread)
+    return sum((x - mean_x) * (y - mean_y) for x, y in zip(numbers, times_ns, strict=True)) / spread

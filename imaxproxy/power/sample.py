@@ -115,6 +115,8 @@ class PowerSample:
     energy_mj: float | None = None
     """Since some beginning; only differences mean something. Whole millijoules from NVML, fractions from others."""
     flags: tuple[SampleFlag, ...] = ()
+    read_ns: int = 0
+    """How long the counter's read took, up to `time_ns`: the value is of somewhere within."""
     temperature_c: float | None = None
     sm_clock_mhz: float | None = None
     memory_clock_mhz: float | None = None

@@ -57,8 +57,12 @@ class _Feed:
         """The devices whose counter is read now; None: all of them, at every tick."""
         if not self.spacings:
             return None
-        soon_ns = now_ns + self.tick_ns // 2
-        return {name for name, spacing in self.spacings.items() if spacing.is_due(soon_ns)}
+        return {name for name, spacing in self.spacings.items() if spacing.is_due(now_ns + NS_PER_MS)}
+
+    @property
+    def next_ns(self) -> int:
+        """When something of it is to be read."""
+        return min([self.due_ns, *(spacing.next_ns for spacing in self.spacings.values())])
 
 
 class Sampler:
@@ -109,12 +113,17 @@ class Sampler:
             feed.due_ns = self._clock_ns()
         return [device for feed in self._feeds for device in feed.devices.values()]
 
+    def ask_all(self) -> None:
+        """One sample of everything, now."""
+        for feed in self._feeds:
+            self._ask(feed, None)
+
     def run(self) -> None:
         """Until told to stop. From here on the sampler's own cost is counted."""
         self._cpu_s, self._begun_ns = self._cpu_clock(), self._clock_ns()
         while not self._stopped:
-            feed = min(self._feeds, key=lambda each: each.due_ns)
-            if self._pause(feed.due_ns):
+            feed = min(self._feeds, key=lambda each: each.next_ns)
+            if self._pause(feed.next_ns):
                 return
             self._tick(feed)
 
@@ -172,6 +181,7 @@ class Sampler:
         """Where reading them at every tick would cost too much."""
         if round_s * NS_PER_S <= COUNTER_SHARE * feed.tick_ns:
             return
+        feed.tick_ns *= 2  # the joules tell the energy: watts are for the check, and for steps of power
         boards = len(counters)
         for name, moves in counters.items():
             feed.spacings[name] = Spacing.of(moves, round_s / boards, boards, self._clock_ns())
@@ -183,6 +193,8 @@ class Sampler:
             self._try_again(feed, now_ns)
             return
         self._ask(feed, feed.counters_due(now_ns))
+        if now_ns < feed.due_ns:  # it was only a counter's turn
+            return
         if feed.source is not None and now_ns >= feed.devices_due_ns:
             self._look_again(feed)
         feed.due_ns += feed.tick_ns
@@ -223,6 +235,7 @@ class Sampler:
         if feed.source is not None:
             feed.source.close()
         feed.source = None
+        feed.spacings = {}  # whatever comes back may beat differently
         feed.due_ns = self._clock_ns() + _REOPEN_NS
 
     def _try_again(self, feed: _Feed, now_ns: int) -> None:

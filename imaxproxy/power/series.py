@@ -46,7 +46,7 @@ class Series:
             return
         self.times_ns.append(sample.time_ns)
         if self._is_good(sample.energy_mj):
-            self.counter.add(sample.time_ns, sample.energy_mj or 0.0)
+            self.counter.add(sample.time_ns, sample.energy_mj or 0.0, sample.read_ns)
         if self._is_good(sample.power_w):
             self.instant.add(sample.time_ns, sample.power_w or 0.0)
         if self._is_good(sample.power_avg_w):

@@ -6,7 +6,7 @@ from imaxproxy.clock import NS_PER_MS, NS_PER_S
 from imaxproxy.power.moves import Moves, nominal_ms
 from imaxproxy.power.sample import PowerSample
 
-COUNTER_SHARE, EXTRA_SHARE = 0.005, 0.002
+COUNTER_SHARE, EXTRA_SHARE = 0.004, 0.0015
 """Of a core, for reading counters: always, and when power steps. A read takes 2 to 4 ms of CPU on an H200."""
 MOST_COUNTER_MS = 2000.0
 _STEP = 0.25
@@ -43,6 +43,11 @@ class Spacing:
         period_ns = round(nominal_ms(period_ms) * NS_PER_MS)
         every_ns = max(math.ceil(every_ms * NS_PER_MS / period_ns), 1) * period_ns
         return cls(every_ns, period_ns, moves.last_ns + period_ns // 2, read_cost_s * boards)
+
+    @property
+    def next_ns(self) -> int:
+        """When it is due."""
+        return min(self.due_ns, *self._soon_ns) if self._soon_ns else self.due_ns
 
     def is_due(self, by_ns: int) -> bool:
         """A read is due before that time; the next one is then set."""

@@ -45,8 +45,8 @@ def _per_token(energy: dict[str, Any], window: dict[str, Any]) -> str:
 def _per_watt(window: dict[str, Any]) -> str:
     per_mw = window["output_tokens_per_s_per_mw"]
     parts = [f"{_j(window['output_tokens_per_s_per_w'])} output tokens/s a watt"]
-    names = (("board", "measured board"), ("it", "IT"), ("facility", "facility"))
-    parts += [f"{_big(per_mw[key])} a {name} MW" for key, name in names if per_mw[key] is not None]
+    names = (("board", "a measured board"), ("it", "an IT"), ("facility", "a facility"))
+    parts += [f"{_big(per_mw[key])} {name} MW" for key, name in names if per_mw[key] is not None]
     good = window["goodput_per_s_per_mw"]["board"]
     if good is not None:
         parts.append(f"{_big(good)} good requests/s a board MW")

@@ -36,6 +36,8 @@ _LEAST_IDLE_NS, _MOST_IDLE_NS = NS_PER_S, 60 * NS_PER_S
 _GUARD_NS = NS_PER_S // 10
 """Before the first send: what connects and warms up is no idling."""
 _THROTTLED = 0.05
+_BUSY = 0.95
+"""Of the run's mean power: what draws that much before the run is not idle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +187,7 @@ class RunEnergy:
     def _run_warnings(self, recording: Recording) -> list[str]:
         found: list[str] = []
         if self._idle.power_w is None:
-            found.append(Warn.NO_IDLE_BASELINE)
+            found.append(Warn.IDLE_WAS_BUSY if self._idle.basis == "busy" else Warn.NO_IDLE_BASELINE)
         lost = (EventKind.SOURCE_LOST, EventKind.DEVICE_LOST)
         if any(recording.happened(kind) for kind in lost):
             found.append(Warn.SOURCE_LOST)
@@ -216,8 +218,12 @@ class RunEnergy:
     def _find_idle(self) -> Idle:
         if window := self._idle_window():
             found = window_energy(self._counted, *window)
+            whole = self._energies["whole"]
             if found.energy_j is not None:
-                return Idle(found.energy_j / found.duration_s, "before_run", found.duration_s)
+                power_w = found.energy_j / found.duration_s
+                if whole.energy_j and power_w > _BUSY * whole.energy_j / whole.duration_s:
+                    return Idle(None, "busy", found.duration_s)
+                return Idle(power_w, "before_run", found.duration_s)
         said = [each.device.idle_w for each in self._counted]
         if said and None not in said:
             scales = [each.device.time_scale for each in self._counted]

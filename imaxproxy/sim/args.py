@@ -33,6 +33,7 @@ class SimArgs:
     engine: str
     vintage: float
     kv_precision: str | None
+    batch_wait_steps: float
     replicas: int
     speculation: Speculation
     prefill_workers: int
@@ -159,6 +160,7 @@ def _add_deployment(group: argparse._ArgumentGroup) -> None:
         "--vintage", type=float, default=1.0, help="age of the software: 1.2 autumn 2025, 0.73 spring 2026"
     )
     group.add_argument("--kv-precision", choices=("bf16", "fp8"), help="of the KV cache; as InferenceX's recipes")
+    group.add_argument("--batch-wait-steps", type=float, default=0.0, help="a prompt waits so many steps for others")
     group.add_argument("--fixed-step-ms", type=float, help="every step takes this long; models no hardware")
     group.add_argument("--fixed-ttft-ms", type=float, help="first token after this, on the steps' grid")
 

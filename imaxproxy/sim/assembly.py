@@ -159,6 +159,7 @@ def _decode_deployment(args: SimArgs, shape: Architecture) -> Deployment:
         vintage=args.vintage,
         speculation=args.speculation,
         kv_precision=args.kv_precision,
+        batch_wait_steps=args.batch_wait_steps,
     )
 
 
@@ -173,6 +174,7 @@ def _prefill_deployment(args: SimArgs, shape: Architecture) -> Deployment:
         dp_attention=args.prefill_dp_attention,
         vintage=args.vintage,
         kv_precision=args.kv_precision,
+        batch_wait_steps=args.batch_wait_steps,
     )
 
 

@@ -43,6 +43,7 @@ class Constants:
     stream_s: float
     request_s: float
     wait_steps: float
+    mla_wait_steps: float
     burst_share: float
     chunk_tokens: int
     memory: str
@@ -113,6 +114,15 @@ def vintage_of(day: date) -> float:
     by_date: list[tuple[date, float]] = _table()["vintage"]["by_date"]
     begun = [factor for first, factor in by_date if first <= day]
     return begun[-1] if begun else by_date[0][1]
+
+
+def batch_wait_steps(engine: str, model: str, gpus: int, isl: int, osl: int) -> float:
+    """Steps that InferenceX's recipe of such a curve makes a request wait for others; 0 where it says nothing."""
+    curve = {"engine": engine, "model": model, "isl": isl, "osl": osl}
+    for row in _table()["batch_wait"]:
+        if gpus < row["below_gpus"] and all(row[name] == value for name, value in curve.items()):
+            return float(row["steps"])
+    return 0.0
 
 
 def calibrated_range() -> CalibratedRange:

@@ -28,6 +28,8 @@ class Deployment:
     speculation: Speculation = NO_SPECULATION
     kv_precision: str | None = None
     """bf16 or fp8; None: what InferenceX's recipes choose, see `kv_bytes_per_value`."""
+    batch_wait_steps: float = 0.0
+    """Steps that the engine waits for more requests before it reads a prompt (TRT-LLM's batch_wait_timeout_iters)."""
 
     def __post_init__(self) -> None:
         if self.tp < 1 or self.ep < 1 or self.tp % self.ep:

@@ -34,7 +34,7 @@ class ModelPace:
     def __init__(self, model: StepModel) -> None:
         self._model = model
         self.hold_ns = round(model.constants.request_s * NS_PER_S)
-        self.hold_steps = model.constants.wait_steps
+        self.hold_steps = model.wait_steps
         self.gpus = model.deployment.gpus
         self.power: PowerModel | None = PowerModel(model.deployment.gpu)
 

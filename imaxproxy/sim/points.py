@@ -13,7 +13,7 @@ from typing import Any
 from imaxproxy.economics import load_gpu
 from imaxproxy.errors import UsageError
 from imaxproxy.sim.architecture import load_architecture
-from imaxproxy.sim.constants import calibrated_range, vintage_of
+from imaxproxy.sim.constants import batch_wait_steps, calibrated_range, vintage_of
 from imaxproxy.sim.deployment import Deployment
 from imaxproxy.sim.speculation import NO_SPECULATION, by_length
 from imaxproxy.sim.steady import steady_state
@@ -190,8 +190,9 @@ def _deployment(point: Point) -> Deployment:
     speculation = NO_SPECULATION
     if point.draft_tokens:
         speculation = by_length(point.draft_tokens, point.acceptance_length)
+    shape = load_architecture(point.model)
     return Deployment(
-        architecture=load_architecture(point.model),
+        architecture=shape,
         gpu=load_gpu(point.gpu),
         engine=point.engine,
         precision=point.precision,
@@ -200,6 +201,7 @@ def _deployment(point: Point) -> Deployment:
         dp_attention=point.dp_attention,
         vintage=vintage_of(point.measured) if point.measured else 1.0,
         speculation=speculation,
+        batch_wait_steps=batch_wait_steps(point.engine, shape.name, point.gpus, point.isl, point.osl),
     )
 
 

@@ -139,7 +139,7 @@ def _point(
     mixed_s = model.step_s(StepLoad(streams, context, arrivals * isl / prefill_share, isl / 2))
     mean_s = (1 - prefill_share) * model.step_s(StepLoad(streams, context)) + prefill_share * mixed_s
     read_s = _steps_s(model, StepLoad(streams, context, isl, isl / 2), chunk_tokens)
-    waits_s = constants.request_s + (0.5 + constants.wait_steps) * mean_s
+    waits_s = constants.request_s + (0.5 + model.wait_steps) * mean_s
     if concurrency > 1:
         full_tokens = min(2 * isl, chunk_tokens)
         full_s = model.step_s(StepLoad(streams, context, full_tokens, isl / 2)) * isl / full_tokens

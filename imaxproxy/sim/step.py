@@ -91,6 +91,12 @@ class StepModel:
         memory_s, compute_s = self._busy_s(self._context_works(load))
         return Use((batch.memory_s + memory_s) / step_s, (batch.compute_s + compute_s) / step_s)
 
+    @property
+    def wait_steps(self) -> float:
+        """Steps that a request waits before its prompt is taken up: the engine's own, and what it is told to wait."""
+        of_mla = self.constants.mla_wait_steps if self._shape.is_mla else 0.0
+        return self.constants.wait_steps + of_mla + self.deployment.batch_wait_steps
+
     def kv_capacity_tokens(self, memory_share: float = 0.9) -> int:
         """Tokens of context that fit: T * room / (kvb * replication); 0 if the weights do not.
 

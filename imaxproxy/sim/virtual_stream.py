@@ -38,11 +38,8 @@ class Run:
         """The least number of steps that end at `time_ns` or later: n * first + slope * n(n-1)/2 >= time."""
         passed_ns = time_ns - self.start_ns
         half = self.slope_ns / 2
-        if half <= 0:
-            steps = passed_ns / self.first_ns
-        else:
-            linear = self.first_ns - half
-            steps = (math.sqrt(linear * linear + 4 * half * passed_ns) - linear) / (2 * half)
+        linear = self.first_ns - half
+        steps = 2 * passed_ns / (linear + math.sqrt(linear * linear + 4 * half * passed_ns))
         return min(self.steps, max(1, math.ceil(steps - 1e-6)))
 
     def step_ns_at(self, time_ns: int) -> float:

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 import pytest
@@ -74,3 +75,45 @@ def test_live_conversations_and_timeouts_come_out_alike(command: Command) -> Non
     facts = [json.loads((command.folder / out / "manifest.json").read_text())["trace"] for out in ("live", "virtual")]
     for name in ("live_turns", "answers_missing"):
         assert facts[0][name] == facts[1][name]
+
+
+@pytest.mark.slow  # half a minute in real time, on cores that have time for it
+@pytest.mark.parametrize(
+    ("recipe", "lengths", "load"),
+    [
+        ("gpt-oss-120b-b200-vllm", (2000, 300), ("--rate", "10")),
+        ("gpt-oss-120b-b200-vllm", (1000, 200), ("--concurrency", "32")),
+        ("llama-3.3-70b-fp8-h200-vllm", (1000, 100), ("--rate", "6")),
+        ("gpt-oss-120b-b200-dynamo-vllm", (500, 400), ("--rate", "6")),
+    ],
+)
+def test_the_figures_are_within_three_percent(
+    command: Command, recipe: str, lengths: tuple[int, int], load: tuple[str, ...]
+) -> None:
+    given, answered = lengths
+    blocks = -(-given // 512)
+    rows = [
+        {
+            "timestamp": 0,
+            "input_length": given,
+            "output_length": answered,
+            "hash_ids": [blocks * n + i for i in range(blocks)],
+        }
+        for n in range(120)
+    ]
+    trace = command.folder / "trace.jsonl"
+    trace.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    flags = ("replay", trace, "--engine", recipe, "--simulate", *load, "--json")
+    live = command.start(*flags, "--out", "live").wait().check(0).json
+    virtual = command.run(*flags, "--virtual", "--out", "virtual").check(0).json
+    truth = lines_of(command.folder / "live" / "engine-truth.jsonl")
+    late_ms = fmean(
+        (one["write_ns"][0] - one["planned_ns"][0]) / 1e6 for one in truth
+    )  # this machine's, not the model's
+    for name, measured, simulated in (
+        ("TTFT ms", live["ttft_ms"]["mean"] - late_ms, virtual["ttft_ms"]["mean"]),
+        ("TPOT ms", live["tpot_ms"]["mean"], virtual["tpot_ms"]["mean"]),
+        ("output tokens/s", *(run["throughput"]["output_tokens_per_s"] for run in (live, virtual))),
+    ):
+        print(f"{recipe} {' '.join(load)} {name}: live {measured:.2f}, virtual {simulated:.2f}; late {late_ms:.2f} ms")
+        assert simulated == pytest.approx(measured, rel=0.03)

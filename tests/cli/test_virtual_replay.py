@@ -39,6 +39,16 @@ def test_power_is_written_marked_simulated(command: Command) -> None:
     assert summary["engine"]["board_energy_j"] > 100
 
 
+def test_energy_of_the_summary_is_the_engines_to_the_joule(command: Command) -> None:
+    trace = write_trace(command.folder / "long.jsonl", 40, output_length=200)
+    flags = (*B200, "--virtual", "--power", "--speed", "0.1", "--out", "run", "--json")  # a request each 100 ms
+    summary = command.run("replay", trace, *flags).check(0).json
+    energy, whole = summary["energy"], summary["energy"]["windows"]["whole"]
+    assert (energy["valid"], energy["simulated"], energy["source"]) == (True, True, "sim")
+    assert whole["energy_j"] == pytest.approx(summary["engine"]["board_energy_j"], rel=0.005)
+    assert whole["relative_error"] == pytest.approx(0.13, rel=0.05)  # the model's own
+
+
 def test_a_live_engine_can_be_faster_and_says_so(command: Command) -> None:
     trace = write_trace(command.folder / "long.jsonl", 4, output_length=40)
     flags = (*B200, "--time-scale", "10", "--power", "--out", "run")

@@ -50,6 +50,12 @@ def test_an_engines_flags_become_ours() -> None:
     assert "--no-prefix-caching" in argv
 
 
+def test_what_makes_a_prompt_wait_for_others_becomes_a_flag() -> None:
+    argv = simulated_argv(load_recipe("llama-3.3-70b-fp8-h200-trtllm"))
+    assert argv[argv.index("--batch-wait-steps") + 1] == "20"
+    assert "--batch-wait-steps" not in simulated_argv(load_recipe("gpt-oss-120b-b200-trtllm"))
+
+
 def test_replicas_are_simulated_and_pipelines_are_not() -> None:
     recipe = replace(load_recipe("fixed-5ms"), parallel=Parallel(dp=2))
     argv = simulated_argv(recipe)

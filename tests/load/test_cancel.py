@@ -2,6 +2,8 @@ import pytest
 
 from imaxproxy.errors import UsageError
 from imaxproxy.load import cancel_of
+from imaxproxy.load.cancel import leaves_after
+from imaxproxy.traces import TraceRow
 
 
 def test_the_share_leaves_and_always_the_same() -> None:
@@ -37,3 +39,11 @@ def test_seconds_are_kept_as_ms() -> None:
 def test_what_is_none_is_said_in_one_line(text: str) -> None:
     with pytest.raises(UsageError, match="--cancel"):
         cancel_of(text, 0)
+
+
+def test_a_rows_own_word_goes_before_the_loads() -> None:
+    everybody = cancel_of("1.0@tokens=3", seed=0)
+    assert leaves_after(TraceRow(request_id="r"), None) == (None, None)
+    assert leaves_after(TraceRow(request_id="r"), everybody) == (3, None)
+    assert leaves_after(TraceRow(request_id="r", cancel_after_ms=1.5), everybody) == (None, 1_500_000)
+    assert leaves_after(TraceRow(request_id="r", cancel_after_tokens=9), everybody) == (9, None)

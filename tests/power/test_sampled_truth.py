@@ -44,8 +44,8 @@ def test_a_dear_counter_is_read_so_seldom_that_it_costs_under_a_percent() -> Non
     (series,) = recording.series.values()
     run_s = 60.0
     before_the_last_look = [at for at in series.times_ns if at < 63 * S]
-    assert len(before_the_last_look) > 1200  # watts at the tick
-    assert 1.2 < source.reads / run_s < 2.2
+    assert len(before_the_last_look) > 900  # watts at twice the usual tick
+    assert 0.9 < source.reads / run_s < 2
     assert source.cpu_s / run_s < 0.01
 
 
@@ -58,14 +58,14 @@ def _error(found: WindowEnergy, board: Board) -> float:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 100), st.floats(0, 2))
 def test_ten_seconds_are_within_half_a_percent(seed: int, phase_ms: float, into_s: float) -> None:
-    """Within a load, and (a little less surely, for the counter is read between 2 and 10 times a second) with both of
+    """Within a load, and (a little less surely, for the counter is read between 1 and 10 times a second) with both of
     its edges."""
     board = decode_board(random.Random(seed), 6.0, 19.0, 40.0)
     recording, _ = _recorded(board, phase_ms, 23.0, seed)
     series = list(recording.series.values())
     begin_ns = round((6.5 + into_s) * S)
     assert _error(window_energy(series, begin_ns, begin_ns + 10 * S), board) < 0.005
-    assert _error(window_energy(series, 6 * S, 19 * S), board) < 0.0065
+    assert _error(window_energy(series, 6 * S, 19 * S), board) < 0.008
 
 
 @settings(max_examples=25, deadline=None)

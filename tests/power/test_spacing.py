@@ -19,7 +19,7 @@ def _moved(period_ms: float, times: int = 20) -> Moves:
 
 def test_it_is_read_in_the_middle_between_two_moves_as_seldom_as_its_cost_asks() -> None:
     spacing = Spacing.of(_moved(100), 0.0033, 1, 2 * NS_PER_S)
-    assert spacing.every_ns == 700 * MS  # 3.3 ms are half a percent of 660
+    assert spacing.every_ns == 900 * MS  # 3.3 ms are 0.4 % of 825
     assert (spacing.due_ns / MS) % 100 == pytest.approx(50, abs=5)
 
 

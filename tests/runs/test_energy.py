@@ -90,6 +90,15 @@ def test_idle_before_the_run_is_measured_and_shown_apart(tmp_path: Path) -> None
     assert idle["share"] == pytest.approx(100 / 400, rel=0.03)
 
 
+def test_a_board_that_was_busy_before_the_run_has_no_idle_watts(tmp_path: Path) -> None:
+    """As on an H200 whose engine was still warming up when the sampler began."""
+    always = Poller(Sensor(Board([(0, 400.0)])), 48.0).lines(3 * S, 46 * S)
+    energy = summarize(_run(tmp_path, always))["energy"]
+    assert (energy["idle"]["power_w"], energy["idle"]["basis"]) == (None, "busy")
+    assert "idle_was_busy" in energy["warnings"]
+    assert energy["valid"]
+
+
 def test_requests_add_up_to_the_window(tmp_path: Path) -> None:
     run = _run(tmp_path, _lines())
     energy = summarize(run)["energy"]
