@@ -2,9 +2,9 @@
 
     .venv/bin/python -m benchmarks.long_trace [--rows 1000000] [--seconds 10]
 
-The trace is written first, its engine is a simulated one that runs already. First request: from the command's start to
-the engine's first read, by its own truth log. Memory: of the command and its workers, sampled ten times a second:
-the sum of their resident sets at its most, and its growth over the second half of the run.
+The trace is written first. Its engine is a simulated one that runs already, each on a core of its own. First request:
+from the command's start to the engine's first read, by its own truth log. Memory: of the command and its workers,
+sampled ten times a second: the sum of their resident sets at its most, and its growth over the second half of the run.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
+from benchmarks.cpu import cores, pinned
 from benchmarks.paths import imaxproxy
 
 _PAGE_KB = os.sysconf("SC_PAGE_SIZE") / 1024
@@ -88,7 +89,7 @@ def engine(truth: Path) -> Iterator[str]:
     """The simulated engine; its URL."""
     flags = ["--model", "tiny", "--fixed-step-ms", "2", "--truth", str(truth), "--stop-with-parent"]
     process = subprocess.Popen(
-        [sys.executable, "-m", "imaxproxy.sim", *flags], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        pinned(cores()[0], sys.executable, "-m", "imaxproxy.sim", *flags), stdin=subprocess.PIPE, stdout=subprocess.PIPE
     )
     assert process.stdout is not None
     try:
@@ -105,7 +106,7 @@ def play(case: Case, folder: Path, seconds: float) -> Started:
         flags = ("--duration", str(seconds), "--calibrate", "never", "--out", f"{out}/run", "--json")
         started_ns = time.monotonic_ns()
         process = subprocess.Popen(
-            [imaxproxy(), "replay", str(folder / case.file), "--url", url, *case.flags, *flags],
+            pinned(cores()[1], imaxproxy(), "replay", folder / case.file, "--url", url, *case.flags, *flags),
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
         )

@@ -47,6 +47,8 @@ class Engine:
     """Where the command started it itself."""
     simulated_here: bool = False
     """The command simulates it."""
+    context_tokens: int | None = None
+    """Longest prompt and answer together, where `/v1/models` says it."""
 
     @contextlib.contextmanager
     def watched(self, crew: Crew) -> Iterator[None]:
@@ -87,6 +89,8 @@ class Session:
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
         flags = self._flags
+        if self.engine.context_tokens is not None:
+            self._trace.warn_of_context(self.engine.context_tokens)
         salt = flags["salt"] if flags["salt"] is not None else secrets.token_hex(4)
         manifest = self._manifest(load, salt)
         manifest.write(run)
@@ -221,8 +225,10 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
         power = "power" in flags and PowerChoice.of(flags).is_on
         with SimulatedRecipe(flags["recipe"], run.path, simulation, power=power) as simulated:
             url = BaseUrl.parse(simulated.base_url, "--engine")
-            model = flags["model"] or first_model(url, listed_models(url, flags["api_key"]))
-            yield Engine(url, model, simulated.describe(), VLLM, simulated_here=True)
+            models = listed_models(url, flags["api_key"])
+            model = flags["model"] or first_model(url, models)
+            context = context_tokens(models, model)
+            yield Engine(url, model, simulated.describe(), VLLM, simulated_here=True, context_tokens=context)
         return
     url = BaseUrl.parse(flags["url"], "--url")
     described = choice.stated() or _described(url)
@@ -233,7 +239,7 @@ def engine_of(choice: EngineChoice, flags: dict[str, Any], run: RunDirectory) ->
         dialect = dialect_of(url, model, models, flags["endpoint"], flags["api_key"])
         say_what_it_cannot(dialect)
     _check_usage(dialect, flags)
-    yield Engine(url, model, described, dialect)
+    yield Engine(url, model, described, dialect, context_tokens=context_tokens(models, model))
 
 
 def _check_usage(dialect: EngineDialect, flags: dict[str, Any]) -> None:
@@ -263,6 +269,13 @@ def first_model(url: BaseUrl, models: list[Any] | None) -> str:
     if not models or not isinstance(models[0], dict) or "id" not in models[0]:
         raise UsageError(f"{url}/v1/models names no model: pass --model")
     return str(models[0]["id"])
+
+
+def context_tokens(models: list[Any] | None, model: str) -> int | None:
+    """What vLLM and SGLang say as `max_model_len` of this model."""
+    rows = [row for row in models or () if isinstance(row, dict) and row.get("id") == model]
+    limit = rows[0].get("max_model_len") if rows else None
+    return limit if type(limit) is int and limit > 0 else None
 
 
 def _described(url: BaseUrl) -> dict[str, Any] | None:

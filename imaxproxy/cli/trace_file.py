@@ -9,10 +9,14 @@ from typing import Any
 
 from imaxproxy.cli.load_flags import CHECKED_ROWS, Load, TraceRows
 from imaxproxy.cli.output import say
+from imaxproxy.errors import UsageError
 from imaxproxy.load import LanePlan
 from imaxproxy.traces import FORMATS, LookAhead, Trace, TraceRow, open_trace, trace_sha256, unit_note
+from imaxproxy.traces.checks import TraceChecks
 
 _HASHED_WITHIN_S = 0.3
+_CHECKED_HASH_IDS, _CHECKED_FOR_HASHES = 50_000, 5_000
+"""Hash ids, and rows of a trace that has nothing else to check: under 50 ms, before anything is sent."""
 _TOO_FAST_PER_S = 200
 """Requests/s: what a trace in seconds looks like when it is read as ms."""
 
@@ -33,6 +37,7 @@ class TraceFile:
         self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
         self._hashing: Future[str] = ThreadPoolExecutor(1).submit(trace_sha256, path)
 
+        self._warned_of_context = False
         self.lanes: LanePlan | None = None
         """Of a load in lanes, once it was checked."""
 
@@ -56,10 +61,11 @@ class TraceFile:
         return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
 
     def check(self, load: Load) -> None:
-        """Raises UsageError for stamps that cannot be played, as far as the trace was read.
+        """Raises UsageError for stamps or waits that cannot be played, as far as the trace was read.
 
         For lanes all of it is read: who plays what must be known before anything is sent.
         """
+        self._check_rows()
         self.lanes = load.lane_plan(self.again())
         if self.lanes is not None:
             return
@@ -67,6 +73,33 @@ class TraceFile:
         deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
         if load.by_time and (odd := self._odd_unit()) is not None:
             say(f"imaxproxy: {self.path}: {odd}")
+
+    def _check_rows(self) -> None:
+        """What no single row shows. A circle of waits ends it; the rest can be played, and is said."""
+        rows = self._ahead.rows
+        waits = any(row.session_id is not None or row.wait_for for row in rows)
+        checks = TraceChecks(most_hash_ids=_CHECKED_HASH_IDS)
+        for row in rows if waits else rows[:_CHECKED_FOR_HASHES]:
+            checks.add(str(self.path), row)
+        checks.close(whole=self._ahead.whole)
+        if "wait_for_cycle" in checks.counts:
+            raise UsageError(f"{self.path}: {checks.example('wait_for_cycle')}; mend the trace")
+        for kind, count in checks.counts.items():
+            say(f"imaxproxy: {count} x {kind.replace('_', ' ')}, such as {checks.example(kind)}")
+
+    def warn_of_context(self, limit_tokens: int) -> None:
+        """Say how many requests the engine will refuse."""
+        if self._warned_of_context:
+            return
+        self._warned_of_context = True
+        rows = self._ahead.rows
+        over = sum((row.input_length or 0) + (row.output_length or 0) > limit_tokens for row in rows)
+        if over:
+            of = f"{len(rows):,}" if self._ahead.whole else f"the first {len(rows):,}"
+            say(
+                f"imaxproxy: {over:,} of {of} requests are over the model's {limit_tokens:,} tokens, and will fail; "
+                f"`imaxproxy trace filter --max-context {limit_tokens}` leaves them out"
+            )
 
     def _odd_unit(self) -> str | None:
         """A unit that cannot be right, as far as the rows in hand show it; a short trace of a usual rate can be."""
@@ -82,7 +115,8 @@ class TraceFile:
         """A reading of its own, for one worker."""
         if self._ahead.whole:
             return TraceRows(self._ahead, self.open)
-        return TraceRows(LookAhead(self._ahead.rows, islice(self.open(), CHECKED_ROWS, None), whole=False), self.open)
+        rest = islice(self.open(), len(self._ahead.rows), None)
+        return TraceRows(LookAhead(self._ahead.rows, rest, whole=False), self.open)
 
     def facts(self, *, wait: bool) -> dict[str, Any]:
         """For the manifest. The hash of a huge file is written when it is known, at the latest at the run's end."""

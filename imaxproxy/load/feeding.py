@@ -19,8 +19,10 @@ QUEUE_ITEMS = 256
 """Requests made and not sent, those that wait for others left out: minutes of most traces."""
 QUEUE_BYTES = 256 << 20
 """Of all that are made and not sent."""
-HELD_ROWS = 100_000
-"""Rows read that wait for others; a trace that wants more is read on only when nothing else is left to do."""
+HELD_WEIGHT = 100_000
+"""Of rows read that wait for others; a trace that wants more is read on only when nothing else is left to do."""
+_HASH_IDS_A_WEIGHT = 64
+"""So many take as much memory as a row without any, 2 kB."""
 Told = dict[str, Any]
 """A worker's line: `sent`, ids that left its queue; `done`, [id, answer or None] of those whose end was asked for."""
 Make = Callable[["Turn"], Item]
@@ -55,7 +57,7 @@ class Feeder:
         """What the worker says, put here by whoever reads it; None: it has ended."""
         self._ready: deque[Turn] = deque()
         self._held: dict[str, list[_Held]] = {}
-        self._held_rows = 0
+        self._held_weight = 0
         self._queued: dict[str, tuple[int, bool]] = {}  # made, not sent: (bytes, free to go)
         self._queued_bytes = 0
         self._queued_free = 0
@@ -66,7 +68,7 @@ class Feeder:
         self._worker_ended = False
 
     def __repr__(self) -> str:
-        return f"<Feeder {len(self._queued)} queued, {self._held_rows} held, {len(self._ready)} ready>"
+        return f"<Feeder {len(self._queued)} queued, {self._held_weight} held, {len(self._ready)} ready>"
 
     def items(self) -> Iterator[Item]:
         """Until the schedule is over, or the worker. Raises UsageError for a row that cannot be sent."""
@@ -88,7 +90,7 @@ class Feeder:
                 self._hear()
 
     def _has_room(self) -> bool:
-        if self._held_rows >= HELD_ROWS and self._awaited:
+        if self._held_weight >= HELD_WEIGHT and self._awaited:
             return False
         return self._queued_free < QUEUE_ITEMS and self._queued_bytes < QUEUE_BYTES
 
@@ -96,8 +98,10 @@ class Feeder:
         """A row follows what it names, else the row before it in its session."""
         previous = None
         if row.session_id is not None:
-            previous = self._last_of_session.get(row.session_id)
-            self._last_of_session[row.session_id] = row.request_id
+            previous = self._last_of_session.pop(row.session_id, None)
+            self._last_of_session[row.session_id] = row.request_id  # behind all others: the oldest is forgotten
+            if len(self._last_of_session) > REMEMBERED:
+                del self._last_of_session[next(iter(self._last_of_session))]
         return Turn(offset_ns, row, row.wait_for or ((previous,) if previous is not None else ()), previous)
 
     def _place(self, turn: Turn) -> None:
@@ -109,7 +113,7 @@ class Feeder:
             self._ready.append(turn)
             return
         held = _Held(turn, missing)
-        self._held_rows += 1
+        self._held_weight += _weight(turn)
         for request_id in missing:
             self._held.setdefault(request_id, []).append(held)
 
@@ -149,12 +153,16 @@ class Feeder:
         for held in self._held.pop(request_id, ()):
             held.missing.discard(request_id)
             if not held.missing:
-                self._held_rows -= 1
+                self._held_weight -= _weight(held.turn)
                 self._ready.append(held.turn)
 
     def _never_freed(self) -> Iterable[Turn]:
         """Rows that wait for what is not in the trace: the player counts them as never ready."""
         waiting = {id(held): held.turn for entries in self._held.values() for held in entries}
         self._held.clear()
-        self._held_rows = 0
+        self._held_weight = 0
         return waiting.values()
+
+
+def _weight(turn: Turn) -> int:
+    return 1 + len(turn.row.hash_ids) // _HASH_IDS_A_WEIGHT

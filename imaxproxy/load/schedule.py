@@ -4,14 +4,43 @@ from collections.abc import Iterable, Iterator
 
 from imaxproxy.traces import Arrivals, Envelope, Recorded, TraceRow
 
+_REMEMBERED_SESSIONS = 1_000_000
+"""Begun ones, of a trace without end."""
 Scheduled = Iterable[tuple[int | None, TraceRow]]
 
 
 def by_trace(
     rows: Iterable[TraceRow], speed: float, spread_ms: float, seed: int, envelope: Envelope | None = None
 ) -> Scheduled:
-    """The trace's own timestamps, `speed` times as fast."""
-    return _under(envelope, Recorded(rows, speed, spread_ms, seed).scheduled())
+    """The trace's own timestamps, `speed` times as fast.
+
+    A row without one that follows others, in its session or by `wait_for`, comes when those have ended: AIPerf's and
+    Dynamo's files stamp the first turn of a session alone.
+    """
+    followers: dict[str, list[TraceRow]] = {}
+    stamped = Recorded(_stamped(rows, followers), speed, spread_ms, seed).scheduled()
+    for offset_ns, row in _under(envelope, stamped):
+        yield offset_ns, row
+        yield from ((None, follower) for follower in followers.pop(row.request_id, ()))
+
+
+def _stamped(rows: Iterable[TraceRow], followers: dict[str, list[TraceRow]]) -> Iterator[TraceRow]:
+    """The rows that have a stamp, or should. Those that follow are kept under the id of the one before them."""
+    begun: dict[str, None] = {}
+    last: TraceRow | None = None
+    for row in rows:
+        if last is not None and row.timestamp_ms is None and (row.wait_for or row.session_id in begun):
+            followers.setdefault(last.request_id, []).append(row)
+            continue
+        if row.session_id is not None:
+            begun[row.session_id] = None
+            if len(begun) > _REMEMBERED_SESSIONS:
+                del begun[next(iter(begun))]
+        if last is not None:
+            yield last
+        last = row
+    if last is not None:
+        yield last
 
 
 def by_arrivals(rows: Iterable[TraceRow], arrivals: Arrivals, envelope: Envelope | None = None) -> Scheduled:

@@ -46,6 +46,13 @@ class CanonicalReader(RowPerRecord):
         self._tool_wait_after_ms: dict[str, float] = {}
 
     def row(self, record: dict[str, Any], line: int) -> TraceRow:
+        aliases = {name: alias for alias, name in ALIASES.items() if alias in record and name not in record}
+        try:
+            return self._row(record, line)
+        except BadRow as bad:
+            raise _as_written(bad, aliases) from None
+
+    def _row(self, record: dict[str, Any], line: int) -> TraceRow:
         fields = Fields(_with_canonical_names(record))
         _check_has_content(fields)
         session_id = fields.name("session_id")
@@ -162,6 +169,12 @@ def _with_canonical_names(record: dict[str, Any]) -> dict[str, Any]:
         if alias in record and name not in record:
             record[name] = record.pop(alias)
     return record
+
+
+def _as_written(bad: BadRow, aliases: Mapping[str, str]) -> BadRow:
+    """The complaint with the name that the file uses."""
+    alias = aliases.get(bad.field or "")
+    return bad if alias is None else BadRow(str(bad).replace(f"`{bad.field}`", f"`{alias}`", 1), alias, bad.found)
 
 
 def _check_has_content(fields: Fields) -> None:

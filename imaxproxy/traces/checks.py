@@ -1,5 +1,6 @@
 """What no single row shows: hash ids that contradict each other, waits that never end, time that goes back."""
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
@@ -15,7 +16,10 @@ class TraceChecks:
     Memory: one entry a hash id and a request.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, most_hash_ids: int | None = None) -> None:
+        """most_hash_ids: after so many they are no longer looked at; None: all are."""
+        self._hash_ids_left = math.inf if most_hash_ids is None else most_hash_ids
+        self._first: dict[str, str] = {}
         self.counts: Counter[str] = Counter()
         """Complaints by kind."""
         self.examples: list[str] = []
@@ -29,17 +33,26 @@ class TraceChecks:
         for kind, what in (*self._hash_complaints(row), *self._time_complaints(row), *self._waits.add(row)):
             self._complain(kind, f"{where}: request {row.request_id}: {what}")
 
-    def close(self) -> None:
-        for kind, what in self._waits.complaints():
+    def close(self, *, whole: bool = True) -> None:
+        """whole: all rows were seen, so that who is not known is nobody."""
+        for kind, what in self._waits.complaints(whole=whole):
             self._complain(kind, what)
 
+    def example(self, kind: str) -> str:
+        """The first complaint of this kind."""
+        return self._first[kind]
+
     def _complain(self, kind: str, complaint: str) -> None:
+        self._first.setdefault(kind, complaint)
         self.counts[kind] += 1
         if self.counts[kind] <= _EXAMPLES_KEPT:
             self.examples.append(complaint)
 
     def _hash_complaints(self, row: TraceRow) -> Iterator[tuple[str, str]]:
         """An id stands for its block and all before it: it has one parent, and one size."""
+        self._hash_ids_left -= len(row.hash_ids)
+        if self._hash_ids_left < 0:
+            return
         before = -1
         for hash_id in row.hash_ids:
             parent = self._parents.setdefault(block_key(row, hash_id), before)
@@ -91,8 +104,8 @@ class _Waits:
             self._last_of_session[row.session_id] = row.request_id
         self._waits_for[row.request_id] = row.wait_for or (() if before is None else (before,))
 
-    def complaints(self) -> Iterator[tuple[str, str]]:
-        for request_id, waits in self._waits_for.items():
+    def complaints(self, *, whole: bool) -> Iterator[tuple[str, str]]:
+        for request_id, waits in self._waits_for.items() if whole else ():
             for other in waits:
                 if other not in self._waits_for:
                     yield (

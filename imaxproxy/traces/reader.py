@@ -180,7 +180,7 @@ def _format_of(records: list[Record], header: Record, source: Source, path: Path
     """The first format that knows all of the records; `canonical` knows any JSON object."""
     if header or not records:
         return "canonical"
-    name = next(name for name, each in FORMATS.items() if all(map(each.matches, records)))
+    name = next(name for name, each in FORMATS.items() if each.knows(records))
     if name == "canonical" and source.layout == "csv":
         columns = ", ".join(records[0])
         raise UsageError(

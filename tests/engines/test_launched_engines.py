@@ -20,6 +20,7 @@ _OF_THE_MOMENT = re.compile(
     rb'"(id|created|system_fingerprint)":("[^"]*"|\d+)|"(metrics|timings|nvext)":\{[^{}]*(\{[^{}]*\}[^{}]*)*\}'
 )
 """What differs from one answer to the next: ids, stamps, the engine's own times."""
+_MOST_PAIRS = 10
 _TEXT = re.compile(rb'"content":"(?:[^"\\]|\\.)*"')
 """Dynamo's mocker draws its tokens anew each time."""
 
@@ -55,14 +56,23 @@ def question(running: Running, tokens: int, **more: object) -> dict[str, Any]:
 
 @pytest.mark.parametrize("stream", [True, False])
 def test_an_answer_is_the_same_through_the_proxy(running: Running, proxy: Started, *, stream: bool) -> None:
-    """Byte for byte, but for ids, stamps and the engine's own times."""
+    """Byte for byte, but for ids, stamps and the engine's own times.
+
+    How many tokens an event carries is the moment's, too (vLLM puts two into one when it is late): so each is asked
+    until both have given one same answer.
+    """
     body = question(running, 24, stream=stream)
-    post(*running.host_port, body)  # so that both find the same in the prefix cache
-    status, direct = post(*running.host_port, body)
-    through_status, through = post("127.0.0.1", port_of(proxy), body)
-    assert status == through_status == 200
-    assert lasting(through, running) == lasting(direct, running)
-    assert len(direct) > 100
+    direct: set[bytes] = set()
+    through: set[bytes] = set()
+    for _ in range(_MOST_PAIRS):
+        for answers, (host, port) in ((direct, running.host_port), (through, ("127.0.0.1", port_of(proxy)))):
+            status, answer = post(host, port, body)
+            assert status == 200
+            assert len(answer) > 100
+            answers.add(lasting(answer, running))
+        if direct & through:
+            return
+    raise AssertionError(f"in {_MOST_PAIRS} answers each none was the same: {direct} {through}")
 
 
 def lasting(answer: bytes, running: Running) -> bytes:

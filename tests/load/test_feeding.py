@@ -1,5 +1,7 @@
 """What is made when, with no process: the test plays the worker."""
 
+from collections.abc import Iterator
+
 import pytest
 
 from imaxproxy.load import Feeder, Item, Turn
@@ -69,6 +71,26 @@ def test_what_waits_for_a_later_row_does_not_block_it() -> None:
     assert next(items).request_id == "last"
     feeder.told.put({"sent": ["last"]})
     assert [item.request_id for item in items] == [row.request_id for row in waiting]
+
+
+def test_rows_that_wait_are_read_up_to_their_weight_in_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A turn of an agent has a thousand hash ids: few of them take what many others do."""
+    monkeypatch.setattr(feeding_module, "HELD_WEIGHT", 100)
+    read: list[str] = []
+
+    def rows() -> Iterator[tuple[int, TraceRow]]:
+        for number in range(1000):
+            read.append(str(number))
+            waits = ("0",) if number else ()
+            yield 0, TraceRow(str(number), wait_for=waits, hash_ids=tuple(range(640)), block_size=1)
+
+    feeder = Feeder(rows(), make)
+    items = feeder.items()
+    assert next(items).request_id == "0"
+    feeder.told.put({"sent": []})  # looks again, and finds no room
+    feeder.told.put({"sent": ["0"]})
+    assert next(items).request_id == "1"
+    assert len(read) <= 100 // 11 + 3
 
 
 def test_what_waits_for_nobody_is_handed_on_to_be_counted() -> None:

@@ -273,7 +273,10 @@ def test_where_no_engine_is_the_run_ends_soon(concurrency: int | None) -> None:
                 nobody.bind(("127.0.0.1", 0))
                 play.player._connector.pool.url = BaseUrl("127.0.0.1", nobody.getsockname()[1])
                 for number in range(NO_ENGINE_AFTER * 3):
-                    play.player.offer(item(f"r{number}", offset_ns=None if concurrency else number * NS_PER_MS))
+                    at_ns = (
+                        number * NS_PER_MS if number < NO_ENGINE_AFTER * 2 else 10**15
+                    )  # the last: never, on any machine
+                    play.player.offer(item(f"r{number}", offset_ns=None if concurrency else at_ns))
                 play.player.no_more_items()
                 assert await play.player.finished() is Ended.NO_ENGINE
             assert {exchange.error for exchange in play.exchanges.values()} == {"connect_refused"}

@@ -15,6 +15,8 @@ DATA = Path(__file__).parents[1] / "data" / "traces"
 SCHEMA = Path(imaxproxy.traces.__file__).with_name("trace.schema.json")
 PUBLISHED = {
     "aibrix_lookalike.jsonl": "aibrix",
+    "aibrix_sessions_lookalike.jsonl": "aibrix",
+    "aiperf_mooncake_lookalike.jsonl": "aiperf-mooncake",
     "aiperf_inputs_lookalike.json": "aiperf-inputs",
     "aiperf_multi_turn_lookalike.jsonl": "aiperf-multi-turn",
     "aiperf_single_turn_lookalike.jsonl": "aiperf-single-turn",

@@ -49,3 +49,22 @@ def test_what_is_broken_is_told_at_once() -> None:
 
     with pytest.raises(ValueError, match="line 3"):
         LookAhead.at(broken(), 10)
+
+
+def test_rows_of_many_hash_ids_are_fewer_in_hand() -> None:
+    heavy = [TraceRow(str(number), hash_ids=tuple(range(10))) for number in range(10)]
+    ahead = LookAhead.at(heavy, 100, most_hash_ids=25)
+    assert (len(ahead.rows), ahead.whole) == (3, False)
+    assert ids(ahead.in_file_order()) == "0123456789"
+    assert LookAhead.at(heavy, 100, most_hash_ids=1000).whole
+
+
+def test_a_turn_without_a_stamp_stays_behind_its_session() -> None:
+    found = [
+        TraceRow("a", session_id="s", timestamp_ms=20.0),
+        TraceRow("b", session_id="s"),
+        TraceRow("c", session_id="t", timestamp_ms=10.0),
+        TraceRow("d", wait_for=("b",)),
+        TraceRow("e", session_id="s"),
+    ]
+    assert ids(LookAhead.at(found, 100).in_time_order()) == "cdabe"

@@ -10,6 +10,7 @@ from imaxproxy.traces.formats.aiperf import (
     is_aiperf_multi_turn,
     is_aiperf_single_turn,
 )
+from imaxproxy.traces.formats.aiperf_mooncake import AiperfMooncakeReader, are_aiperf_mooncake
 from imaxproxy.traces.formats.azure import AzureReader, is_azure
 from imaxproxy.traces.formats.bailian import BailianReader, is_bailian
 from imaxproxy.traces.formats.burstgpt import BurstGptReader, is_burstgpt
@@ -43,6 +44,7 @@ FORMATS: dict[str, Format] = {
     "aiperf-multi-turn": Format(is_aiperf_multi_turn, MultiTurnReader),
     "aiperf-single-turn": Format(is_aiperf_single_turn, SingleTurnReader),
     "aiperf-inputs": Format(is_aiperf_inputs, InputsReader),
+    "aiperf-mooncake": Format(lambda record: False, AiperfMooncakeReader, "timestamp", matches_all=are_aiperf_mooncake),
     "vllm-custom": Format(is_vllm_custom, VllmCustomReader),
     "spec": Format(lambda record: False, RowReader),  # known by its name, .toml
     "canonical": Format(lambda record: True, CanonicalReader, "timestamp"),

@@ -1,6 +1,10 @@
-"""AIBrix's workload files (vllm-project/aibrix, benchmarks): a line is a tick in ms and the requests of it."""
+"""AIBrix's workload files (vllm-project/aibrix, benchmarks): a line is a tick in ms and the requests of it.
+
+Older ones write `Prompt Length` and `Output Length`; since sessions came, it is `prompt_length` and `output_length`.
+"""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from imaxproxy.traces.fields import BadRow, Fields, bad_field
@@ -41,7 +45,7 @@ class AibrixReader(RowReader):
         output_length = self.length(fields, "output_length")
         if prompt is None and input_length is None:
             raise bad_field("Prompt Length", "a whole number of tokens, or a `prompt`", None)
-        return TraceRow(
+        row = TraceRow(
             request_id=request_id,
             session_id=fields.key("session_id") if fields.has("session_id") else None,
             timestamp_ms=at_ms,
@@ -52,3 +56,18 @@ class AibrixReader(RowReader):
             model=fields.name("model"),
             unknown=unknown | fields.left(),
         )
+        return row if row.session_id is None or prompt is None else _turn(row, prompt)
+
+
+def _turn(row: TraceRow, prompt: str) -> TraceRow:
+    """As AIBrix's client sends it: on top of its session's history. `prompt_length` is that of the prompt alone."""
+    message = {"role": "user", "content": prompt}
+    lengths = {} if row.input_length is None else {"prompt_length": row.input_length}
+    return replace(
+        row,
+        text_input=None,
+        messages=(message,),
+        messages_mode="delta",
+        input_length=None,
+        unknown=row.unknown | lengths,
+    )

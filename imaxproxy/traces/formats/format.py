@@ -1,6 +1,6 @@
 """What a file format is to us: how one knows it, who turns its records into rows, and in which unit it counts time."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,5 +22,11 @@ class Format:
     time_unit: str = "ms"
     absolute: bool = False
     """Stamps are unix time, not counted from the trace's own start."""
+    matches_all: Callable[[Sequence[Mapping[str, Any]]], bool] | None = None
+    """Instead of `matches`, where only several records together show what they are."""
     folder: bool = False
     """Its published form is a folder of such files: their rows have ids that differ from file to file."""
+
+    def knows(self, records: Sequence[Mapping[str, Any]]) -> bool:
+        """Whether these, the first of a file, are of this format."""
+        return all(map(self.matches, records)) if self.matches_all is None else self.matches_all(records)

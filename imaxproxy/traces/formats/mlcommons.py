@@ -61,22 +61,22 @@ class _Turn:
         self._unknown: Json = {}
 
     def add(self, role: str | None, fields: Fields) -> None:
-        system = fields.text("system")
-        if system is not None:
-            self.messages.append({"role": "system", "content": system})
-        self._tools = fields.objects("tools") or self._tools
-        delay_ms = fields.seconds_as_ms("delay_seconds")
-        if delay_ms is not None:
-            self._delay_ms = (self._delay_ms or 0.0) + delay_ms
-        results = fields.objects("tool_results")
-        self.messages += [{"role": "tool", **result} for result in results]
-        self._of_tools = self._of_tools or bool(results)
+        """All of a message, or, where it is broken, nothing of it."""
+        system, tools = fields.text("system"), fields.objects("tools")
+        delay_ms, results = fields.seconds_as_ms("delay_seconds"), fields.objects("tool_results")
+        added: list[Json] = [] if system is None else [{"role": "system", "content": system}]
+        added += [{"role": "tool", **result} for result in results]
         if fields.has("content"):
             content = fields.left().pop("content")
             named = fields.name("tool_call_id")
-            self.messages.append({"role": role, **({"tool_call_id": named} if named else {}), "content": content})
+            added.append({"role": role, **({"tool_call_id": named} if named else {}), "content": content})
         elif not results:
             raise bad_field("content", "text, or `tool_results`", None)
+        self.messages += added
+        self._tools = tools or self._tools
+        self._of_tools = self._of_tools or bool(results)
+        if delay_ms is not None:
+            self._delay_ms = (self._delay_ms or 0.0) + delay_ms
         self._unknown |= fields.left()
 
     def answered(self, message: Json, unknown: Json) -> TraceRow:

@@ -39,6 +39,11 @@ class OpenAiBodyReader(RowPerRecord):
     """The record is the request's body, sent as it stands but for the model."""
 
     def row(self, record: dict[str, Any], line: int) -> TraceRow:
-        if "messages" not in record and "prompt" not in record:
+        messages, prompt = record.get("messages"), record.get("prompt")
+        if messages is None and prompt is None:
             raise bad_field("messages", "a conversation, or a `prompt`", None)
+        if messages is not None and not (isinstance(messages, list) and all(isinstance(one, dict) for one in messages)):
+            raise bad_field("messages", "a list of messages", messages)
+        if prompt is not None and not isinstance(prompt, str | list):
+            raise bad_field("prompt", "text or token ids", prompt)
         return TraceRow(request_id=str(line), body=record)
