@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,11 +57,14 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
     with _alone(folder):
         record = SweepRecord(folder, head, curves)
         _write_files(curves)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no process is left behind
         try:
             _play(curves, record, folder, flags)
         except KeyboardInterrupt:
             say(f"imaxproxy: interrupted: {record.count(PENDING)} points are not done; the same command goes on")
             return 130
+        finally:
+            record.save()
     _print(record, curves, folder, as_json=flags["as_json"])
     return 1 if record.count(FAILED) else 0
 
