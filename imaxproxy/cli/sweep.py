@@ -104,8 +104,11 @@ def _write_files(curves: list[Curve]) -> None:
     """The recipes and traces that are made for points."""
     made = dict(file for curve in curves for file in (curve.variant.file, *(p.file for p in curve.points)) if file)
     for path, text in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _list(plan: SweepSpec, curves: list[Curve], *, as_json: bool) -> None:

@@ -68,7 +68,7 @@ class SweepRecord:
                 self._write()
 
     def save(self) -> None:
-        """Write all that was told."""
+        """Write all that was told. Raises ImaxproxyError where that is not possible."""
         with self._lock:
             self._write()
 
@@ -100,7 +100,10 @@ class SweepRecord:
         return {"schema": SCHEMA, **self._head, "knee_rule": KNEE_RULE, "points": points}
 
     def _write(self) -> None:
-        write_json(self._path, self.as_dict())
+        try:
+            write_json(self._path, self.as_dict())
+        except OSError as error:
+            raise ImaxproxyError(f"cannot write {self._path}: {error.strerror}") from error
         self._saved_s = time.monotonic()
 
     def _check(self) -> None:
