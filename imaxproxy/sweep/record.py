@@ -59,7 +59,7 @@ class SweepRecord:
         self._lock = threading.Lock()
         self._saved_s = -_SAVED_EVERY_S
         self._points = {point: (PENDING, "") for curve in curves for point in curve.points}
-        self._check()
+        self._take_up()
 
     def set(self, point: Point, state: str, reason: str = "") -> None:
         with self._lock:
@@ -106,7 +106,8 @@ class SweepRecord:
             raise ImaxproxyError(f"cannot write {self._path}: {error.strerror}") from error
         self._saved_s = time.monotonic()
 
-    def _check(self) -> None:
+    def _take_up(self) -> None:
+        """Know again why points failed or were skipped: they may be tried again only after others, or never."""
         if not self._path.exists():
             if self._folder.is_dir() and any(each.name != ".lock" for each in self._folder.iterdir()):
                 raise UsageError(f"--out {self._folder} holds something else than a sweep: choose another folder")
@@ -114,6 +115,11 @@ class SweepRecord:
         try:
             before = orjson.loads(self._path.read_bytes())
             sha256 = before["spec_sha256"]
+            settled = {
+                self._folder / row["run"]: (str(row["state"]), str(row["reason"]))
+                for row in before["points"]
+                if row["state"] in (FAILED, SKIPPED)
+            }
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise UsageError(f"{self._path} is no sweep's record: choose another --out") from error
         if sha256 != self._head["spec_sha256"]:
@@ -121,3 +127,5 @@ class SweepRecord:
                 f"{self._folder} holds a sweep of another spec, or its recipes or traces have changed since: "
                 "choose another --out, or remove it"
             )
+        for point in self._points:
+            self._points[point] = settled.get(point.run, self._points[point])

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from imaxproxy.cli.sweep_conductor import Conductor
-from imaxproxy.errors import ImaxproxyError
+from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import write_json
 from imaxproxy.sweep import DONE, FAILED, PENDING, SKIPPED, Curve, Point, SweepRecord
 from imaxproxy.sweep.point import CONCURRENCY, VIRTUAL, Variant
@@ -81,6 +81,20 @@ def test_what_was_stopped_does_not_count_and_nothing_follows(curve: Curve, recor
 
     conductor.play(curve, play)
     assert played(curve, record) == [DONE] + [PENDING] * 7
+
+
+def test_the_next_run_knows_why_a_point_failed(curve: Curve, record: SweepRecord, tmp_path: Path) -> None:
+    record.set(curve.points[0], DONE)
+    record.set(curve.points[1], FAILED, "no room")
+    record.save()
+    again = SweepRecord(tmp_path, {"spec_sha256": "1"}, [curve])
+    assert [again.state(point) for point in curve.points[:3]] == [PENDING, FAILED, PENDING]
+    assert again.reason(curve.points[1]) == "no room"
+    with pytest.raises(UsageError, match="holds a sweep of another spec"):
+        SweepRecord(tmp_path, {"spec_sha256": "2"}, [curve])
+    (tmp_path / "sweep.json").write_text('{"spec_sha256": "1", "points": [{}]}')
+    with pytest.raises(UsageError, match="is no sweep's record"):
+        SweepRecord(tmp_path, {"spec_sha256": "1"}, [curve])
 
 
 def test_half_a_run_is_begun_anew_and_a_whole_one_is_not(curve: Curve, record: SweepRecord) -> None:
