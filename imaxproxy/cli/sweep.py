@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import os
 import shlex
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -56,11 +57,14 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
     with _alone(folder):
         record = SweepRecord(folder, head, curves)
         _write_files(curves)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no process is left behind
         try:
             _play(curves, record, folder, flags)
         except KeyboardInterrupt:
             say(f"imaxproxy: interrupted: {record.count(PENDING)} points are not done; the same command goes on")
             return 130
+        finally:
+            record.save()
     _print(record, curves, folder, as_json=flags["as_json"])
     return 1 if record.count(FAILED) else 0
 
@@ -100,8 +104,11 @@ def _write_files(curves: list[Curve]) -> None:
     """The recipes and traces that are made for points."""
     made = dict(file for curve in curves for file in (curve.variant.file, *(p.file for p in curve.points)) if file)
     for path, text in made.items():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, "utf-8")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text, "utf-8")
+        except OSError as error:
+            raise UsageError(f"cannot write {path}: {error.strerror}") from error
 
 
 def _list(plan: SweepSpec, curves: list[Curve], *, as_json: bool) -> None:

@@ -2,6 +2,7 @@
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from statistics import fmean
 from typing import Any
@@ -62,6 +63,9 @@ class Conductor:
             reason = why_failed(summary)
         except ImaxproxyError as error:
             summary, reason = None, " ".join(str(error).split())
+        except Exception as error:  # a bug of ours: its traceback is shown, and a night's other points are played
+            traceback.print_exc()
+            summary, reason = None, f"{type(error).__name__}: {error}"
         if self._stopped.is_set():
             return None
         self._settle(point, DONE if reason is None else FAILED, reason or "")

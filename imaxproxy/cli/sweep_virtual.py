@@ -18,17 +18,19 @@ def play_virtual_curves(curves: Sequence[Curve], conductor: Conductor, jobs: int
         return
     waiting = list(reversed(curves))
     workers = [_Worker() for _ in range(min(jobs, len(curves)))]
-    with ThreadPoolExecutor(len(workers)) as pool:
-        try:
-            for thread in [pool.submit(_work, waiting, conductor, worker) for worker in workers]:
-                thread.result()
-        except BaseException:  # also Ctrl-C: raised again when all has ended
-            conductor.stop()
-            for worker in workers:
-                worker.kill()
-            raise
-    for worker in workers:
-        worker.close()
+    try:
+        with ThreadPoolExecutor(len(workers)) as pool:
+            try:
+                for thread in [pool.submit(_work, waiting, conductor, worker) for worker in workers]:
+                    thread.result()
+            except BaseException:  # also Ctrl-C: raised again when all has ended
+                conductor.stop()
+                for worker in workers:
+                    worker.kill()
+                raise
+    finally:
+        for worker in workers:
+            worker.close()
 
 
 def _work(waiting: list[Curve], conductor: Conductor, worker: "_Worker") -> None:
@@ -68,9 +70,8 @@ class _Worker:
     def kill(self) -> None:
         """End it at once; nothing is started any more."""
         self._killed = True
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
+        if (process := self._process) is not None:  # its thread forgets it as soon as it is dead
+            process.kill()
 
     def close(self) -> None:
         """Let it end: its input does."""

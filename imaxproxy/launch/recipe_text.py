@@ -47,14 +47,14 @@ class RecipeText:
         return None
 
 
-def read_recipe_text(path: Path) -> RecipeText:
-    """Raises UsageError that names the file and the line."""
+def read_recipe_text(path: Path, noun: str = "recipe") -> RecipeText:
+    """noun: what the file is, for people. Raises UsageError that names the file and the line."""
     try:
         text = path.read_text("utf-8")
     except OSError as error:
-        raise UsageError(f"cannot read recipe {path}: {error.strerror}") from error
+        raise UsageError(f"cannot read {noun} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path}: a recipe is UTF-8 text: {error.reason}") from error
+        raise UsageError(f"{path}: a {noun} is UTF-8 text: {error.reason}") from error
     lines = tuple(text.split("\n"))
     try:
         return RecipeText(path, lines, tomllib.loads(text))

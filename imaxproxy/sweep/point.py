@@ -71,4 +71,4 @@ class Curve:
 
 def run_name(variant: str, by: str, amount: float, repeat: int, repeats: int) -> str:
     """The run's folder: `b200-tp2-c64`, with `.r2` where there are repeats."""
-    return f"{variant}-{_LETTER[by]}{amount:g}" + (f".r{repeat}" if repeats > 1 else "")
+    return f"{variant}-{_LETTER[by]}{amount}" + (f".r{repeat}" if repeats > 1 else "")

@@ -1,6 +1,7 @@
 """`sweep.json`: what became of each point. What is done is read from the runs themselves; reasons only stand here."""
 
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ SCHEMA = "imaxproxy.sweep-record/1"
 DONE, FAILED, SKIPPED, PENDING = "done", "failed", "skipped", "pending"
 _WHOLE = ("finished", "duration")
 """How a run has ended that was played as far as it was meant to."""
+_SAVED_EVERY_S = 1.0
+"""A thousand points are a megabyte."""
 _FAILED_LIMIT = 0.05
 """As `replay` has it: a run has failed with more failed requests than that."""
 
@@ -37,24 +40,37 @@ def why_failed(summary: dict[str, Any]) -> str | None:
         return f"the run ended: {summary['ended']}"
     if not requests["completed"]:
         return "no request completed"
-    return f"{bad} of {requests['sent']} requests failed" if bad > _FAILED_LIMIT * requests["sent"] else None
+    if bad <= _FAILED_LIMIT * requests["sent"]:
+        return None
+    kinds = ", ".join(f"{kind} {count}" for kind, count in requests["by_error"].items())
+    return f"{bad} of {requests['sent']} requests failed" + (f": {kinds}" if kinds else "")
 
 
 class SweepRecord:
-    """The states of all points, written at each change; several threads may tell."""
+    """The states of all points, written at most once a second and by `save`; several threads may tell.
+
+    Nothing but the last second's reasons can be lost: whether a point is done stands in its run.
+    """
 
     def __init__(self, folder: Path, head: dict[str, Any], curves: Sequence[Curve]) -> None:
         """head: what the sweep is, with `spec_sha256`. Raises UsageError for a folder of another sweep."""
         self._path = folder / "sweep.json"
         self._folder, self._head = folder, head
         self._lock = threading.Lock()
+        self._saved_s = -_SAVED_EVERY_S
         self._points = {point: (PENDING, "") for curve in curves for point in curve.points}
-        self._check()
+        self._take_up()
 
     def set(self, point: Point, state: str, reason: str = "") -> None:
         with self._lock:
             self._points[point] = (state, reason)
-            write_json(self._path, self.as_dict())
+            if time.monotonic() - self._saved_s >= _SAVED_EVERY_S:
+                self._write()
+
+    def save(self) -> None:
+        """Write all that was told. Raises ImaxproxyError where that is not possible."""
+        with self._lock:
+            self._write()
 
     def state(self, point: Point) -> str:
         return self._points[point][0]
@@ -83,7 +99,15 @@ class SweepRecord:
         ]
         return {"schema": SCHEMA, **self._head, "knee_rule": KNEE_RULE, "points": points}
 
-    def _check(self) -> None:
+    def _write(self) -> None:
+        try:
+            write_json(self._path, self.as_dict())
+        except OSError as error:
+            raise ImaxproxyError(f"cannot write {self._path}: {error.strerror}") from error
+        self._saved_s = time.monotonic()
+
+    def _take_up(self) -> None:
+        """Know again why points failed or were skipped: they may be tried again only after others, or never."""
         if not self._path.exists():
             if self._folder.is_dir() and any(each.name != ".lock" for each in self._folder.iterdir()):
                 raise UsageError(f"--out {self._folder} holds something else than a sweep: choose another folder")
@@ -91,6 +115,11 @@ class SweepRecord:
         try:
             before = orjson.loads(self._path.read_bytes())
             sha256 = before["spec_sha256"]
+            settled = {
+                self._folder / row["run"]: (str(row["state"]), str(row["reason"]))
+                for row in before["points"]
+                if row["state"] in (FAILED, SKIPPED)
+            }
         except (OSError, orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise UsageError(f"{self._path} is no sweep's record: choose another --out") from error
         if sha256 != self._head["spec_sha256"]:
@@ -98,3 +127,5 @@ class SweepRecord:
                 f"{self._folder} holds a sweep of another spec, or its recipes or traces have changed since: "
                 "choose another --out, or remove it"
             )
+        for point in self._points:
+            self._points[point] = settled.get(point.run, self._points[point])

@@ -5,7 +5,7 @@ import hashlib
 import itertools
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +34,7 @@ _OWN_FOLDERS = ("recipes", "traces", "engines")
 def load_sweep(name_or_path: Path) -> "SweepSpec":
     """A TOML file, or the name of one that ships in `workloads/`. Raises UsageError that names file, line and field."""
     path = found(name_or_path)
-    text = read_recipe_text(path)
+    text = read_recipe_text(path, "sweep")
     if "schema" not in text.document:
         raise UsageError(f"{path}:1: schema is missing: {FIELDS['']['schema'].expected}")
     _Check(text).check()
@@ -88,7 +88,7 @@ class SweepSpec:
         whole = hashlib.sha256(json.dumps(self.text.document, sort_keys=True, default=str).encode())
         for recipe in self.text.document["recipe"].values():
             if "engine" in recipe:
-                whole.update(repr(load_recipe(self._engine(recipe))).encode())
+                whole.update(repr(replace(load_recipe(self._engine(recipe)), path=Path())).encode())
         for trace in sorted({point.argv[0] for curve in curves for point in curve.points if point.file is None}):
             whole.update(trace_sha256(found(Path(trace))).encode())
         return whole.hexdigest()
@@ -142,7 +142,7 @@ class SweepSpec:
             trace, file = workload.trace_at(folder, by, amount, virtual=variant.mode == VIRTUAL)
             for repeat in range(1, repeats + 1):
                 run = folder / workload.name / run_name(variant.name, by, amount, repeat, repeats)
-                argv = (trace, *variant.argv, f"--{by}", f"{amount:g}", *flags, "--out", str(run))
+                argv = (trace, *variant.argv, f"--{by}", f"{amount}", *flags, "--out", str(run))
                 work = workload.work(amount, virtual=variant.mode == VIRTUAL)
                 points.append(Point(variant, workload.name, by, amount, repeat, run, argv, work, file))
         return Curve(variant, workload.name, tuple(points))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from scripted_engine import Script, ScriptedEngine
 
-from cli.command import Command, write_trace
+from cli.command import Command, until, write_trace
 from cli.fake_environment import fake_environment
 from imaxproxy.launch import load_recipe
 from imaxproxy.sweep import DONE, FAILED, SKIPPED
@@ -149,6 +149,17 @@ def test_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(command: Comman
     again = command.run("sweep", path, "--out", "out").check(0)
     assert "fixed-c1 done" not in again.err
     assert set(states(command).values()) == {(DONE, None)}
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
+def test_a_virtual_sweep_leaves_no_process_behind(command: Command, number: int, code: int) -> None:
+    text = VIRTUAL.replace("[1, 2]", "[1, 64]").replace("output_length = 8", "output_length = 40000")
+    started = command.start("sweep", write(command, text), "--out", "out")
+    started.says("fixed-c1 done")
+    started.send(number)
+    started.wait().check(code)
+    until(lambda: not command.family(), "all processes to end")
+    assert not (command.folder / "out" / "tiny" / "fixed-c64" / "summary.json").exists()
 
 
 def test_a_dry_run_lists_replays_and_leaves_nothing(command: Command) -> None:
