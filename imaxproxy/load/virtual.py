@@ -19,7 +19,7 @@ from imaxproxy.load.schedule import Scheduled
 from imaxproxy.load.virtual_exchange import LEFT, TIMEOUT, Recorder
 from imaxproxy.load.virtual_item import Memory, VirtualItem
 from imaxproxy.load.virtual_request import RequestMaker
-from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.metrics import WARMUP, Ask, Exchange, Outcome
 from imaxproxy.power import PowerLine
 from imaxproxy.sim import SAMPLE_NS, Assembly, Patience, VirtualCluster, VirtualStream, said_message
 from imaxproxy.traces import TraceRow
@@ -299,6 +299,9 @@ class VirtualPlayer:
         return item.ask(is_scheduled=self._rules.concurrency is None)
 
     def _note(self, exchange: Exchange) -> None:
+        if exchange.ask.kind == WARMUP:
+            self._sink(exchange)
+            return
         self.outcomes[exchange.outcome] += 1
         self.output_tokens += exchange.output_tokens or 0
         self._sink(exchange)

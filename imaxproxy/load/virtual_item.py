@@ -6,7 +6,7 @@ from typing import Any
 
 from imaxproxy.load.player import REMEMBERED
 from imaxproxy.load.virtual_request import VirtualRequest
-from imaxproxy.metrics import Ask
+from imaxproxy.metrics import WARMUP, Ask
 from imaxproxy.sim import VirtualStream
 from imaxproxy.traces import TraceRow
 from imaxproxy.wire import DIALECTS
@@ -40,6 +40,7 @@ class VirtualItem:
             session_id=row.session_id,
             planned_input_tokens=request.input_tokens or None,
             planned_output_tokens=row.output_length,
+            kind=WARMUP if row.request_kind == WARMUP else None,
         )
 
 

@@ -11,7 +11,7 @@ from imaxproxy.load import Cancel, Ended, Rules, by_trace, closed_loop
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
-from imaxproxy.metrics import Exchange, Outcome
+from imaxproxy.metrics import WARMUP, Exchange, Outcome
 from imaxproxy.power import Device, PowerLine, PowerSample
 from imaxproxy.sim import assemble, parse_args, steady_state
 from imaxproxy.sim.assembly import load_models
@@ -55,6 +55,15 @@ def play(
         worker.scheduler.check()
         assert (worker.load, worker.scheduler.pool.used_blocks, worker.run) == (0, 0, None)
     return found
+
+
+def test_warm_ups_are_told_apart_and_counted_nowhere() -> None:
+    found: list[Exchange] = []
+    playing = player(FIXED, found)
+    playing.play(by_trace([row(0, request_kind=WARMUP), row(1)], 1.0, 0.0, 0))
+    assert [exchange.ask.kind for exchange in found] == [WARMUP, None]
+    assert playing.outcomes[Outcome.COMPLETED] == 1
+    assert playing.output_tokens == 10
 
 
 def test_a_fixed_engine_gives_exactly_what_it_says() -> None:
