@@ -18,7 +18,7 @@ COMMANDS: dict[str, str] = {
     "compare": "Run against run: what changed, how surely, and is it a regression.",
     "frontier": "The Pareto frontier of runs, and machines at the same interactivity.",
     "export": "Write a run as other tools write theirs.",
-    "engine": "Predict what a recipe's engine would do, without a GPU.",
+    "engine": "Recipes of engines: list, check, launch, stop; predict them without a GPU.",
     "power": "What this machine tells of its power: sources, sensors, watts now.",
     "doctor": "Look at this machine: what would spoil a measurement, and what mends it.",
     "trace": "Look at a trace: what is in it, is it sound.",
