@@ -1,7 +1,7 @@
 """The flags that say what is sent and when: the same for `replay` and `search`."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import click
@@ -117,12 +117,6 @@ class Load:
         plan = LanePlan(self.lanes, self.seed, self.start_at, self.lane_warmup - 1)
         plan.look(rows)
         return plan
-
-    def with_rate(self, rate: float) -> "Load":
-        return replace(self, rate=rate)
-
-    def with_concurrency(self, concurrency: int) -> "Load":
-        return replace(self, concurrency=concurrency)
 
     def rules(self) -> Rules:
         """What the player is told, all workers together."""

@@ -108,22 +108,13 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     gate = Gate.of(flags)
     gate.check(upstreams.urls)
     capture_bytes = capture_limit_bytes(flags["max_capture"])
-    described: dict[str, Any] | None
     with contextlib.ExitStack() as stack:
         workers = usable_cpus() if flags["workers"] == AUTO else flags["workers"]
         doors = open_doors(flags["host"], flags["port"], workers)
         for door in doors:
             stack.enter_context(door)
         run = RunDirectory.create(flags["out"], "serve")
-        launched: LaunchedRecipe | None = None
-        if flags["recipe"] is not None and not flags["simulate"]:
-            launched = stack.enter_context(LaunchedRecipe(flags["recipe"], run.path, choice.launch))
-            upstreams, described = FleetChoice.of((launched.base_url,), flags), launched.describe()
-        elif flags["recipe"] is not None:
-            engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path, power=power.is_on))
-            upstreams, described = FleetChoice.of((engine.base_url,), flags), engine.describe()
-        else:
-            described = choice.stated() or _ask_all(upstreams.urls)
+        upstreams, described, launched = _engine(stack, flags, choice, run, upstreams)
         flags["capture"] = capture_mode(flags["capture"], flags["out"])
         plan = Plan(
             upstreams,
@@ -158,6 +149,19 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     if launched is not None:
         launched.check()
     return 0 if ended == "finished" else 1
+
+
+def _engine(
+    stack: contextlib.ExitStack, flags: dict[str, Any], choice: EngineChoice, run: RunDirectory, upstreams: FleetChoice
+) -> tuple[FleetChoice, dict[str, Any] | None, LaunchedRecipe | None]:
+    """What is relayed to and what the manifest says of it, started from its recipe if one is named."""
+    if flags["recipe"] is None:
+        return upstreams, choice.stated() or _ask_all(upstreams.urls), None
+    if flags["simulate"]:
+        engine = stack.enter_context(SimulatedRecipe(flags["recipe"], run.path, power=PowerChoice.of(flags).is_on))
+        return FleetChoice.of((engine.base_url,), flags), engine.describe(), None
+    launched = stack.enter_context(LaunchedRecipe(flags["recipe"], run.path, choice.launch))
+    return FleetChoice.of((launched.base_url,), flags), launched.describe(), launched
 
 
 def _metrics_sources(

@@ -20,25 +20,9 @@ GAIN_ERROR = 0.05
 _RIDE_ALONG_NS = 2 * NS_PER_S
 """Clocks, temperature, use and throttle reasons: five more calls, so now and then."""
 
-THROTTLE_NAMES: dict[int, str] = {
-    0x1: "gpu_idle",
-    0x2: "application_clocks",
-    0x4: "sw_power_cap",
-    0x8: "hw_slowdown",
-    0x10: "sync_boost",
-    0x20: "sw_thermal",
-    0x40: "hw_thermal",
-    0x80: "hw_power_brake",
-    0x100: "display_clocks",
-}
 SLOWED = 0x4 | 0x8 | 0x20 | 0x40 | 0x80
-"""Those bits that mean: the board wanted to run faster and was not let."""
-
-
-def throttle_names(mask: int) -> list[str]:
-    """What the bits of `throttle` say; an unknown one as its number."""
-    bits = [1 << at for at in range(mask.bit_length()) if mask >> at & 1]
-    return [THROTTLE_NAMES.get(bit, f"{bit:#x}") for bit in bits]
+"""NVML's throttle bits that mean: the board wanted to run faster and was not let (power cap, hardware slowdown, heat in
+software, heat in hardware, power brake)."""
 
 
 @dataclass(slots=True)

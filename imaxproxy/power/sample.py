@@ -124,7 +124,7 @@ class PowerSample:
     """Share of the time in which any kernel ran, 0 to 1."""
     memory_utilization: float | None = None
     throttle: int | None = None
-    """NVML's bit mask of why clocks are below what was asked for (`throttle_names`)."""
+    """NVML's bit mask of why clocks are below what was asked for."""
     simulated: bool = False
 
     def as_row(self) -> dict[str, Any]:

@@ -62,10 +62,6 @@ class Series:
         last = min(bisect_left(self.times_ns, end_ns) + 1, len(self.times_ns))
         return max((b - a for a, b in pairwise(self.times_ns[first:last])), default=0)
 
-    def brackets(self, begin_ns: int, end_ns: int) -> bool:
-        """There are samples from before a stretch to after it."""
-        return bool(self.times_ns) and self.times_ns[0] <= begin_ns and end_ns <= self.times_ns[-1]
-
     def throttled_share(self, begin_ns: int, end_ns: int) -> float | None:
         """Share of the samples in which power or heat held the clocks back; None where nobody told."""
         masks = [mask for at_ns, mask in self._throttle if begin_ns <= at_ns <= end_ns]

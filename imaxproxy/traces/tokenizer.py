@@ -66,12 +66,6 @@ def fitting_words(tokenizer: Tokenizer) -> tuple[str, ...]:
     raise UsageError(f"{tokenizer!r}: under {MIN_WORDS} words are single tokens; lengths cannot be exact with it")
 
 
-def shipped_words_that_fit(tokenizer: Tokenizer) -> float:
-    """Share of the shipped words that are one token after a space: 1 where no tokenizer is needed."""
-    words = shipped_words()
-    return _counts_after_space(tokenizer, words).count(1) / len(words)
-
-
 class CountTokens:
     """A step that fills in `input_length`, `output_length` and `reasoning_length` of rows of text.
 

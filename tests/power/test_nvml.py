@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from imaxproxy.power.nvml import throttle_names
 from tests.power.conftest import in_a_process
 
 Driver = Callable[..., None]
@@ -96,11 +95,3 @@ def test_no_driver_at_all_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_driver_whose_board_is_lost_does_not_open(driver: Driver) -> None:
     driver(lost_after=0)
     assert "lost" in in_a_process(OPEN).lower()
-
-
-@pytest.mark.parametrize(
-    ("mask", "names"),
-    [(0, []), (4, ["sw_power_cap"]), (0x48, ["hw_slowdown", "hw_thermal"]), (0x1000, ["0x1000"])],
-)
-def test_throttle_bits_have_names(mask: int, names: list[str]) -> None:
-    assert throttle_names(mask) == names
