@@ -45,7 +45,9 @@ def check_list_flags(flags: dict[str, Any]) -> None:
     if flags["as_list"]:
         return
     if given := [name for name in _FILTERS if flags[name]]:
-        raise UsageError(f"--{given[0].removesuffix('s')} chooses among the runs of --list: add --list, or leave it out")
+        raise UsageError(
+            f"--{given[0].removesuffix('s')} chooses among the runs of --list: add --list, or leave it out"
+        )
 
 
 def list_runs(folders: Sequence[Path], flags: dict[str, Any]) -> None:
