@@ -7,7 +7,6 @@ from pathlib import Path
 
 from imaxproxy.errors import UsageError
 
-
 _LOWEST, _TRIES = 10_000, 100
 _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _dice = random.SystemRandom()  # processes that fork or start together must not try the same ports

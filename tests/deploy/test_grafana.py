@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-
 from cli.command import Command, until
+
 from deploy.files import DEPLOY, run
 from imaxproxy.launch import free_port
 
