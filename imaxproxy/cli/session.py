@@ -108,7 +108,9 @@ class Session:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
             with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
-                crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
+                tokenizer = self._wordings.tokenizer_path
+                settings = WorkerSettings(self.engine.url, load.rules(), str(run.path), tokenizer=tokenizer)
+                crew.feed(settings, [part.fed for part in parts])
                 last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")

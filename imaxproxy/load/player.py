@@ -10,6 +10,7 @@ from typing import Protocol
 
 from imaxproxy.clock import NS_PER_S, Alarm, Clock, monotonic_ns
 from imaxproxy.errors import WireError
+from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt, Connector, ask_of
 from imaxproxy.load.item import Item
 from imaxproxy.load.rules import Ended, Rules
@@ -73,10 +74,13 @@ class Player:
         listener: Listener | None = None,
         *,
         starts_itself: bool = True,
+        counter: AnswerTokens | None = None,
     ) -> None:
+        """counter: counts the tokens of answers whose engine does not; None: they are unknown."""
+        self._counter = counter
         self._rules, self._sink, self._clock_ns, self._listener = rules, sink, clock_ns, listener
         self._loop = asyncio.get_running_loop()
-        self._connector = Connector(pool)
+        self._connector = Connector(pool, None if counter is None else counter.budget)
         self._alarm = Alarm(self._loop, self._on_alarm)
         self._starts_itself = starts_itself
         self._before_start: list[Item] = []
@@ -282,7 +286,7 @@ class Player:
     def _on_ended(self, attempt: Attempt, exchange: Exchange) -> None:
         self._attempts.discard(attempt)
         self._count_connect(exchange)
-        self._note(exchange)
+        self._note(exchange, attempt.body)
         if not self._tries_again(attempt, exchange):
             self._release(attempt.item, attempt)
         self._fill_places()
@@ -331,11 +335,18 @@ class Player:
         if not self._finished.done():
             self._finished.set_exception(bug)
 
-    def _note(self, exchange: Exchange) -> None:
+    def _note(self, exchange: Exchange, body: bytes | None = None) -> None:
+        """body: of an answer whose tokens are to be counted."""
         if exchange.ask.kind == WARMUP:
             self._sink(exchange)
             return
         self.outcomes[exchange.outcome] += 1
+        if body is not None and self._counter is not None:
+            self._counter.count(exchange, body, self._hand_on)
+        else:
+            self._hand_on(exchange)
+
+    def _hand_on(self, exchange: Exchange) -> None:
         self.output_tokens += exchange.output_tokens or 0
         self._sink(exchange)
 
