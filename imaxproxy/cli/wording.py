@@ -43,7 +43,7 @@ def wording_options(command: "click.decorators.FC") -> "click.decorators.FC":
             "--tokenizer",
             metavar="DIR",
             type=click.Path(path_type=Path),
-            help="The model's tokenizer.json or its folder: prompts of its own words, exact counts; it counts answers too "
+            help="The model's tokenizer.json or its folder: prompts of its own words, exact; it counts answers too "
             "where the engine does not.",
         ),
         click.option(

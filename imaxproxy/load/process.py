@@ -169,7 +169,7 @@ class Crew:
             worker.feed(replace(settings, rules=rules), part, self._heard)
 
     def progress(self) -> Iterator[Row]:
-        """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.
+        """What the workers say, added up, until all have ended; the last row: `ended`, `lost_lines`, `idle_cut_ns`.
 
         Without `ended` one of them died; then the others were asked to stop.
         """
@@ -195,7 +195,9 @@ class Crew:
                 yield _added(latest.values())
         if len(ends) == len(self._workers):
             ended = max((row["ended"] for row in ends.values()), key=_GRAVITY.index)
-            yield {"ended": ended, "lost_lines": sum(row["lost_lines"] for row in ends.values())}
+            cut_ns = sum(row.get("idle_cut_ns", 0) for row in latest.values())
+            lost_lines = sum(row["lost_lines"] for row in ends.values())
+            yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
 
     def interrupt(self) -> None:
         """Ask all to stop."""

@@ -176,6 +176,7 @@ def _progress(player: Player) -> dict[str, Any]:
     return {
         "in_flight": player.in_flight,
         "warming": player.warming,
+        "idle_cut_ns": player.idle_cut_ns,
         "output_tokens": player.output_tokens,
         **counts,
     }
