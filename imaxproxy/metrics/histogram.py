@@ -177,20 +177,22 @@ class Histogram:
     def decode(cls, encoded: str) -> "Histogram":
         """Read what `encode`, or any HdrHistogram tool with our layout, wrote. Sum and extremes are then of buckets.
 
-        Raises ValueError for another layout: its counts stand at other values.
+        Raises ValueError for what is no histogram, and for another layout: its counts stand at other values.
         """
+        import zlib
+
+        from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
         from hdrh.histogram import HdrHistogram
 
-        carrier = HdrHistogram.decode(encoded.encode())
+        try:
+            carrier = HdrHistogram.decode(encoded.encode())
+        except (HdrCookieException, HdrHistogramSettingsException, HdrLengthException, zlib.error) as error:
+            raise ValueError(f"not a histogram: {error}") from error
         if (carrier.unit_magnitude, carrier.sub_bucket_half_count_magnitude) != (0, _HALF_MAGNITUDE):
             raise ValueError(f"not a histogram of {DIGITS} digits from {LOWEST} on")
         histogram = cls()
         histogram.record_counts(
-            {
-                _lowest_equivalent(index): carrier.counts[index]
-                for index in range(carrier.counts_len)
-                if carrier.counts[index]
-            }
+            {_lowest_equivalent(index): count for index, count in enumerate(carrier.counts[:]) if count}
         )
         return histogram
 

@@ -41,7 +41,7 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     facts += [
         ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]
     ]
-    facts += [("[yellow]note[/]", escape(note)) for note in _notes(summary)]
+    facts += [("[yellow]note[/]", escape(note)) for note in notes_of(summary)]
     console.print(_facts([*facts, ("run", escape(where))]))
 
 
@@ -176,7 +176,8 @@ def _meter(meter: dict[str, Any], send_lag_ms: dict[str, Any]) -> str:
     return f"{verdict}: " + "; ".join(parts)
 
 
-def _notes(summary: dict[str, Any]) -> list[str]:
+def notes_of(summary: dict[str, Any]) -> list[str]:
+    """What a reader of the figures has to know beside them; one plain line each."""
     notes = []
     if summary["ended"] == "killed":
         notes.append("the run was killed; this is what had ended by then")
