@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt
 from imaxproxy.load.item import FrameReader, Item
 from imaxproxy.load.looks import Looks
@@ -43,6 +44,8 @@ class WorkerSettings:
     """Where it is asked what is in flight, a byte each time; -1: nobody will."""
     warms_up: bool = False
     """Items before the start come first: the worker is ready when they have ended."""
+    tokenizer: str | None = None
+    """Where the tokenizer lies that counts what the engine does not."""
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> "WorkerSettings":
@@ -119,7 +122,8 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     _allow_many_connections()
     pool = Pool(settings.url)
     waits = settings.start_fd >= 0
-    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits)
+    counter = None if settings.tokenizer is None else await AnswerTokens.started(settings.tokenizer)
+    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits, counter=counter)
     inbox = Inbox(player, _say_ready, warms_up=settings.warms_up)
     if waits:
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
@@ -131,7 +135,10 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     reporter = loop.create_task(_report(player))
     looks = Looks(settings.look_fd, player.live, say) if settings.look_fd >= 0 else None
     try:
-        return await player.finished()
+        ended = await player.finished()
+        if counter is not None:
+            await counter.close()
+        return ended
     finally:
         reporter.cancel()
         if looks is not None:
@@ -175,6 +182,7 @@ def _progress(player: Player) -> dict[str, Any]:
     return {
         "in_flight": player.in_flight,
         "warming": player.warming,
+        "idle_cut_ns": player.idle_cut_ns,
         "output_tokens": player.output_tokens,
         **counts,
     }
