@@ -157,6 +157,10 @@ def test_serve_is_measured_and_its_live_view_shows_power_as_it_accrues(
     assert power["energy_j"] < 400 * (snapshot["elapsed_s"] + 1.5)  # the idle baseline is not the run's
     assert cost["price"] == "3.6 USD/GPU-hour x 2 h200, given"
     assert cost["usd"] == pytest.approx(3.6 * 2 * snapshot["elapsed_s"] / 3600)
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    assert 'imaxproxy_power_watts{boundary="board",source="nvml"} 40' in page
+    assert "imaxproxy_cost_usd_total" in page
     serving.send(signal.SIGTERM)
     done = serving.wait().check(0)
     assert done.json["energy"]["windows"]["whole"]["power_w"] == pytest.approx(400, rel=0.02)
