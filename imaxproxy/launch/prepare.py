@@ -10,7 +10,7 @@ from imaxproxy.launch.engine import Place
 from imaxproxy.launch.engines import engine_of
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.first_token import Door
-from imaxproxy.launch.launched import WARMUP_REQUESTS, Launch
+from imaxproxy.launch.launched import WARMUP_ROUNDS, Launch
 from imaxproxy.launch.recipe import NO_GPU, Recipe
 
 
@@ -23,7 +23,6 @@ def prepare(
     environment: Path | None = None,
     gpus: tuple[str, ...] = (),
     dummy_weights: bool = False,
-    warmup_requests: int = WARMUP_REQUESTS,
 ) -> Launch:
     """Nothing is started yet. Raises UsageError for what the recipe's engine cannot do, or not here."""
     check_launchable(recipe)
@@ -43,7 +42,7 @@ def prepare(
         door=Door(host, port, engine.client_name(recipe)),
         log_dir=place.run_dir,
         ready_timeout_s=recipe.readiness.timeout_s,
-        warmup_requests=warmup_requests,
+        warmup_rounds=engine.gpu_warmup_rounds if recipe.wanted_gpus and engine.gpu_warmup_rounds else WARMUP_ROUNDS,
     )
 
 

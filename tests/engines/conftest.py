@@ -44,8 +44,8 @@ def make_model(environment: Path, folder: Path) -> None:
 
 
 def command_in(folder: Path) -> Command:
-    """Commands with a runtime folder of their own. Engines warn of much: no warning is an error to them."""
-    return Command(folder, {"XDG_RUNTIME_DIR": str(folder), "PYTHONWARNINGS": "default"})
+    """Commands with a runtime folder of their own."""
+    return Command(folder, {"XDG_RUNTIME_DIR": str(folder)})
 
 
 START_S = 300.0

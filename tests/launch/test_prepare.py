@@ -1,5 +1,6 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -50,6 +51,14 @@ def test_a_launch_knows_its_door_its_processes_and_what_a_manifest_says(tmp_path
     assert (described["simulated"], described["gpu"], described["gpus"]) == (False, "h200", 4)
     assert described["launched"]["server"] == list(process.argv)
     assert describe(CPU, prepare(CPU, log_dir=tmp_path, host="::1", port=9))["gpu"] is None
+
+
+def test_an_engine_that_captures_graphs_on_demand_is_warmed_up_for_each_on_a_gpu(tmp_path: Path) -> None:
+    place: dict[str, Any] = {"log_dir": tmp_path, "host": "127.0.0.1", "port": 9}
+    tiny = load_recipe("tiny-cpu-transformers")
+    on_gpu = replace(tiny, gpu=GpuChoice("h200", 1))
+    assert prepare(on_gpu, **place).warmup_rounds == (1, 2, 4, 8, 16, 32, 64)
+    assert prepare(tiny, **place).warmup_rounds == prepare(ONE, **place).warmup_rounds == (4, 4)
 
 
 def test_what_models_no_hardware_cannot_be_launched(tmp_path: Path) -> None:
