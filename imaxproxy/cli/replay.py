@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.catalogue import tag_option
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, lane_options, load_options
@@ -39,6 +40,7 @@ from imaxproxy.wire import BaseUrl
 @judge_options
 @money_options
 @power_options
+@tag_option
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),

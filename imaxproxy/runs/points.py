@@ -126,7 +126,7 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
     warnings = []
     for what, said in (
         ("models", {record.engine.get("model") or record.settings.get("model") for record in records}),
-        ("traces", {(record.summary["trace"] or {}).get("sha256") for record in records}),
+        ("traces", {record.workload for record in records}),
         ("endpoints", {record.settings.get("endpoint") for record in records}),
         ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),
     ):
