@@ -25,6 +25,7 @@ RECIPES = {
     "llamacpp": "tiny-cpu-llamacpp",
 }
 MAKER = Path(__file__).with_name("make_tiny_model.py")
+GGUF_MAKER = MAKER.with_name("make_tiny_gguf.py")
 MODEL = "tiny-qwen3"
 """Where the recipes look for it, from where the command runs."""
 
@@ -38,9 +39,12 @@ def environment_of(engine: str) -> Path:
 
 
 def make_model(environment: Path, folder: Path) -> None:
-    """In a folder where commands will run."""
+    """In a folder where commands will run; llama.cpp's is one file."""
     python = environment / "bin" / "python3"
     subprocess.run([python, MAKER, folder / MODEL, "--arch", "qwen3"], check=True, capture_output=True, timeout=120)
+    if environment.name == "llamacpp":
+        argv = [python, GGUF_MAKER, folder / MODEL, folder / f"{MODEL}.gguf"]
+        subprocess.run(argv, check=True, capture_output=True, timeout=120)
 
 
 def command_in(folder: Path) -> Command:
