@@ -36,7 +36,11 @@ class _Power(click.Group):
     short_help="What this machine tells of its power: sources, sensors, watts now.",
 )
 @click.option(
-    "--source", "specs", multiple=True, metavar="SOURCE", help="nvml, rapl, dcgm:URL, sim:URL.  [default: all here]"
+    "--source",
+    "specs",
+    multiple=True,
+    metavar="SOURCE",
+    help="nvml, amdsmi, rapl, dcgm:URL, sim:URL.  [default: all here]",
 )
 @click.option(
     "--look", type=seconds, default=2.0, show_default=True, metavar="S", help="Watch each source for so long."
