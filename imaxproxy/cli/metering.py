@@ -12,6 +12,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.power_flags import AUTO, PowerChoice
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.power import GPU_BOUNDARIES, Device, Mapping, SamplerProcess, SourceError
+from imaxproxy.power.opening import settling_s
 from imaxproxy.power.recorded import import_recording
 from imaxproxy.runs import Manifest, RunDirectory
 from imaxproxy.wire import BaseUrl
@@ -94,6 +95,11 @@ class PowerMeter:
         sampler = SamplerProcess(
             run.power, sources, self._mapping(), tick_ms=self.choice.tick_ms, calibrate_s=calibrate_s
         )
+        if settling_s(sources):
+            say(
+                "imaxproxy: waiting until the DCGM exporter's figures have moved: two of its periods, a minute unless "
+                "it was started with --collect-interval=100; one more after the run"
+            )
         devices = sampler.start()
         for line in told(devices):
             say(f"imaxproxy: {line}")

@@ -27,7 +27,8 @@ _VAGUE = re.compile(
 )
 """Lines that say that there is an error, not which."""
 _HARMLESS = re.compile(
-    r"^(\([^)]*pid=\d+\)\s*)?(DEBUG|INFO)\b|\[TRT-LLM\]\s*\[[IVD]\]"  # what an engine itself says is no error
+    r"^(\([^)]*pid=\d+\)\s*)?(DEBUG|INFO)\b"  # what an engine itself says is no error
+    r"|\[TRT-LLM\]\s*\[[IVD]\]|^[\d.]{12} [ID] "  # the same of TensorRT-LLM and of llama-server
     r"|server_args=|non-default args"  # its own flags, read back: any word may stand there
     r"|Ignore import error"  # SGLang's, of models that nobody asked for
 )

@@ -35,6 +35,7 @@ class AmdSource:
 
     name = "amdsmi"
     tick_ms = None
+    settle_s = 0.0
 
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         """Raises SourceError where there is no library, no GPU, or nothing that tells power."""

@@ -45,6 +45,7 @@ class NvmlSource:
 
     name = "nvml"
     tick_ms = None
+    settle_s = 0.0
 
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         """Raises SourceError where there is no driver, no GPU, no permission, or nothing that tells power."""

@@ -32,6 +32,11 @@ def opener(spec: str) -> Callable[[], Source]:
     raise UsageError(f"--power {spec}: no such source; known: auto, {known}, file:PATH, off")
 
 
+def settling_s(specs: Sequence[str]) -> float:
+    """How long these may take, before a run and after it, until what they tell is of the run's time."""
+    return max((DcgmSource.settle_s for spec in specs if spec.removeprefix(OPTIONAL).startswith("dcgm:")), default=0.0)
+
+
 def _first(alternatives: Sequence[Callable[[], Source]]) -> Source:
     errors: list[SourceError] = []
     for opens in alternatives:

@@ -81,7 +81,16 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(engine)
     make_model(environment, folder)
     command = command_in(folder)
-    arguments = ("--engine-env", environment, "--engine-port", free_port("127.0.0.1"), "--detach", "--json")
+    arguments = (
+        "--engine-env",
+        environment,
+        "--engine-port",
+        free_port("127.0.0.1"),
+        "--detach",
+        "--json",
+        "--out",
+        "engine",
+    )
     try:
         found = command.start("engine", "launch", RECIPES[engine], *arguments).wait(START_S).check(0).json
         assert found["state"] == "ready"

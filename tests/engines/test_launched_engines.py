@@ -133,11 +133,21 @@ def test_an_abort_reaches_the_engine(running: Running, proxy: Started) -> None:
     assert post("127.0.0.1", port_of(proxy), question(running, 4))[0] == 200
 
 
+_PARTS = {"vllm": b"VLLM::EngineCore", "sglang": b"sglang::scheduler"}
+"""Inner processes without which an engine does not serve."""
+
+
 def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started) -> None:
-    """The last test of an engine: its serving process is killed with -9."""
-    engine = [pid for pid in running.command.family() if _serves(pid, running.host_port[1])]
+    """The last test of an engine: kill -9 of its inner process where it has one, else of the one that serves."""
+    part = _PARTS.get(running.name)
+    wanted = (lambda pid: part in _command_line(pid)) if part else (lambda pid: _serves(pid, running.host_port[1]))
+    engine = [pid for pid in running.command.family() if wanted(pid)]
     assert engine
+    log = running.command.folder / "engine" / "launch.log"
     os.kill(engine[0], signal.SIGKILL)
+    until(lambda: "the engine died: " in log.read_text(), "the keeper to hear of it", deadline_s=60.0)
+    if part:
+        assert f"server lost its {part.decode()}" in log.read_text()
     status, said = post("127.0.0.1", port_of(proxy), question(running, 4))
     assert status == 502, said
     until(lambda: "no engine runs" in running.command.run("engine", "stop").err, "its keeper to end", deadline_s=60.0)
@@ -147,12 +157,16 @@ def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started
 
 def _serves(pid: int, port: int) -> bool:
     """The engine's own process that listens, not its warden or keeper."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    words = _command_line(pid).split(b"\0")
     named = [b"warden.py" in word or b"imaxproxy.cli.main" in word for word in words]
     return str(port).encode() in words and not any(named)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize("engine", list(RECIPES))

@@ -19,6 +19,9 @@ MEMORY, KV, FLAG, GATED, PATH, PORT, GPUS = (
 )
 
 
+LOGS = Path(__file__).parents[1] / "data" / "launch"
+
+
 def advice(text: str, tmp_path: Path, engine: str | None = None) -> str:
     log = tmp_path / "log"
     log.write_text(text)
@@ -45,6 +48,22 @@ def advice(text: str, tmp_path: Path, engine: str | None = None) -> str:
 )  # fmt: skip
 def test_of_two_causes_the_one_that_explains_the_other_is_told(said: str, cause: str, tmp_path: Path) -> None:
     assert advice(said, tmp_path).startswith(cause)
+
+
+@pytest.mark.parametrize(
+    ("log", "expected"),
+    [
+        ("llamacpp-fail-badflag.log", "the engine does not know --no-such-flag"),
+        ("llamacpp-fail-badmodel.log", "there is no GGUF file /nonexistent/model.gguf"),
+        ("llamacpp-fail-brokenmodel.log", "broken.gguf is no whole GGUF file"),
+        ("llamacpp-fail-port-in-use.log", PORT),
+        ("llamacpp-fail-memory.log", MEMORY),
+        ("sglang-fail-tp-cpu.log", "this CPU takes fewer ranks"),
+        ("vllm-fail-badlen.log", "the model's heads cannot be split by parallel.tp = 3"),
+    ],
+)
+def test_what_engines_were_recorded_with_has_their_own_advice(log: str, expected: str, tmp_path: Path) -> None:
+    assert advice((LOGS / log).read_text(), tmp_path, log.split("-")[0]).startswith(expected)
 
 
 @pytest.mark.parametrize(
