@@ -209,8 +209,8 @@ class Counter:
     def _levelled(
         self, left: int, before_w: float, within_w: float, after_w: float, at_share: float
     ) -> tuple[float, float, float] | None:
-        """The same with the segment's own levels instead of its neighbours', where the watts tell them: a prompt may have
-        been read in it. By their ratio to the watts of the neighbours, so that the watts' gain cancels."""
+        """The same with the segment's own levels instead of its neighbours', where the watts tell them: a prompt may
+        have been read in it. By their ratio to the watts of the neighbours, so that the watts' gain cancels."""
         begin_ns, end_ns = self.knot_ns(left), self.knot_ns(left + 1)
         step_ns = round(begin_ns + at_share * (end_ns - begin_ns))
         own = self._level_w(begin_ns, step_ns), self._level_w(step_ns, end_ns)

@@ -71,7 +71,7 @@ class Series:
         return sum(1 for mask in masks if mask & SLOWED) / len(masks) if masks else None
 
     def _level_w(self, begin_ns: int, end_ns: int) -> float | None:
-        """Mean of the watts that were measured within a stretch: those read in its first tenth of a second are older."""
+        """Mean of the watts that were measured within a stretch: what was read in its first 0.1 s is older."""
         reads = self.instant.within(begin_ns + _STALE_NS, end_ns)
         return sum(reads) / len(reads) if len(reads) >= _LEAST_READS else None
 
