@@ -166,7 +166,7 @@ def _only_joules(sample: PowerSample, energy_mj: float) -> PowerSample:
         ([*_lines(), PowerEvent(30 * S, EventKind.LIMIT_CHANGED, "GPU-0")], {}, "limit_changed"),
         (_lines(lambda s: replace(s, power_w=s.power_w * 2, power_avg_w=s.power_avg_w * 2)), {}, "crosscheck_failed"),
         ([], {}, "no_usable_samples"),
-        # a clock that jumps, a gap at the run's beginning, a counter that begins again or stands, with nothing beside it
+        # a clock that jumps, a gap at the beginning, a counter that begins again or stands, and nothing beside it
         (_lines(lambda s: replace(s, time_ns=s.time_ns - 2 * S * (30 < s.time_ns / S < 30.2))), {}, "clock_jumped"),
         (_lines(lambda s: None if 9.5 * S < s.time_ns < 13.5 * S else s), {}, "sampling_gap"),
         (_lines(lambda s: _only_joules(s, s.energy_mj - 1e6 * (s.time_ns > 30 * S))), {}, "counter_reset"),
