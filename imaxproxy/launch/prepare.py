@@ -10,6 +10,7 @@ from imaxproxy.launch.engine import Place
 from imaxproxy.launch.engines import engine_of
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.first_token import Door
+from imaxproxy.launch.gpus import GpusFound, find_gpus
 from imaxproxy.launch.launched import WARMUP_ROUNDS, Launch
 from imaxproxy.launch.recipe import NO_GPU, Recipe
 
@@ -27,12 +28,15 @@ def prepare(
     """Nothing is started yet. Raises UsageError for what the recipe's engine cannot do, or not here."""
     check_launchable(recipe)
     engine = engine_of(recipe)
+    pinned = pinned_gpus(recipe, gpus, os.environ)
+    if pinned:
+        check_gpus(recipe, pinned, find_gpus())
     place = Place(
         run_dir=log_dir.absolute(),
         bin=engine_bin(recipe.engine.name, environment),
         host=host,
         port=port,
-        gpus=pinned_gpus(recipe, gpus, os.environ),
+        gpus=pinned,
         dummy_weights=dummy_weights,
     )
     return Launch(
@@ -69,6 +73,25 @@ def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[st
             f"CUDA_VISIBLE_DEVICES={visible} leaves {len(left)} GPUs, and recipe {recipe.name} wants {wanted}"
         )
     return left[:wanted]
+
+
+def check_gpus(recipe: Recipe, pinned: tuple[str, ...], found: GpusFound) -> None:
+    """Raises UsageError for GPUs that are not here: an engine finds out after its imports, or after its load. Where NVML
+    shows none at all nothing is said: a container may have CUDA without it, or GPUs of another make."""
+    if not found.gpus:
+        return
+    indices, uuids = {str(gpu.index) for gpu in found.gpus}, [gpu.uuid for gpu in found.gpus]
+    absent = [
+        name
+        for name in pinned
+        if not name.startswith("MIG-") and name not in indices and not any(uuid.startswith(name) for uuid in uuids)
+    ]
+    if absent:
+        here = ", ".join(f"{gpu.index} ({gpu.name})" for gpu in found.gpus)
+        raise UsageError(
+            f"recipe {recipe.name} wants {recipe.wanted_gpus} GPUs, and there is no GPU {', '.join(absent)} here, only "
+            f"{here}: give --engine-gpus, a recipe of fewer (`imaxproxy engine list`), or add --simulate"
+        )
 
 
 def describe(recipe: Recipe, launch: Launch) -> dict[str, Any]:

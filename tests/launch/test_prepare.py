@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import GpuChoice, Parallel, load_recipe
-from imaxproxy.launch.prepare import describe, pinned_gpus, prepare
+from imaxproxy.launch import GpuChoice, GpuFound, GpusFound, Parallel, load_recipe
+from imaxproxy.launch.prepare import check_gpus, describe, pinned_gpus, prepare
 
 ONE = load_recipe("gpt-oss-120b-h200-vllm")
 FOUR = replace(ONE, gpu=GpuChoice("h200", 4), parallel=Parallel(tp=4))
@@ -35,6 +35,29 @@ def test_too_few_gpus_are_a_mistake_before_anything_starts() -> None:
         pinned_gpus(FOUR, ("0", "1"), {})
     with pytest.raises(UsageError, match=r"CUDA_VISIBLE_DEVICES=0,1 leaves 2 GPUs, and recipe .* wants 4"):
         pinned_gpus(FOUR, (), {"CUDA_VISIBLE_DEVICES": "0,1"})
+
+
+@pytest.mark.parametrize(
+    ("pinned", "absent"),
+    [
+        (("0", "1"), None),
+        (("GPU-b", "0"), None),
+        (("GPU-b2", "0"), None),
+        (("MIG-3f", "1"), None),
+        (("0", "2"), "2"),
+        (("GPU-x", "4"), "GPU-x, 4"),
+    ],
+)
+def test_gpus_that_are_not_here_are_said_before_anything_starts(pinned: tuple[str, ...], absent: str | None) -> None:
+    two = GpusFound(tuple(GpuFound(at, uuid, "NVIDIA H200", 1, 1) for at, uuid in enumerate(("GPU-a1", "GPU-b2"))))
+    check_gpus(FOUR, pinned, GpusFound(why_none="there is no NVIDIA driver on this machine"))
+    if absent is None:
+        check_gpus(FOUR, pinned, two)
+        return
+    with pytest.raises(
+        UsageError, match=rf"wants 4 GPUs, and there is no GPU {absent} here, only 0 \(NVIDIA H200\), 1 "
+    ):
+        check_gpus(FOUR, pinned, two)
 
 
 def test_a_cpu_recipe_pins_none() -> None:
