@@ -76,8 +76,8 @@ def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[st
 
 
 def check_gpus(recipe: Recipe, pinned: tuple[str, ...], found: GpusFound) -> None:
-    """Raises UsageError for GPUs that are not here: an engine finds out after its imports, or after its load. Where NVML
-    shows none at all nothing is said: a container may have CUDA without it, or GPUs of another make."""
+    """Raises UsageError for GPUs that are not here: an engine finds out after its imports, or its load. Where NVML
+    shows none nothing is said: a container may have CUDA without it, or GPUs of another make."""
     if not found.gpus:
         return
     indices, uuids = {str(gpu.index) for gpu in found.gpus}, [gpu.uuid for gpu in found.gpus]
