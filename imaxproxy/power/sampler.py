@@ -76,11 +76,16 @@ class Sampler:
                 raise SourceError(f"{feed.name}: {error}") from error
         return [device for feed in self._feeds for device in feed.devices.values()]
 
-    def calibrate(self, for_ns: int) -> list[Device]:
-        """Ask quickly for so long, find each source's update periods, and set its rhythm by them."""
+    def settle(self, most_ns: int | None = None) -> None:
+        """Wait until exporters' figures are of now, and how often they come is known: two of their periods. most_ns: no
+        longer than that, whatever is known then."""
         for feed in self._feeds:
             if feed.source is not None and feed.source.settle_s:
-                self._settle(feed, round(feed.source.settle_s * NS_PER_S))
+                whole_ns = round(feed.source.settle_s * NS_PER_S)
+                self._settle(feed, whole_ns if most_ns is None else min(most_ns, whole_ns), whole_ns)
+
+    def calibrate(self, for_ns: int) -> list[Device]:
+        """Ask quickly for so long, find each source's update periods, and set its rhythm by them."""
         start_ns = self._clock_ns()
         for feed in self._feeds:
             if feed.source is not None and feed.source.tick_ms is None:
@@ -104,15 +109,15 @@ class Sampler:
                 return
             self._tick(feed)
 
-    def close(self) -> None:
+    def close(self, *, bracket: bool = True) -> None:
         """Write the end, with what the sampler itself cost. First a quick look at counters that were read seldom: their
-        rhythm is then known at both ends of the run. And exporters' figures are waited for that hold the run's end."""
+        rhythm is then known at both ends of the run. bracket: and wait for exporters' figures that hold its end."""
         cpu_s, wall_s = self._cpu_clock() - self._cpu_s, (self._clock_ns() - self._begun_ns) / NS_PER_S
         self._stopped, self._wait = False, self._nap
         for feed in self._feeds:
             if feed.source is not None and feed.spacings:
                 self._ask_quickly(feed, self._clock_ns() + _LAST_LOOK_NS, {}, {})
-            if feed.source is not None and feed.settles_in_ns is not None:
+            if bracket and feed.source is not None and feed.settles_in_ns is not None:
                 self._watch(feed, Settling(feed.wanted), self._clock_ns() + feed.settles_in_ns, 1)
             if feed.source is not None:
                 self._look_again(feed)
@@ -144,14 +149,13 @@ class Sampler:
         if rounds and self._clock_ns() > begun_ns:
             self._space_counters(feed, counters, (self._cpu_clock() - cpu_s) / rounds)
 
-    def _settle(self, feed: Feed, most_ns: int) -> None:
-        """Wait for figures that are of now, and learn how often they come: every 30 s, where nobody said otherwise.
-        What does not move meanwhile may be as old as that."""
+    def _settle(self, feed: Feed, most_ns: int, whole_ns: int) -> None:
+        """What did not move in the whole of that time may be as old as that."""
         settling = Settling(feed.wanted)
         self._watch(feed, settling, self._clock_ns() + most_ns, ALL_MOVES)
         feed.settles_in_ns = settling.longest_ns()
         for name in feed.wanted:
-            period_ms = settling.period_ms(name) or most_ns / NS_PER_MS
+            period_ms = settling.period_ms(name) or (whole_ns / NS_PER_MS if most_ns == whole_ns else None)
             told = replace(feed.devices[name], counter_update_ms=period_ms, power_update_ms=period_ms)
             feed.devices[name] = told
             self._sink(told)

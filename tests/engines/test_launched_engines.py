@@ -158,8 +158,8 @@ _PARTS = {"vllm": b"VLLM::EngineCore", "sglang": b"sglang::scheduler"}
 def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started) -> None:
     """The last test of an engine: kill -9 of its inner process where it has one, else of the one that serves."""
     part = _PARTS.get(running.name)
-    wanted = (lambda pid: part in _command_line(pid)) if part else (lambda pid: _serves(pid, running.host_port[1]))
-    engine = [pid for pid in running.command.family() if wanted(pid)]
+    family = running.command.family()
+    engine = _inner(family, part) if part else [pid for pid in family if _serves(pid, running.host_port[1])]
     assert engine
     log = running.command.folder / "engine" / "launch.log"
     os.kill(engine[0], signal.SIGKILL)
@@ -171,6 +171,19 @@ def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started
     until(lambda: "no engine runs" in running.command.run("engine", "stop").err, "its keeper to end", deadline_s=60.0)
     proxy_pid = proxy.process.pid
     until(lambda: running.command.family() == [proxy_pid], "all of the engine to end")
+
+
+def _inner(family: list[int], part: bytes) -> list[int]:
+    """Children of the family that are called so: a title is written over the environment that tells the others."""
+    every = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [pid for pid in every if part in _command_line(pid) and _parent(pid) in family]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None
 
 
 def _serves(pid: int, port: int) -> bool:

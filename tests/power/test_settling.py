@@ -9,6 +9,7 @@ from imaxproxy.clock import NS_PER_S, VirtualClock
 from imaxproxy.power import PowerLine, PowerSample, Reason, Recording, Warn, WindowEnergy, window_energy
 from imaxproxy.power.sampler import Sampler
 from imaxproxy.power.settling import Settling
+from imaxproxy.power.survey import look_at
 from tests.power.fakes import SensorSource
 from tests.power.sensor import DEVICE, Board, Sensor, decode_board
 
@@ -39,6 +40,7 @@ def _run(board: Board, latch_ms: float, load_s: float, *drops: str) -> tuple[Rec
     sampler = Sampler({"dcgm": source.open}, lines.append, clock, lambda at: nap(at) or clock() > end_s * S, nap=nap)
     sampler.begin()
     end_s = float("inf")
+    sampler.settle()
     sampler.calibrate(2 * S)
     begin_s = clock() / S
     end_s = begin_s + load_s
@@ -87,6 +89,22 @@ def test_one_whose_figures_never_move_is_waited_for_so_long_and_no_longer() -> N
     assert 62 < begin_s < 64
     assert done_s - end_s < 0.5
     assert _window(recording, begin_s, end_s).reasons == (Reason.SOURCE_TOO_SLOW,)
+
+
+@pytest.mark.parametrize(("look_s", "seen_ms"), [(2.0, None), (65.0, 30_000.0)])
+def test_a_look_at_an_exporter_takes_as_long_as_was_said(look_s: float, seen_ms: float | None) -> None:
+    clock = VirtualClock(S)
+    source = Exporter(clock, Sensor(Board([(0, 300.0)]), latch_ms=30_000.0), counter_cpu_s=0.0, name="dcgm")
+    source.tick_ms, source.settle_s = 200.0, 62.0
+
+    def nap(until_ns: int) -> bool:
+        clock.advance(max(until_ns - clock(), 0))
+        return False
+
+    (seen,) = look_at(source.open, clock, nap, look_s)
+    assert clock() / S == pytest.approx(1.0 + look_s, abs=0.3)
+    found_ms = seen.series.device.counter_update_ms
+    assert found_ms == (None if seen_ms is None else pytest.approx(seen_ms, abs=200))
 
 
 def test_moves_are_those_of_all_devices() -> None:
