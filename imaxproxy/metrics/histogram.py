@@ -146,10 +146,14 @@ class Histogram:
 
     def counts_up_to(self, bounds: Iterable[int]) -> list[int]:
         """How many values are at most each of the rising `bounds`; a bucket counts where its upper edge does."""
-        buckets = sorted((_highest_equivalent(index), count) for index, count in self.counts.items())
+        buckets = self.edges()
         totals = list(accumulate((count for _, count in buckets), initial=0))
         edges = [edge for edge, _ in buckets]
         return [totals[bisect_right(edges, bound)] for bound in bounds]
+
+    def edges(self) -> list[tuple[int, int]]:
+        """(upper edge, count) of each bucket that holds any, rising."""
+        return [(_highest_equivalent(index), count) for index, count in sorted(self.counts.items())]
 
     def stats(self) -> Stats:
         """count, mean, min, max and percentiles, in ms for times, in 1 for rates; None when empty."""

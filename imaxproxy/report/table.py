@@ -9,6 +9,7 @@ from rich.table import Table
 
 from imaxproxy.report.energy import energy_rows
 from imaxproxy.report.engine_lines import engine_lines
+from imaxproxy.report.shares import share_lines
 
 LATENCIES: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "TTFT"),
@@ -37,6 +38,7 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     facts += [(name, text + mark) for name, text in energy_rows(summary["energy"])]
     facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
     facts += [("engine", escape(line) + mark) for line in engine_lines(summary["engine"])]
+    facts += [("machines", escape(line)) for line in share_lines(summary.get("shares"))]
     facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))
     facts += [
         ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]
