@@ -9,12 +9,14 @@ from imaxproxy.cli.capturing import gather_trace, is_stale
 from imaxproxy.cli.catalogue import check_list_flags, list_options, list_runs
 from imaxproxy.cli.money_flags import money_options
 from imaxproxy.cli.output import print_result
+from imaxproxy.cli.report_page import check_page_flags, page_options, write_page
 from imaxproxy.economics import Terms
 from imaxproxy.runs import RunDirectory, summarize
 
 
-@click.command(short_help="Print a run's table; list runs; rebuild a summary after a crash.")
+@click.command(short_help="Print a run's table; write a page of many runs; list runs.")
 @click.argument("runs", metavar="RUN", nargs=-1, type=click.Path(path_type=Path))
+@page_options
 @list_options
 @money_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json, or the list, as JSON instead of the table.")
@@ -23,6 +25,7 @@ def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # n
 
     \b
     imaxproxy report runs/b200-c64
+    imaxproxy report runs/sweep runs/mine -o report.html       # one page: frontier, latencies, energy, cost, ...
     imaxproxy report --list                        # all runs below imax-runs
     imaxproxy report --list runs --model llama --gpu b200 --since 2026-11-01
 
@@ -31,11 +34,17 @@ def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # n
     open stays as the run had it. --list looks at files only, and names runs that are not whole.
     """
     check_list_flags(flags)
+    check_page_flags(flags)
     if flags["as_list"]:
         list_runs(runs, flags | {"as_json": as_json})
         return
+    if flags["output"] is not None:
+        write_page(runs, flags, as_json=as_json)
+        return
     if len(runs) != 1:
-        raise click.UsageError("give one RUN, a directory that `serve` or `replay` wrote; --list lists several")
+        raise click.UsageError(
+            "give one RUN, a directory that `serve` or `replay` wrote; several make a page: -o FILE.html"
+        )
     asked = any(flags[name] is not None for name in ("price", "power_price", "pue"))
     directory = RunDirectory.open(runs[0])
     if is_stale(directory):

@@ -32,14 +32,18 @@ PAGE_OPTIONS = [
         metavar="FILE[,NAME=VALUE,..]",
         help="With -o: what others measured, as `frontier` takes it.  Repeatable.",
     ),
-    click.option("--by", help=f"With -o: what of an engine makes a machine of its own.  [default: {','.join(MACHINE)}]"),
+    click.option(
+        "--by", help=f"With -o: what of an engine makes a machine of its own.  [default: {','.join(MACHINE)}]"
+    ),
     click.option(
         "--details",
         type=click.IntRange(0),
         metavar="N",
         help="With -o: runs with a timeline and requests.  [default: 8]",
     ),
-    click.option("--threshold", metavar="X", help="With -o: a change that matters between compared runs.  [default: 5%]"),
+    click.option(
+        "--threshold", metavar="X", help="With -o: a change that matters between compared runs.  [default: 5%]"
+    ),
 ]
 
 

@@ -19,13 +19,23 @@ _ALL, _OUT = "input + output tokens", "output tokens"
 
 _NAMES: dict[str, AxisName] = {
     "interactivity": AxisName("Interactivity p50, tokens/s per user", "tokens/s per user p50", _PER_USER),
-    "interactivity_p90": AxisName("Interactivity p90 (slow tail), tokens/s per user", "tokens/s per user p90", _PER_USER),
-    "interactivity_p99": AxisName("Interactivity p99 (slow tail), tokens/s per user", "tokens/s per user p99", _PER_USER),
-    "e2e_interactivity": AxisName(
-        "E2E-normalised p50, output tokens / E2E, tokens/s per user", "tokens/s per user, E2E p50", _PER_USER
-    ),
+    "e2e_interactivity": AxisName("E2E-normalised p50, tokens/s per user", "E2E tokens/s per user p50", _PER_USER),
     **{
-        f"{metric}_{percentile}": AxisName(f"{metric.upper()} {percentile}, ms", f"{metric.upper()} {percentile} ms", _LATENCY)
+        f"interactivity_{tail}": AxisName(
+            f"Interactivity {tail} (slow tail), tokens/s per user", f"tokens/s per user {tail}", _PER_USER
+        )
+        for tail in ("p90", "p99")
+    },
+    **{
+        f"e2e_interactivity_{tail}": AxisName(
+            f"E2E-normalised {tail} (slow tail), tokens/s per user", f"E2E tokens/s per user {tail}", _PER_USER
+        )
+        for tail in ("p90", "p99")
+    },
+    **{
+        f"{metric}_{percentile}": AxisName(
+            f"{metric.upper()} {percentile}, ms", f"{metric.upper()} {percentile} ms", _LATENCY
+        )
         for metric in ("ttft", "e2e", "itl", "tpot")
         for percentile in ("p50", "p90", "p99")
     },

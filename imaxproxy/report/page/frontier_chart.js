@@ -81,10 +81,7 @@ imax.frontierChart = (() => {
   function watermark(svg, seen, frame) {
     const simulated = seen.filter((each) => each.machine.simulated).length;
     if (!simulated) return;
-    const text = simulated === seen.length ? "SIMULATED" : "DASHED = SIMULATED", width = frame.right - frame.left;
-    const size = Math.min(88, width / text.length * 1.35);
-    svg.append(s("text", { class: "watermark", x: (frame.left + frame.right) / 2, y: (frame.top + frame.bottom) / 2 + size / 3,
-      "text-anchor": "middle", style: `font-size:${size}px;fill:var(--mark)` }, text));
+    plot.watermark(svg, frame, 88, simulated === seen.length ? "SIMULATED" : "DASHED = SIMULATED");
   }
 
   function better(svg, xAxis, yAxis, frame) {

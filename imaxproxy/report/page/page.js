@@ -12,8 +12,8 @@
     const themes = ["auto", "light", "dark"], theme = h("button", { "aria-label": "colours: auto, light, dark", onclick: () => {
       const next = themes[(themes.indexOf(document.documentElement.dataset.theme ?? "auto") + 1) % 3];
       if (next === "auto") delete document.documentElement.dataset.theme; else document.documentElement.dataset.theme = next;
-      theme.textContent = `◐ ${next}`;
-    } }, "◐ auto");
+      theme.lastChild.textContent = ` ${next}`;
+    } }, "◐", h("span", {}, " auto"));
     return h("header", { class: "top" },
       h("div", { class: "headline" }, h("div", {}, h("h1", {}, data.title), h("p", { class: "sub" }, `imaxproxy ${data.version}, made ${data.made_at}`)), theme),
       h("div", { class: "stats" }, stat(data.points.length, data.points.length === 1 ? "operating point" : "operating points"), stat(data.runs.length, data.runs.length === 1 ? "run" : "runs"), stat(requests, "requests"), stat(model.machines.length, model.machines.length === 1 ? "curve" : "curves"),
@@ -43,7 +43,11 @@
   }
 
   function filters() {
-    const host = h("div", { class: "filters" });
+    const host = h("div", {}), chosen = h("b", {});
+    const say = () => {
+      const off = model.DIMENSIONS.filter((dimension) => state.off[dimension].size);
+      chosen.textContent = off.map((dimension) => model.options(dimension).filter((option) => !state.off[dimension].has(option)).join(", ") || "nothing").join("; ");
+    };
     for (const dimension of model.DIMENSIONS) {
       const options = model.options(dimension);
       if (options.length < 2) continue;
@@ -52,12 +56,14 @@
           const off = state.off[dimension], was = off.has(option);
           if (was) off.delete(option); else off.add(option);
           chip.setAttribute("aria-pressed", String(was));
+          say();
           model.change({ filters: true });
         } }, option);
         return chip;
       })));
     }
-    return host;
+    say();
+    return host.childElementCount ? h("details", { class: "filters", open: innerWidth >= 640 }, h("summary", {}, "Filters ", chosen), host) : null;
   }
 
   function legend(host) {
@@ -73,7 +79,7 @@
     host.replaceChildren();
     if (!fronts.length || fronts.every(({ front }) => front.kept.length < 2)) return;
     const least = Math.min(...fronts.map(({ front }) => front.reach[0])), most = Math.max(...fronts.map(({ front }) => front.reach[1]));
-    const xs = state.x.startsWith("interactivity") ? ISO.filter((x) => x >= least && x <= most) : imax.scale.of(state.logX, [least, most], 0, 1, { count: 7, zero: false }).ticks.filter((x) => x >= least && x <= most);
+    const xs = state.x.includes("interactivity") ? ISO.filter((x) => x >= least && x <= most) : imax.scale.of(state.logX, [least, most], 0, 1, { count: 7, zero: false }).ticks.filter((x) => x >= least && x <= most);
     if (!xs.length) return;
     const better = (y, base) => (yAxis.higher ? y / base : base / y);
     const bodies = fronts.map(({ machine, front }, order) => h("tr", {}, h("td", { class: "name" }, h("span", { class: "dot", style: `border-color:${marks.colour(machine)};background:${machine.simulated ? "transparent" : marks.colour(machine)}` }), model.label(machine), " ", marks.tag(machine)),
@@ -111,7 +117,7 @@
       h("div", { class: "title" }, h("h2", {}, "Frontier"), h("span", { class: "sub" }, "Points that no other of their curve beats in both metrics. Hover, tap or arrow keys: the whole point; click or Enter keeps it.")),
       filters(), h("div", { class: "controls" }, h("label", {}, "Y", axisPicker("y")), h("label", {}, "X", axisPicker("x")), ...logs),
       warnings, h("div", { class: "split" }, chart.element, names),
-      h("div", { class: "key" }, h("span", {}, "solid, filled: measured"), model.machines.some((each) => each.simulated) ? h("span", {}, "dashed, hollow: ", h("span", { class: "tag sim" }, "SIMULATED")) : null, model.machines.some((each) => each.kind === "published") ? h("span", {}, "dotted, ×: published by others") : null,
+      h("div", { class: "key" }, model.machines.some((each) => each.kind === "measured") ? h("span", {}, "solid, filled: measured") : null, model.machines.some((each) => each.simulated) ? h("span", {}, "dashed, hollow: ", h("span", { class: "tag sim" }, "SIMULATED")) : null, model.machines.some((each) => each.kind === "published") ? h("span", {}, "dotted, ×: published by others") : null,
         h("span", {}, "faint: beaten by another point"), model.points.some((point) => point.repeats > 1) ? h("span", {}, "bars: 95 % interval of the mean over repeats") : null),
       chosen, iso);
   }

@@ -63,7 +63,7 @@ imax.percentileChart = (() => {
       line.colour = colour;
     });
     if (lines.every((line) => line.machine.simulated)) {
-      svg.append(s("text", { class: "watermark", x: (frame.left + frame.right) / 2, y: (frame.top + frame.bottom) / 2, "text-anchor": "middle", style: "font-size:44px;fill:var(--mark)" }, "SIMULATED"));
+      plot.watermark(svg, frame, 52);
     }
     const cross = svg.appendChild(s("line", { y1: frame.top, y2: frame.bottom, stroke: "var(--faint)", "stroke-dasharray": "3 3", visibility: "hidden" }));
     const move = (px) => {

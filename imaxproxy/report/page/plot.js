@@ -62,6 +62,13 @@ imax.plot = (() => {
     if (title) svg.append(s("text", { class: "axis-title", x: 0, y: top - 12 }, title));
   }
 
+  /** SIMULATED, large and faint, over what is. */
+  function watermark(svg, frame, most, text = "SIMULATED") {
+    const width = frame.right - frame.left, size = Math.min(most, width / text.length * 1.3);
+    svg.append(s("text", { class: "watermark", x: (frame.left + frame.right) / 2, y: (frame.top + frame.bottom) / 2 + size / 3,
+      "text-anchor": "middle", style: `font-size:${size.toFixed(1)}px;fill:var(--mark)` }, text));
+  }
+
   /** Show content beside a place of the chart, inside of it. */
   function tip(element, x, y, content) {
     hideTip(element);
@@ -101,5 +108,5 @@ imax.plot = (() => {
     }
   }
 
-  return { place, size, xAxis, yAxis, tip, hideTip, at, labels };
+  return { place, size, xAxis, yAxis, watermark, tip, hideTip, at, labels };
 })();

@@ -38,7 +38,7 @@ imax.timelineChart = (() => {
       top = bottom + 38;
     }
     plot.xAxis(svg, scaleX, { top: bottom, bottom, left, right, title: "seconds from the first send" });
-    if (isSimulated()) svg.append(s("text", { class: "watermark", x: (left + right) / 2, y: height / 2, "text-anchor": "middle", style: "font-size:52px;fill:var(--mark)" }, "SIMULATED"));
+    if (isSimulated()) plot.watermark(svg, { left, right, top: 0, bottom: height }, 56);
     crosshair(svg, element, scaleX, found, parts, bottom);
   }
 
@@ -162,7 +162,7 @@ imax.timelineChart = (() => {
     const pickers = [picker(), picker()];
     const again = () => {
       const found = detail(), run = data.runs[state.run];
-      facts[0].replaceChildren(run.simulated ? h("span", { class: "tag sim" }, "SIMULATED") : "", ` Steps of ${number(found.timeline.step_s)} s; warm-up and drain are shaded.`);
+      facts[0].replaceChildren(run.simulated ? h("span", { class: "tag sim" }, "SIMULATED") : "", ` Steps of ${short(found.timeline.step_s)} s; warm-up and drain are shaded.`);
       facts[1].textContent = `${bars().length} of ${number(found.waterfall.of)} requests: ${{ evenly: "an even sample over the run", slowest: "those that took longest", failed: "those that failed or were cut (a sample where they are many)" }[state.bars]}.`;
       pickers.forEach((each) => { each.value = state.run; });
       for (const each of [timeline, requests, axis]) each.redraw();
