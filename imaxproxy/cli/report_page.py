@@ -2,7 +2,6 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +11,13 @@ from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.threshold import threshold_of
 from imaxproxy.economics import Terms
 from imaxproxy.errors import UsageError
+from imaxproxy.report.content import DETAILS, Asked, Report
+from imaxproxy.report.page import page_of
+from imaxproxy.runs.imports import read_baselines
 from imaxproxy.runs.points import MACHINE
 
 _OF_THE_PAGE = ("title", "baselines", "by", "details", "threshold")
+_FLAG_NAMES = {"baselines": "baseline"}
 _MONEY = ("price", "power_price", "pue")
 PAGE_OPTIONS = [
     click.option(
@@ -30,7 +33,7 @@ PAGE_OPTIONS = [
         "baselines",
         multiple=True,
         metavar="FILE[,NAME=VALUE,..]",
-        help="With -o: what others measured, as `frontier` takes it.  Repeatable.",
+        help="With -o, --charts: what others measured, as `frontier` takes it.  Repeatable.",
     ),
     click.option(
         "--by", help=f"With -o: what of an engine makes a machine of its own.  [default: {','.join(MACHINE)}]"
@@ -55,34 +58,36 @@ def page_options(command: "click.decorators.FC") -> "click.decorators.FC":
 
 
 def check_page_flags(flags: dict[str, Any]) -> None:
-    """Raises UsageError for flags of the page where none is wanted."""
+    """Raises UsageError for flags of pages and pictures where neither is wanted."""
     given = [name for name in _OF_THE_PAGE if flags[name] not in (None, ())]
-    if given and flags["output"] is None:
-        raise UsageError(f"--{given[0].removesuffix('s')} goes with -o FILE.html")
+    if given and flags["output"] is None and flags["charts"] is None:
+        raise UsageError(f"--{_FLAG_NAMES.get(given[0], given[0])} goes with -o FILE.html")
 
 
-def write_page(runs: Sequence[Path], flags: dict[str, Any], *, as_json: bool = False) -> None:
-    """Read all runs, write the page whole or not at all, say where it lies and what is not in it."""
-    from imaxproxy.report.content import DETAILS, Asked, gather
-    from imaxproxy.report.page import page_of
-    from imaxproxy.runs.imports import read_baselines
-
-    output: Path = flags["output"]
-    if not output.parent.is_dir():
+def check_output(output: Path | None) -> None:
+    """Before anything long is begun. Raises UsageError where the page could not be written."""
+    if output is not None and not output.parent.is_dir():
         raise UsageError(f"-o {output}: there is no folder {output.parent}")
+
+
+def asked_of(flags: dict[str, Any]) -> Asked:
+    """What is wanted of the runs. Raises UsageError for flags that cannot be, or a baseline that cannot be read."""
     by = [word.strip() for word in (flags["by"] or ",".join(MACHINE)).split(",") if word.strip()]
     if not by:
         raise UsageError("--by names what makes a machine: model,gpu,engine,precision")
-    asked = Asked(
+    return Asked(
         baselines=[baseline for spec in flags["baselines"] for baseline in read_baselines(spec)],
         terms=Terms.of(flags) if any(flags[name] is not None for name in _MONEY) else None,
         by=by,
         details=DETAILS if flags["details"] is None else flags["details"],
         threshold=threshold_of(flags["threshold"] or "5%"),
     )
-    report = gather(runs, asked, say)
-    command = shlex.join(["imaxproxy", *sys.argv[1:]])
-    page = page_of(report, flags["title"] or report.title, command)
+
+
+def write_page(report: Report, flags: dict[str, Any], *, as_json: bool = False) -> None:
+    """Write the page whole or not at all, say where it lies and what is not in it."""
+    output: Path = flags["output"]
+    page = page_of(report, flags["title"] or report.title, shlex.join(["imaxproxy", *sys.argv[1:]]))
     _write(output, page)
     if as_json:
         print_json(

@@ -196,7 +196,7 @@ class Crew:
             worker.start(zero_ns)
 
     def progress(self) -> Iterator[Row]:
-        """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.
+        """What the workers say, added up, until all have ended; the last row: `ended`, `lost_lines`, `idle_cut_ns`.
 
         Without `ended` one of them died, and the others were asked to stop; or none is left.
         """
@@ -224,7 +224,9 @@ class Crew:
                 yield _added(latest.values())
         if ends and (self._goes_on or not self.lost):
             ended = gravest(row["ended"] for row in ends.values())
-            yield {"ended": ended, "lost_lines": sum(row["lost_lines"] for row in ends.values())}
+            lost_lines = sum(row["lost_lines"] for row in ends.values())
+            cut_ns = sum(row.get("idle_cut_ns", 0) for row in latest.values())
+            yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
 
     def interrupt(self) -> None:
         """Ask all to stop."""

@@ -46,7 +46,7 @@ def test_what_was_left_out_is_said_and_counted(command: Command, runs: Path) -> 
         (("-o", "r.html"), "give RUN directories, --baseline FILE, or both"),
         (("nowhere", "-o", "r.html"), "nowhere is no directory"),
         (("runs/a", "--title", "x"), "--title goes with -o FILE.html"),
-        (("runs/a", "runs/b"), "several make a page: -o FILE.html"),
+        (("runs/a", "runs/b"), "several make a page: -o FILE"),
     ],
 )
 def test_bad_usage_is_one_line(command: Command, runs: Path, arguments: tuple[str, ...], says: str) -> None:
