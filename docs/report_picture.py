@@ -1,4 +1,4 @@
-"""Draws docs/report.png from a page:  .venv/bin/python docs/report_picture.py report.html   (needs the extra `browser`)"""
+"""Draws docs/report.png from a page (needs the extra `browser`):  .venv/bin/python docs/report_picture.py FILE.html"""
 
 import shutil
 import sys
