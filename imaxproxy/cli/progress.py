@@ -6,15 +6,24 @@ import sys
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from imaxproxy.cli.output import say
-from imaxproxy.load.process import Crew
 
 _LINE_EVERY_S = 5.0
 
 
-def show_progress(crew: Crew, limit: int | None) -> dict[str, Any]:
+class Followed(Protocol):
+    """What plays, and can be asked to stop."""
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        """Rows of counts; the last says how it ended."""
+
+    def interrupt(self) -> None:
+        """Ask it to stop."""
+
+
+def show_progress(crew: Followed, limit: int | None) -> dict[str, Any]:
     """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following."""
     show = _Bar(limit) if sys.stderr.isatty() else _Lines()
     last: dict[str, Any] = {}
@@ -29,7 +38,7 @@ def show_progress(crew: Crew, limit: int | None) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _stops_on_signal(crew: Crew) -> Iterator[None]:
+def _stops_on_signal(crew: Followed) -> Iterator[None]:
     """The first signal asks the workers to stop, another one gives the command up."""
 
     def ask(_number: int, _frame: FrameType | None) -> None:

@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,8 @@ from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.output import say
+from imaxproxy.cli.parts import Asked, PartMaker
+from imaxproxy.cli.players import LocalPlayers, Players
 from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
@@ -21,13 +23,10 @@ from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
-from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placement, Scheduled, cancel_of
-from imaxproxy.load.process import Crew, Part
+from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
-from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
-from imaxproxy.traces import Prompts, TextSalt, TraceRow
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
@@ -53,15 +52,15 @@ class Engine:
     """Longest prompt and answer together, where `/v1/models` says it."""
 
     @contextlib.contextmanager
-    def watched(self, crew: Crew) -> Iterator[None]:
-        """Within, the engine's death stops the load; what its end does to streams is recorded first."""
+    def watched(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Within, the engine's death interrupts the load; what its end does to streams is recorded first."""
         if self.launched is None:
             yield
             return
         later: list[threading.Timer] = []
 
         def stop(_death: object) -> None:
-            later.append(threading.Timer(_LAST_READS_S, crew.interrupt))
+            later.append(threading.Timer(_LAST_READS_S, interrupt))
             later[-1].start()
 
         with self.launched.watched(stop):
@@ -99,6 +98,10 @@ class Session:
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
+        return self.play_by(LocalPlayers(crew, self._share, self._flags["workers"]), load, run)
+
+    def play_by(self, players: Players, load: Load, run: RunDirectory) -> dict[str, Any]:
+        """As `play`, by whoever plays."""
         flags = self._flags
         if self.engine.context_tokens is not None:
             self._trace.warn_of_context(self.engine.context_tokens)
@@ -112,23 +115,23 @@ class Session:
             makes_prompts=self._trace.makes_prompts,
             embedded=flags["simulate"],
         )
-        workers = self._share.workers(flags["workers"])
-        parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in workers]
+        maker = PartMaker(self._trace, self._wordings, load, flags)
         endless = load.loop or load.lanes is not None
         meter = self._meter()
         with meter.measuring(run) as metered:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
-            with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
-                crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
-                last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
+            with self.engine.watched(players.interrupt), engine_metrics(run, self._metrics_sources()):
+                players.begin(maker, Asked(self.engine.url, self.engine.model, self.engine.dialect), wording, salt, run)
+                last = show_progress(players, None if endless else self._trace.requests or flags["limit"])
+        found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
-        facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
-        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
+        facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
+        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts, **found.manifest)
         manifest.write(run)
         summary = summarize(run)
-        crew.close()
+        players.close()
         return summary
 
     def _meter(self) -> PowerMeter:
@@ -143,32 +146,6 @@ class Session:
         if self.engine.launched is not None:
             return self.engine.launched.metrics_sources
         return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []
-
-    def _part(self, load: Load, prompts: Prompts, salt: str, worker: int) -> "_Part":
-        flags, engine = self._flags, self.engine
-        live = flags["history"] == "live"
-        idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
-        cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(
-            engine.url,
-            engine.model,
-            flags["endpoint"],
-            flags["api_key"],
-            live,
-            engine.dialect,
-            flags["continuous_usage"],
-        )
-        maker = ItemMaker(asking, prompts, load.speed, cancel)
-        if (plan := self._trace.lanes) is None:
-            warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
-        else:
-            warmup, scheduled = _of_lanes(plan, self._trace.again, TextSalt(salt), load.speed, idle_cap)
-        placement = Placement(self._share.all_workers(flags["workers"]))
-        fed = Part(
-            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live),
-            None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
-        )
-        return _Part(fed, maker, prompts, idle_cap)
 
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
@@ -192,41 +169,6 @@ class Session:
             return None
         workers = list(self._share.workers(self._flags["workers"]))
         return [share_record(self._share.index, self._share.of, workers, self._start.zero_ns, self._start.as_dict())]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one worker plays."""
-
-    fed: Part
-    maker: ItemMaker
-    prompts: Prompts
-    idle_cap: IdleCap | None
-
-
-def _of_lanes(
-    plan: LanePlan,
-    again: Callable[[], Iterable[TraceRow]],
-    salt: TextSalt,
-    speed: float,
-    idle_cap: IdleCap | None,
-) -> tuple[Scheduled, Scheduled]:
-    """What warms the caches up, and the schedule behind it."""
-
-    def read() -> Iterable[TraceRow]:
-        return again() if idle_cap is None else idle_cap.waits(again())
-
-    return ((0, row) for row in plan.warmups(read, salt)), plan.scheduled(read, salt, speed)
-
-
-def _played(parts: list[_Part]) -> dict[str, Any]:
-    """What the load did to the trace, for the manifest."""
-    return {
-        "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
-        "below_overhead": sum(part.prompts.below_overhead for part in parts),
-        "live_turns": sum(part.maker.live.turns for part in parts),
-        "answers_missing": sum(part.maker.live.answers_missing for part in parts),
-    }
 
 
 @contextlib.contextmanager

@@ -67,6 +67,10 @@ class PlayerProcess:
     def __repr__(self) -> str:
         return f"<PlayerProcess {self.worker}, pid {self._process.pid}>"
 
+    @property
+    def pid(self) -> int:
+        return self._process.pid
+
     def feed(self, settings: WorkerSettings, part: Part, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
         """Hand over items, and what the worker says of them, from threads of their own.
 
@@ -182,6 +186,11 @@ class Crew:
 
     def __repr__(self) -> str:
         return f"<Crew of {len(self._workers)}>"
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the workers, by their numbers."""
+        return [worker.pid for worker in self._workers]
 
     def feed(self, settings: WorkerSettings, parts: Sequence[Part]) -> None:
         """Hand each worker its part. Raises UsageError where a worker would have no place."""
