@@ -1,15 +1,15 @@
 """What each worker of a schedule plays: the trace's rows, dealt out, and what makes requests of them."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.wording import Wording, Wordings
-from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placement, Scheduled, cancel_of
+from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
 from imaxproxy.load.process import Part
-from imaxproxy.traces import Prompts, TextSalt, TraceRow
+from imaxproxy.traces import Prompts, TextSalt
 from imaxproxy.wire import BaseUrl, EngineDialect
 
 
@@ -39,6 +39,11 @@ class PartMaker:
         self.trace, self.load = trace, load
         self._wordings, self._flags = wordings, flags
 
+    @property
+    def tokenizer_path(self) -> str | None:
+        """Of what counts the tokens that the engine does not."""
+        return self._wordings.tokenizer_path
+
     def parts(self, asked: Asked, wording: Wording, salt: str, workers: Sequence[int], of: int) -> list[PlayedPart]:
         """Those of `workers`, of `of` in all."""
         seed = self.load.seed
@@ -67,28 +72,14 @@ class PartMaker:
         if (plan := self.trace.lanes) is None:
             warmup, scheduled = None, load.scheduled(self.trace.rows(), idle_cap)
         else:
-            warmup, scheduled = _of_lanes(plan, self.trace.again, TextSalt(salt), load.speed, idle_cap)
+            warmup, scheduled = load.in_lanes(plan, self.trace.again, TextSalt(salt), idle_cap)
         placement = Placement(of)
+        held = {} if plan is None else {"held_weight": plan.held_weight}
         fed = Part(
-            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live),
+            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live, **held),
             None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
         )
         return PlayedPart(fed, maker, prompts, idle_cap)
-
-
-def _of_lanes(
-    plan: LanePlan,
-    again: Callable[[], Iterable[TraceRow]],
-    salt: TextSalt,
-    speed: float,
-    idle_cap: IdleCap | None,
-) -> tuple[Scheduled, Scheduled]:
-    """What warms the caches up, and the schedule behind it."""
-
-    def read() -> Iterable[TraceRow]:
-        return again() if idle_cap is None else idle_cap.waits(again())
-
-    return ((0, row) for row in plan.warmups(read, salt)), plan.scheduled(read, salt, speed)
 
 
 def played(parts: Sequence[PlayedPart]) -> dict[str, Any]:

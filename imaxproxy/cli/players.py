@@ -54,7 +54,7 @@ class LocalPlayers:
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         workers, of = self._share.workers(self._workers), self._share.all_workers(self._workers)
         self._parts = maker.parts(asked, wording, salt, workers, of)
-        settings = WorkerSettings(asked.url, maker.load.rules(), str(run.path))
+        settings = WorkerSettings(asked.url, maker.load.rules(), str(run.path), tokenizer=maker.tokenizer_path)
         self._crew.feed(settings, [part.fed for part in self._parts])
 
     def finish(self) -> Found:

@@ -102,9 +102,8 @@ class RayNode:
         folder.mkdir(parents=True)
         self._run = RunDirectory(folder)
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
-        self._crew.feed(
-            WorkerSettings(job.asked.url, job.load.rules(), str(folder)), [part.fed for part in self._parts]
-        )
+        settings = WorkerSettings(job.asked.url, job.load.rules(), str(folder), tokenizer=maker.tokenizer_path)
+        self._crew.feed(settings, [part.fed for part in self._parts])
         self._thread = threading.Thread(target=self._follow, args=(self._crew,), daemon=True)
         self._thread.start()
 

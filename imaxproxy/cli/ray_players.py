@@ -130,7 +130,9 @@ class RayPlayers:
         ends = [player.state.ended for player in self._players if player.state.ended is not None]
         stopped = bool(self._lost_workers()) and not self._choice.goes_on
         ended = NODE_LOST if stopped or not ends else gravest(ends)
-        yield {"ended": ended, "lost_lines": sum(player.state.lost_lines for player in self._players)}
+        lost_lines = sum(player.state.lost_lines for player in self._players)
+        cut_ns = sum(player.state.counts.get("idle_cut_ns", 0) for player in self._players)
+        yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
 
     def interrupt(self) -> None:
         self._stop_asked = True

@@ -22,6 +22,7 @@ from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
+from imaxproxy.clock import NS_PER_S
 from imaxproxy.errors import UsageError
 from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
@@ -128,6 +129,7 @@ class Session:
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
+        facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts, **found.manifest)
         manifest.write(run)
         summary = summarize(run)

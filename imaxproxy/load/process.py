@@ -63,6 +63,9 @@ class PlayerProcess:
             fcntl.fcntl(self._stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._threads: list[threading.Thread] = []
         self._feed_error: UsageError | None = None
+        self._lock = threading.Lock()
+        self._is_up = self._stop_asked = False
+        """It takes signals; before that one would end it in the middle of its imports."""
 
     def __repr__(self) -> str:
         return f"<PlayerProcess {self.worker}, pid {self._process.pid}>"
@@ -88,7 +91,19 @@ class PlayerProcess:
             os.write(self._zero_fd, ZERO.pack(zero_ns))
 
     def interrupt(self) -> None:
-        """Ask it to stop: what is in flight is recorded as aborted."""
+        """Ask it to stop: what is in flight is recorded as aborted. One that is not up yet is asked when it is."""
+        with self._lock:
+            self._stop_asked = True
+            if self._is_up:
+                self._signal()
+
+    def _heard_up(self) -> None:
+        with self._lock:
+            self._is_up = True
+            if self._stop_asked:
+                self._signal()
+
+    def _signal(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
 
@@ -151,6 +166,8 @@ class PlayerProcess:
             row: Row = orjson.loads(line)
             if "sent" in row:
                 part.tell(row)
+            elif "up" in row:
+                self._heard_up()
             else:
                 heard.put((self.worker, row))
         part.tell(None)
@@ -205,7 +222,7 @@ class Crew:
             worker.start(zero_ns)
 
     def progress(self) -> Iterator[Row]:
-        """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.
+        """What the workers say, added up, until all have ended; the last row: `ended`, `lost_lines`, `idle_cut_ns`.
 
         Without `ended` one of them died, and the others were asked to stop; or none is left.
         """
@@ -233,7 +250,9 @@ class Crew:
                 yield _added(latest.values())
         if ends and (self._goes_on or not self.lost):
             ended = gravest(row["ended"] for row in ends.values())
-            yield {"ended": ended, "lost_lines": sum(row["lost_lines"] for row in ends.values())}
+            lost_lines = sum(row["lost_lines"] for row in ends.values())
+            cut_ns = sum(row.get("idle_cut_ns", 0) for row in latest.values())
+            yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
 
     def interrupt(self) -> None:
         """Ask all to stop."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import orjson
 
+from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt
 from imaxproxy.load.item import FrameReader, Item
 from imaxproxy.load.player import Player, Sink
@@ -40,12 +41,12 @@ class WorkerSettings:
     """Where the schedule's zero comes from once all workers are ready; -1: start with the first item."""
     warms_up: bool = False
     """Items before the start come first: the worker is ready when they have ended."""
+    tokenizer: str | None = None
+    """Where the tokenizer lies that counts what the engine does not."""
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> "WorkerSettings":
-        return cls(
-            BaseUrl(**row["url"]), Rules(**row["rules"]), row["out"], row["worker"], row["start_fd"], row["warms_up"]
-        )
+        return cls(**{**row, "url": BaseUrl(**row["url"]), "rules": Rules(**row["rules"])})
 
 
 class Teller:
@@ -118,18 +119,23 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     _allow_many_connections()
     pool = Pool(settings.url)
     waits = settings.start_fd >= 0
-    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits)
+    counter = None if settings.tokenizer is None else await AnswerTokens.started(settings.tokenizer)
+    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits, counter=counter)
     inbox = Inbox(player, _say_ready, warms_up=settings.warms_up)
     if waits:
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
+    say({"up": True})
     pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()
     probe = HealthProbe(loop, health_sink, settings.worker)
     reporter = loop.create_task(_report(player))
     try:
-        return await player.finished()
+        ended = await player.finished()
+        if counter is not None:
+            await counter.close()
+        return ended
     finally:
         reporter.cancel()
         pipe.close()
@@ -171,6 +177,7 @@ def _progress(player: Player) -> dict[str, Any]:
     return {
         "in_flight": player.in_flight,
         "warming": player.warming,
+        "idle_cut_ns": player.idle_cut_ns,
         "output_tokens": player.output_tokens,
         **counts,
     }

@@ -52,8 +52,8 @@ def test_items_go_in_and_journals_come_out(engine: ScriptedEngine, tmp_path: Pat
     crew = Crew(WORKER, workers)
     crew.feed(settings(engine, tmp_path), parts(names, workers))
     rows: list[dict[str, Any]] = list(crew.progress())
-    assert rows[-1] == {"ended": "finished", "lost_lines": 0}
-    assert rows[-2] == {"in_flight": 0, "warming": 0, "output_tokens": 20, "completed": 10}
+    assert rows[-1] == {"ended": "finished", "lost_lines": 0, "idle_cut_ns": 0}
+    assert rows[-2] == {"in_flight": 0, "warming": 0, "idle_cut_ns": 0, "output_tokens": 20, "completed": 10}
     crew.close()
     assert ids(tmp_path) == sorted(names)
     assert len(RunDirectory(tmp_path).journals()) == workers
