@@ -1,7 +1,7 @@
-"""A Ray cluster of several raylets on loopback, as a process: prints its address, kills what stdin names.
+"""A Ray cluster of several raylets on loopback, as a process: prints its address, does what lines of stdin say.
 
 `python raylets.py RAYLETS CPUS_EACH`; the first raylet is the head. `kill I` ends raylet I at once, as a power cut
-would; the end of stdin ends all.
+would; `add PYTHONPATH` brings one more up that imports from there; the end of stdin ends all.
 """
 
 import json
@@ -30,10 +30,13 @@ def main() -> None:
     cluster.wait_for_nodes()
     print(json.dumps({"address": cluster.address}), file=told)
     for line in sys.stdin:
-        word, number = line.split()
-        assert word == "kill"
-        nodes[int(number)].kill_raylet()
-        print(json.dumps({"killed": int(number)}), file=told)
+        word, what = line.split()
+        if word == "add":
+            nodes.append(cluster.add_node(wait=True, env_vars={"PYTHONPATH": what}, **options))
+        else:
+            assert word == "kill"
+            cluster.remove_node(nodes[int(what)], allow_graceful=False)
+        print(json.dumps({word: what}), file=told)
     cluster.shutdown()
 
 

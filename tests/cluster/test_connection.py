@@ -60,6 +60,7 @@ def test_rays_own_complaint_becomes_a_line() -> None:
         "This process on node 10.0.0.2 was started with:\n    Ray: 2.60.0\n    Python: 3.11.7\n"
     )
     assert _in_a_line(text) == (
-        "the cluster runs Ray 2.9.0 on Python 3.10.1, and this is Ray 2.60.0 on Python 3.11.7: use the same on all nodes"
+        "the cluster runs Ray 2.9.0 on Python 3.10.1, and this is Ray 2.60.0 on Python 3.11.7: "
+        "use the same on all nodes"
     )
     assert _in_a_line("some\n other  thing") == "some other thing"
