@@ -90,7 +90,15 @@ class RayNode:
 
     # The run ----------------------------------------------------------------------------------------------------------
 
-    def begin(self, job: NodeJob) -> None:
+    def begin(self, job: NodeJob) -> str | None:
+        """As `_begin`; what a user can mend of it is the answer, for Ray wraps an error into a traceback."""
+        try:
+            self._begin(job)
+        except ImaxproxyError as error:
+            return str(error)
+        return None
+
+    def _begin(self, job: NodeJob) -> None:
         """Read the trace, make the parts and bring the workers up. Raises UsageError for what cannot be read."""
         flags = job.flags
         trace = TraceFile(Path(job.trace), flags)

@@ -110,11 +110,12 @@ class RayPlayers:
         ]
         for player, reference in zip(self._players, references, strict=True):
             try:
-                self._ray.get(reference)
-            except ImaxproxyError as error:  # Ray raises what the node raised, as one of its kind
-                raise UsageError(f"node {player.node.name}: {_said(error)}") from error
+                complaint = self._ray.get(reference)
             except Exception as error:  # the node died: as if it had in mid-run
                 self._lose(player, error)
+                continue
+            if complaint is not None:
+                raise UsageError(f"node {player.node.name}: {complaint}")
 
     def progress(self) -> Iterator[dict[str, Any]]:
         while any(player.is_open for player in self._players):
@@ -334,9 +335,3 @@ _NOTHING: dict[str, Any] = {"idle_cut_s": None, "below_overhead": 0, "live_turns
 def _to_command_ns(player: _Player) -> int:
     """What takes a node's times to the command's clock, by the exchange from which its start came."""
     return 0 if player.before is None else -player.before.offset_ns
-
-
-def _said(error: BaseException) -> str:
-    """What a node's own error says, without Ray's traceback around it."""
-    cause = getattr(error, "cause", None)
-    return str(cause if cause is not None else error).strip().splitlines()[-1]

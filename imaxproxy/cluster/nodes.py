@@ -1,6 +1,6 @@
 """The nodes of a cluster, and what runs on each: versions that must be the same everywhere."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,18 @@ def facts_probe() -> Any:  # noqa: ANN401
         return facts | {"imaxproxy": imaxproxy.__version__, "code": digest.hexdigest()}
 
     return probe
+
+
+def facts_of_all(ray: Any, nodes: Sequence[Node]) -> dict[str, NodeFacts]:  # noqa: ANN401
+    """What each of the nodes runs, by its name."""
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    probe = ray.remote(facts_probe())
+    asked = [
+        probe.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote()
+        for node in nodes
+    ]
+    return {node.name: NodeFacts(**row) for node, row in zip(nodes, ray.get(asked), strict=True)}
 
 
 def own_facts() -> NodeFacts:
