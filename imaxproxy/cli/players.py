@@ -6,6 +6,7 @@ from typing import Any, Protocol
 
 from imaxproxy.cli.parts import Asked, PartMaker, PlayedPart, played
 from imaxproxy.cli.wording import Wording
+from imaxproxy.live.feed import Lookable
 from imaxproxy.load.process import Crew
 from imaxproxy.load.share import Share
 from imaxproxy.load.worker import WorkerSettings
@@ -24,6 +25,9 @@ class Found:
 
 class Players(Protocol):
     """In this order: `begin`, `progress` to its end, `finish`, `close`; `interrupt` from any thread at any time."""
+
+    lookable: Lookable | None
+    """Whom a live view asks what is in flight; None where there is none."""
 
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Hand out the parts. The schedule starts by itself once all are ready."""
@@ -47,6 +51,7 @@ class LocalPlayers:
     def __init__(self, crew: Crew, share: Share, workers: int) -> None:
         self._crew, self._share, self._workers = crew, share, workers
         self._parts: list[PlayedPart] = []
+        self.lookable: Lookable | None = crew
         self.progress = crew.progress
         self.interrupt = crew.interrupt
         self.close = crew.close

@@ -19,6 +19,7 @@ from imaxproxy.clock import NS_PER_MS, NS_PER_S, monotonic_ns
 from imaxproxy.cluster import Drift, Node, Offset, fetch
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.live.feed import Lookable
 from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
 from imaxproxy.runs import RunDirectory, share_record
@@ -75,6 +76,7 @@ class RayPlayers:
         self._players = [
             _Player(index, *each) for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
+        self.lookable: Lookable | None = None
         self._stop_asked = self._stop_told = False
         self._started = False
         self._maker: PartMaker | None = None

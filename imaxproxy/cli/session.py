@@ -13,6 +13,7 @@ from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
+from imaxproxy.cli.otlp_flags import exporting
 from imaxproxy.cli.output import say
 from imaxproxy.cli.parts import Asked, PartMaker
 from imaxproxy.cli.players import LocalPlayers, Players
@@ -22,11 +23,13 @@ from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
-from imaxproxy.clock import NS_PER_S
+from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import UsageError
+from imaxproxy.live.feed import Beside, Lookable, PlayerFeed, SnapshotMaker
 from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
+from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
@@ -122,9 +125,15 @@ class Session:
         with meter.measuring(run) as metered:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
-            with self.engine.watched(players.interrupt), engine_metrics(run, self._metrics_sources()):
-                players.begin(maker, Asked(self.engine.url, self.engine.model, self.engine.dialect), wording, salt, run)
-                last = show_progress(players, None if endless else self._trace.requests or flags["limit"])
+            with (
+                self.engine.watched(players.interrupt),
+                engine_metrics(run, self._metrics_sources()),
+                exporting(run, flags, self.engine.described, self.engine.model),
+            ):
+                asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
+                players.begin(maker, asked, wording, salt, run)
+                requests = None if endless else self._trace.requests or flags["limit"]
+                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests))
         found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
@@ -136,11 +145,29 @@ class Session:
         players.close()
         return summary
 
+    def _feed(self, load: Load, run: RunDirectory, crew: Lookable | None, requests: int | None) -> PlayerFeed | None:
+        """What viewers of the run are shown; None for nodes of a cluster, whose journals are not here yet."""
+        if crew is None:
+            return None
+        flags, engine = self._flags, self.engine
+        objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        title = f"{self._command} {self._trace.path} -> {engine.url}"
+        beside = Beside(run, engine.described, flags)
+        return PlayerFeed(
+            run,
+            crew,
+            SnapshotMaker(self._command, title, monotonic_ns(), beside, objectives),
+            simulated=engine.simulated_here or bool((engine.described or {}).get("simulated")),
+            requests=requests,
+            duration_s=load.duration_s,
+            objectives=objectives,
+        )
+
     def _meter(self) -> PowerMeter:
         engine, launched = self.engine, self.engine.launched
         choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
         pids = launched.pids if launched is not None else ()
-        return PowerMeter(choice, engine.url, engine.described or {}, engine.simulated_here, pids)
+        return PowerMeter(choice, (engine.url,), engine.described or {}, engine.simulated_here, pids)
 
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:
