@@ -124,7 +124,7 @@ def test_machines_that_share_no_x_are_said_to_be_apart(tmp_path: Path) -> None:
     (said,) = apart(machines_of(records, "interactivity", "output_per_gpu").frontiers)
     assert said.startswith("no overlap: openai/gpt-oss-120b b200 vllm fp4 was measured from 100")
     assert "h200 vllm fp4 from 20" in said
-    near = [*records, run(tmp_path / "e", 15, 2, gpu="h200")]
+    near = [*records, run(tmp_path / "e", 10, 2, gpu="h200")]
     assert apart(machines_of(near, "interactivity", "output_per_gpu").frontiers) == []
 
 
