@@ -6,12 +6,8 @@ from typing import Any
 
 import click
 
-<<<<<<< HEAD
 from imaxproxy.cli.output import print_json, say
-=======
-from imaxproxy.cli.output import print_json
 from imaxproxy.cli.threshold import threshold_of
->>>>>>> main
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.compare import SCHEMA, Verdict, compare_repeats
@@ -42,11 +38,8 @@ def compare(runs: tuple[Path, ...], threshold: str, *, markdown: bool, as_json: 
     """
     if len(runs) < 2:
         raise UsageError("compare wants two runs or more: A, and what is held against it")
-<<<<<<< HEAD
-    results = _results([open_runs([path], lambda line: say(f"imaxproxy: {line}")) for path in runs], _share(threshold))
-=======
-    results = _results([open_runs([path]) for path in runs], threshold_of(threshold))
->>>>>>> main
+    sides = [open_runs([path], lambda line: say(f"imaxproxy: {line}")) for path in runs]
+    results = _results(sides, threshold_of(threshold))
     if as_json:
         print_json(results[0] if len(results) == 1 else {"schema": SCHEMA, "comparisons": results})
     elif markdown:
