@@ -13,7 +13,7 @@ LAG_LIMIT_SHARE = 0.02
 CPU_LIMIT_SHARE = 0.90
 RATE_LIMIT_SHARE = 0.95
 LOOP_STAMPS_SHARE = 0.01
-"""Of a worker's reads: where fewer were stamped by the loop, they are the beginnings of answers, and no gap is theirs."""
+"""Of a worker's reads: where fewer were stamped by the loop, they are beginnings of answers, and no gap is theirs."""
 COALESCED_LIMIT_SHARE = 0.01
 """Of token events that share a read: with late reads, some of them may have come apart."""
 
@@ -177,8 +177,8 @@ class MeterHealth:
             return None
         lags = self._listed({number: f"{lag_ms:.1f} ms" for number, lag_ms in late.items()})
         return (
-            f"reads came p99 {lags} after their bytes (limit {limit_ms:.1f}), and {coalesced_event_share:.0%} of events "
-            "shared one: gaps between these are lost"
+            f"reads came p99 {lags} after their bytes (limit {limit_ms:.1f}), and {coalesced_event_share:.0%} of "
+            "events shared one: gaps between these are lost"
         )
 
     def _saturated(self) -> str | None:

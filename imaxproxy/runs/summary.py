@@ -205,11 +205,11 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
 
 
 def _steady_verdict(tally: WindowTally | None, health: MeterHealth, manifest: Manifest | None) -> dict[str, Any] | None:
-    """Of the steady window by itself, for a run's first and last seconds may be worse; None without such a window.
+    """Of the steady window by itself, for a run's first and last seconds may be worse.
 
-    It says nothing of rates: those are the whole schedule's.
+    It says nothing of rates: those are the whole schedule's. None where there is no such window, or no sample in it.
     """
-    if tally is None:
+    if tally is None or health.cpu_share is None:
         return None
     verdict = health.verdict(
         itl_p99_ms=tally.tally.histograms["itl_ms"].stats()["p99"],

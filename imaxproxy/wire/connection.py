@@ -3,7 +3,7 @@
 import asyncio
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -181,12 +181,16 @@ class EngineConnection(asyncio.Protocol):
         if self._last is not None:
             return self._last
         self._collect()
-        if self._last is not None:
-            return self._last
+        if self._question is None:  # an answer that C had read whole, and nobody had looked at
+            return self._answer_before()
         if self._reception is not None:
             with suppress(WireError):  # the reason stands; this is for the events that came before it
                 self._reception.digest()
         return self._end(self._clock_ns(), reason)
+
+    def _answer_before(self) -> Answered:
+        assert self._last is not None
+        return self._last
 
     def token_events(self) -> int:
         """Token events of the answer under way that have come by now; looks at what waits to be digested."""
@@ -353,7 +357,7 @@ class EngineConnection(asyncio.Protocol):
         self._hand_over()
 
     def _read_in_c(self) -> None:
-        """Have C read the whole answer, and those behind it, where it can: plain sockets, nobody who wants each read."""
+        """Have C read the whole answer, where it can, and those behind it: plain sockets, nobody wants each read."""
         if self._splice is not None:
             self._splice.begin()
             return
@@ -402,12 +406,9 @@ class EngineConnection(asyncio.Protocol):
             return None
         taken = splice.take()
         times_ns, reads = iter(taken.read_times_ns), iter(taken.reads)
-        while self._reception is None and self._question is not None and (data := next(reads, None)) is not None:
-            self._read_head(next(times_ns), data)
+        self._read_heads(times_ns, reads)
         reception = self._reception
         if reception is None:
-            if self._question is None and next(reads, None) is not None:  # behind the answer's end
-                self.abort()
             return taken
         if taken.unsent and self._onward is not None and not self._onward.is_closing():
             self._onward.write(taken.unsent)
@@ -415,6 +416,13 @@ class EngineConnection(asyncio.Protocol):
         reception.times_ns += times_ns
         reception.reads += reads
         return taken
+
+    def _read_heads(self, times_ns: Iterator[int], reads: Iterator[bytes]) -> None:
+        """Take reads until the answer's head has come; what then follows in a read is the body's."""
+        while self._reception is None and self._question is not None and (data := next(reads, None)) is not None:
+            self._read_head(next(times_ns), data)
+        if self._reception is None and next(reads, None) is not None:  # behind the end of a whole answer
+            self.abort()
 
     def _close_tap(self) -> None:
         """Before the socket is closed: its number may be another's a moment later."""

@@ -19,7 +19,7 @@ enum {
     LONG_READ_BYTES = 4096,
     FIRST_BATCH = 2,              /* reads kept at first, so that a template is learned soon; then twice as many a time */
     STACK_BYTES = 1 << 17,
-    GATHER_NS = 250000,           /* a wake-up of an idle core costs as much as four reads, and up to 16 us on virtual ones */
+    GATHER_NS = 500000,           /* half of what counts as late (metrics/meter_health.py); a wake-up is up to 16 us of CPU */
     WINDOW_NS = 8 * GATHER_NS,    /* over which it is decided whether gathering saves wake-ups */
 };
 #define WATCHED (EPOLLIN | EPOLLRDHUP | EPOLLET)
