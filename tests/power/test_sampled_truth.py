@@ -58,8 +58,8 @@ def _error(found: WindowEnergy, board: Board) -> float:
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 100), st.floats(0, 2))
 def test_ten_seconds_are_within_three_quarters_of_a_percent_at_worst(seed: int, phase_ms: float, into_s: float) -> None:
-    """Within a load, and with both of its edges: where a prompt is read just at an edge, nobody can say on which side. Of
-    800 such windows within a load 99 % were within 0.45 %, the worst by 0.60 %; the next test has whole loads."""
+    """Within a load, and with both of its edges: where a prompt is read just at an edge, nobody can say on which side.
+    Of 800 such windows within a load 99 % were within 0.45 %, the worst by 0.60 %; the next test has whole loads."""
     board = decode_board(random.Random(seed), 6.0, 19.0, 40.0)
     recording, _ = _recorded(board, phase_ms, 23.0, seed)
     series = list(recording.series.values())
