@@ -153,9 +153,7 @@ def main() -> None:
         f"a replica: {one.tokens_per_s:,.0f} tokens/s of {_STREAMS} streams; {one.duration_ns / NS_PER_MS:.0f} ms of "
         f"virtual time; an event takes {options.event_us:g} us\n"
     )
-    print(
-        "| nodes x workers | tokens/s | replicas | core %: mean / most | stamps late by, ms: p50 / p99 / most | starts apart |"
-    )
+    print("| nodes x workers | tokens/s | replicas | core %: mean, most | late ms: p50 / p99 / most | starts apart |")
     print("|---|---:|---:|---:|---:|---:|")
     for each in map(int, options.workers.split(",")):
         field = Field(
