@@ -52,7 +52,7 @@ class RayNode:
 
     @property
     def _files(self) -> NodeFiles:
-        """Its folder, made when it is first asked for: what fails then is an answer, and not an actor that never came up.
+        """Its folder, made when it is first asked for: what fails then is an answer, and not an actor that is dead.
 
         Raises OSError where it cannot be made.
         """
