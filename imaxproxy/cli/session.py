@@ -13,6 +13,7 @@ from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
+from imaxproxy.cli.otlp_flags import exporting
 from imaxproxy.cli.output import say
 from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import show_progress
@@ -20,13 +21,15 @@ from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
-from imaxproxy.clock import NS_PER_S
+from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import UsageError
+from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
 from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
 from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
 from imaxproxy.traces import Prompts, TextSalt
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
@@ -120,11 +123,16 @@ class Session:
         with meter.measuring(run) as metered:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
-            with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
+            with (
+                self.engine.watched(crew),
+                engine_metrics(run, self._metrics_sources()),
+                exporting(run, flags, self.engine.described, self.engine.model),
+            ):
                 tokenizer = self._wordings.tokenizer_path
                 settings = WorkerSettings(self.engine.url, load.rules(), str(run.path), tokenizer=tokenizer)
                 crew.feed(settings, [part.fed for part in parts])
-                last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
+                requests = None if endless else self._trace.requests or flags["limit"]
+                last = show_progress(crew, requests, self._feed(load, run, crew, requests))
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
@@ -135,11 +143,27 @@ class Session:
         crew.close()
         return summary
 
+    def _feed(self, load: Load, run: RunDirectory, crew: Crew, requests: int | None) -> PlayerFeed:
+        """What viewers of the run are shown."""
+        flags, engine = self._flags, self.engine
+        objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        title = f"{self._command} {self._trace.path} -> {engine.url}"
+        beside = Beside(run, engine.described, flags)
+        return PlayerFeed(
+            run,
+            crew,
+            SnapshotMaker(self._command, title, monotonic_ns(), beside, objectives),
+            simulated=engine.simulated_here or bool((engine.described or {}).get("simulated")),
+            requests=requests,
+            duration_s=load.duration_s,
+            objectives=objectives,
+        )
+
     def _meter(self) -> PowerMeter:
         engine, launched = self.engine, self.engine.launched
         choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
         pids = launched.pids if launched is not None else ()
-        return PowerMeter(choice, engine.url, engine.described or {}, engine.simulated_here, pids)
+        return PowerMeter(choice, (engine.url,), engine.described or {}, engine.simulated_here, pids)
 
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:

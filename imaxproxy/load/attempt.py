@@ -7,7 +7,7 @@ from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
 from imaxproxy.load.answer import Answer
 from imaxproxy.load.item import Item
-from imaxproxy.metrics import WARMUP, Ask, CountedBy, Exchange, Outcome
+from imaxproxy.metrics import WARMUP, Ask, CountedBy, Exchange, Flow, Outcome, Who
 from imaxproxy.wire import DIALECTS, Answered, EngineConnection, KeptBudget, Pool, Question, ResponseHead, keyless
 
 CONNECTS_AT_ONCE = 64
@@ -89,6 +89,15 @@ class Attempt:
         else:
             self._task = self._loop.create_task(self._connect())
             self._task.add_done_callback(self._on_task_done)
+
+    def who(self) -> Who:
+        """For whoever looks at what is in flight."""
+        item = self.item
+        return Who(item.request_id, self._started_ns, is_measured=item.kind != WARMUP and item.path in DIALECTS)
+
+    def flow(self) -> Flow | None:
+        """As `EngineConnection.flow`."""
+        return None if self._connection is None else self._connection.flow()
 
     def give_up(self, reason: WireError) -> None:
         """End it now, whatever has come; while it still connects, as soon as that is over."""

@@ -14,7 +14,7 @@ from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt, Connector, ask_of
 from imaxproxy.load.item import Item
 from imaxproxy.load.rules import Ended, Rules
-from imaxproxy.metrics import WARMUP, Exchange, Outcome
+from imaxproxy.metrics import WARMUP, Exchange, LiveMeter, Outcome
 from imaxproxy.wire import Pool
 
 Sink = Callable[[Exchange], None]
@@ -92,6 +92,8 @@ class Player:
         self._blocked: dict[str, list[_Blocked]] = {}
         self._ended_at_ns: OrderedDict[str, int] = OrderedDict()  # of a dict that forgets, the first key is 20 us away
         self._attempts: set[Attempt] = set()
+        self.live = LiveMeter(self._attempts, clock_ns)
+        """Looks at them when it is asked."""
         self._failed_connects = 0
         self._ever_connected = False
         self._no_more_items = False
@@ -309,6 +311,8 @@ class Player:
 
     def _on_ended(self, attempt: Attempt, exchange: Exchange) -> None:
         self._attempts.discard(attempt)
+        if self.live.is_on:
+            self.live.ended(attempt, exchange)
         self._count_connect(exchange)
         self._note(exchange, attempt.body)
         if not self._tries_again(attempt, exchange):

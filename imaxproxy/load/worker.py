@@ -16,10 +16,11 @@ import orjson
 from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt
 from imaxproxy.load.item import FrameReader, Item
+from imaxproxy.load.looks import Looks
 from imaxproxy.load.player import Player, Sink
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.metrics import HealthProbe, HealthSample, tune_gc
-from imaxproxy.wire import BaseUrl, Pool
+from imaxproxy.wire import BaseUrl, Pool, read_stamps
 
 PROGRESS_EVERY_S = 0.25
 PRIMED_ITEMS = 32
@@ -39,6 +40,8 @@ class WorkerSettings:
     worker: int = 0
     start_fd: int = -1
     """Where the schedule's zero comes from once all workers are ready; -1: start with the first item."""
+    look_fd: int = -1
+    """Where it is asked what is in flight, a byte each time; -1: nobody will."""
     warms_up: bool = False
     """Items before the start come first: the worker is ready when they have ended."""
     tokenizer: str | None = None
@@ -128,8 +131,9 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
     pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()
-    probe = HealthProbe(loop, health_sink, settings.worker)
+    probe = HealthProbe(loop, health_sink, settings.worker, reads=read_stamps)
     reporter = loop.create_task(_report(player))
+    looks = Looks(settings.look_fd, player.live, say) if settings.look_fd >= 0 else None
     try:
         ended = await player.finished()
         if counter is not None:
@@ -137,6 +141,8 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         return ended
     finally:
         reporter.cancel()
+        if looks is not None:
+            looks.close()
         pipe.close()
         probe.close()
         pool.close()
