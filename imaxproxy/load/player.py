@@ -301,9 +301,7 @@ class Player:
     # One request ------------------------------------------------------------------------------------------------------
 
     def _send(self, due: _Due) -> None:
-        attempt = Attempt(
-            due.item, due.scheduled_ns, due.attempt, self._rules.timeout_s, self._on_ended, self._fail_with
-        )
+        attempt = Attempt(due.item, due.scheduled_ns, due.attempt, self._rules.timeout_s, self._on_ended, self.fail)
         self._attempts.add(attempt)
         if self._listener is not None and not due.attempt:
             self._listener.on_sent(due.item)
@@ -361,7 +359,7 @@ class Player:
         if not self._ever_connected and self._failed_connects >= NO_ENGINE_AFTER:
             self._close_gate(Ended.NO_ENGINE)
 
-    def _fail_with(self, bug: BaseException) -> None:
+    def fail(self, bug: BaseException) -> None:
         """A bug of ours ends the run with its traceback instead of hanging it."""
         if not self._finished.done():
             self._finished.set_exception(bug)
