@@ -17,7 +17,7 @@ import orjson
 
 from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import ImaxproxyError
-from imaxproxy.power.file import PowerLog
+from imaxproxy.power.file import NOW_NAME, PowerLog
 from imaxproxy.power.mapping import Mapping
 from imaxproxy.power.opening import openers
 from imaxproxy.power.sample import PowerLine
@@ -38,6 +38,7 @@ def main() -> int:
                 openers(settings["sources"]), sink, monotonic_ns, _wait, mapping=mapping, tick_ms=settings["tick_ms"]
             )
             sampler.begin()
+            sampler.settle()
             devices = sampler.calibrate(round(settings["calibrate_s"] * NS_PER_S))
             _say({"devices": [device.as_row() for device in devices]})
             sampler.run()
@@ -75,7 +76,7 @@ def _wait(until_ns: int) -> bool:
 def _log(path: Path) -> Iterator[Callable[[PowerLine], None]]:
     """Lines into the file; through to it twice a second."""
     try:
-        log = PowerLog(open(path, "wb", buffering=1 << 16))  # noqa: SIM115 (the log closes it)
+        log = PowerLog(open(path, "wb", buffering=1 << 16), path.with_name(NOW_NAME))  # noqa: SIM115 (the log closes it)
     except OSError as error:
         raise ImaxproxyError(f"cannot write {path}: {error.strerror}") from error
     due_ns = 0

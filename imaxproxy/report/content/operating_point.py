@@ -3,12 +3,13 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import PurePath
 from typing import Any
 
 from imaxproxy.metrics import Interval, t_interval
 from imaxproxy.report.content.energy_stack import EnergyStack, energy_stack, mean_stack
-from imaxproxy.report.content.found import FoundRun
+from imaxproxy.report.content.found import FoundRun, by_number
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.imports import Baseline
 from imaxproxy.runs.points import MACHINE, all_steady, load_of, load_words, machine_of
@@ -62,6 +63,8 @@ def points_of(found: Sequence[FoundRun], by: Sequence[str] = MACHINE) -> tuple[l
         _point(machine, name, load_words(load), places, [found[place].record for place in places], window)
         for (machine, name, load), places in groups.items()
     ]
+    order = list(dict.fromkeys((point.machine, point.facts["workload"]) for point in points))
+    points.sort(key=lambda point: (order.index((point.machine, point.facts["workload"])), by_number(point.load)))
     return points, window
 
 
@@ -71,18 +74,26 @@ def published_points(baselines: Sequence[Baseline]) -> list[OperatingPoint]:
 
 
 def workload_names(found: Sequence[FoundRun]) -> list[str]:
-    """A name for what each run played: its sweep's, else its trace's; different traces never share one."""
-    plain = [each.workload or _trace_name(each.record) for each in found]
-    traces: dict[str, dict[str, None]] = defaultdict(dict)
-    for each, name in zip(found, plain, strict=True):
+    """A name for what each run played: its sweep's, else its trace's; different traces never share one.
+
+    Loads of one drawn workload are files of their own, `1k1k-4` and `1k1k-64`: they share what their names begin with.
+    """
+    called: dict[str, dict[str, None]] = defaultdict(dict)
+    keys = [trace_hash(each.record) or _trace_name(each.record) for each in found]
+    for key, each in zip(keys, found, strict=True):
         if each.workload is None:
-            traces[name][trace_hash(each.record)] = None
+            called[key][_trace_name(each.record)] = None
+    of_key = {key: _beginning(list(names)) for key, names in called.items()}
+    shared = Counter(of_key.values())
     return [
-        name
-        if each.workload is not None or len(traces[name]) < 2
-        else f"{name} ({trace_hash(each.record)[:7] or 'unknown'})"
-        for each, name in zip(found, plain, strict=True)
+        each.workload or (of_key[key] if shared[of_key[key]] < 2 else f"{of_key[key]} ({key[:7]})")
+        for key, each in zip(keys, found, strict=True)
     ]
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """What all of them begin with; the first one where that is nothing."""
+    return commonprefix(list(names)).rstrip("-_. ") or names[0]  # noqa: RUF071 (names are no paths)
 
 
 def _trace_name(record: RunRecord) -> str:
