@@ -12,13 +12,13 @@ import yaml
 from deploy.files import DEPLOY
 from imaxproxy.cli.main import cli
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$\{?\w+\}?")
-"""Compose and shells: their default stands in for them, else a word."""
-_STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id"}
+_VARIABLE = re.compile(r"\$\{?#?(\w+)(?:\[@\])?(?::-([^}]*))?\}?")
+"""Of compose and shells: their default stands in for them, else a word."""
+_STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id", "RATE": "5", "nodes": "4"}
 
 
 def _plain(text: str) -> str:
-    return _VARIABLE.sub(lambda found: found[2] or _STAND_IN.get(found[1] or "", "word"), text)
+    return _VARIABLE.sub(lambda found: found[2] or _STAND_IN.get(found[1], "word"), text)
 
 
 def _of_compose(path: Path) -> Iterator[list[str]]:
@@ -46,7 +46,11 @@ def _of_text(path: Path) -> Iterator[list[str]]:
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    kinds = (("docker/compose*.yaml", _of_compose), ("kubernetes/*.yaml", _of_kubernetes), ("ray/rayjob.yaml", _of_kubernetes))
+    kinds = (
+        ("docker/compose*.yaml", _of_compose),
+        ("kubernetes/*.yaml", _of_kubernetes),
+        ("ray/rayjob.yaml", _of_kubernetes),
+    )
     texts = (("systemd/*.service", _of_text), ("slurm/*.sbatch", _of_text), ("ray/cluster.yaml", _of_text))
     for pattern, read in kinds + texts:
         for path in sorted(DEPLOY.glob(pattern)):
