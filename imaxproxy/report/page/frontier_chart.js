@@ -2,7 +2,11 @@
 imax.frontierChart = (() => {
   const { h, s, number, percent, interval } = imax.text;
   const { model, plot, marks, scale } = imax;
-  const shortLoad = (load) => load.replace(/concurrency /, "c").replace(/rate /, "r").split(",")[0];
+  /** c64, r2; of loads without a number what tells them apart. */
+  function shortLoad(load) {
+    const found = /^(c)oncurrency ([\d.]+)|^(r)ate ([\d.]+)/.exec(load);
+    return found ? (found[1] ?? found[3]) + (found[2] ?? found[4]) : load.split(", ").at(-1);
+  }
 
   function draw(svg, width, element) {
     const narrow = width < 560, height = narrow ? Math.round(width * 1.02) : Math.max(400, Math.min(540, width * .6));

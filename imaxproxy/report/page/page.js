@@ -51,19 +51,25 @@
     for (const dimension of model.DIMENSIONS) {
       const options = model.options(dimension);
       if (options.length < 2) continue;
-      host.append(h("div", { class: "filter", "data-dimension": dimension }, h("span", {}, TITLES[dimension] ?? dimension), options.map((option) => {
-        const chip = h("button", { class: "chip", "aria-pressed": String(!state.off[dimension].has(option)), onclick: () => {
-          const off = state.off[dimension], was = off.has(option);
-          if (was) off.delete(option); else off.add(option);
-          chip.setAttribute("aria-pressed", String(was));
-          say();
-          model.change({ filters: true });
-        } }, option);
-        return chip;
-      })));
+      host.append(h("div", { class: "filter", "data-dimension": dimension }, h("span", {}, TITLES[dimension] ?? dimension), chips(dimension, options, say)));
     }
     say();
     return host.childElementCount ? h("details", { class: "filters", open: innerWidth >= 640 }, h("summary", {}, "Filters ", chosen), host) : null;
+  }
+
+  /** A click takes an option away or brings it back; a double click leaves it alone. */
+  function chips(dimension, options, say) {
+    const off = state.off[dimension], host = h("div", {});
+    const again = () => {
+      [...host.children].forEach((chip, i) => chip.setAttribute("aria-pressed", String(!off.has(options[i]))));
+      say();
+      model.change({ filters: true });
+    };
+    const toggle = (option) => { if (!off.delete(option)) off.add(option); again(); };
+    const only = (option) => { options.forEach((each) => (each === option ? off.delete(each) : off.add(each))); again(); };
+    host.append(...options.map((option) => h("button", { class: "chip", "aria-pressed": String(!off.has(option)), title: "click: on or off; double click: only this",
+      onclick: () => toggle(option), ondblclick: () => only(option) }, option)));
+    return host;
   }
 
   function legend(host) {

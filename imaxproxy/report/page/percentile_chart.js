@@ -53,7 +53,7 @@ imax.percentileChart = (() => {
     plot.xAxis(svg, x, { ...frame, title: "percentile", format: (tick) => (tick === 0 ? "0" : `p${tick}`) });
     lines.forEach((line, order) => {
       const dash = state.show === "machine" ? null : marks.dash(line.machine);
-      const colour = state.show === "machine" && lines.length > 1 ? `var(--c${order % 8})` : marks.colour(line.machine);
+      const colour = colourOf(line, order, lines);
       const at = line.values.map((value, i) => [x(percentiles[Math.min(i, percentiles.length - 1)]), y(value)]);
       svg.append(s("path", { d: "M" + at.map(([px, py]) => `${px.toFixed(1)} ${py.toFixed(1)}`).join("L"), fill: "none", stroke: colour, "stroke-width": 2,
         "stroke-dasharray": dash, "stroke-linejoin": "round" }));
@@ -80,10 +80,17 @@ imax.percentileChart = (() => {
     svg.addEventListener("pointerleave", () => { cross.setAttribute("visibility", "hidden"); plot.hideTip(element); });
   }
 
+  /** A machine's own colour, unless several lines would have it. */
+  function colourOf(line, order, lines) {
+    const alone = lines.filter((each) => each.machine === line.machine).length === 1;
+    return alone ? marks.colour(line.machine) : `var(--c${order % 8})`;
+  }
+
   const name = (line) => (state.show === "machine" ? line.point.load : `${model.label(line.machine)}, ${line.point.load}`);
 
   function legend() {
-    return series().map((line, order) => h("span", {}, h("span", { class: "swatch", style: `background:${state.show === "machine" ? `var(--c${order % 8})` : marks.colour(line.machine)}` }),
+    const lines = series();
+    return lines.map((line, order) => h("span", {}, h("span", { class: "swatch", style: `background:${colourOf(line, order, lines)}` }),
       name(line), line.point.repeats > 1 ? ` (${model.data.runs[line.run].name})` : "", " ", marks.tag(line.machine)));
   }
 

@@ -9,7 +9,7 @@ imax.scale = (() => {
   function linear(values, from, to, { zero = true, count = 6 } = {}) {
     let low = Math.min(...values), high = Math.max(...values);
     if (!isFinite(low)) [low, high] = [0, 1];
-    if (zero && low >= 0 && low < high * 0.6) low = 0;
+    if (zero && low >= 0) low = 0; // a difference of a percent shall look like one
     if (low === high) [low, high] = low === 0 ? [0, 1] : [zero && low > 0 ? 0 : low * 0.9, high * 1.1];
     const step = niceStep(high - low, count);
     low = Math.floor(low / step + 1e-9) * step;

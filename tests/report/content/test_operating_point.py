@@ -102,3 +102,9 @@ def test_what_others_measured_keeps_its_source_and_day() -> None:
     assert (point.as_of, point.source) == ("2026-04-06", "InferenceX, https://example.test/1")
     assert set(point.values) == {"interactivity", "total_per_gpu"}
     assert point.gpu_hours["total"].mean == pytest.approx(1e6 / 3600 / 20_000)
+
+
+def test_points_of_one_load_that_are_no_repeats_are_called_by_their_runs(tmp_path: Path) -> None:
+    found = [run(tmp_path / "before"), run(tmp_path / "after", version="2"), run(tmp_path / "c8", concurrency=8)]
+    loads = [point.load for point in points_of(found)[0]]
+    assert loads == ["concurrency 4, after", "concurrency 4, before", "concurrency 8"]
