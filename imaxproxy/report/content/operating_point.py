@@ -179,6 +179,10 @@ def _doubts(records: Sequence[RunRecord]) -> tuple[str, ...]:
             reasons.update(f"meter not valid: {why}" for why in meter["reasons"] or ["no reason was given"])
         if ended not in ("finished", "duration"):
             reasons[f"not played to its end: {ended}"] += 1
+        if (faster := record.engine.get("time_scale") or 1) != 1:
+            reasons[
+                f"the simulated engine's clock ran {faster:g} times as fast: no rate and no time is the engine's"
+            ] += 1
     return tuple(
         why if len(records) == 1 else f"{why} ({count} of {len(records)} runs)" for why, count in reasons.items()
     )

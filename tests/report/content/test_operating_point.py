@@ -66,9 +66,11 @@ def test_simulated_and_doubtful_points_say_so(tmp_path: Path) -> None:
     found = run(tmp_path / "a", simulated=True)
     found.record.summary["meter"] |= {"valid": False, "reasons": ["the loop lagged"]}
     found.record.summary["ended"] = "killed"
+    found.record.engine["time_scale"] = 4.0
     point = points_of([found])[0][0]
     assert (point.kind, point.simulated) == (SIMULATED, True)
-    assert point.warnings == ("meter not valid: the loop lagged", "not played to its end: killed")
+    assert point.warnings[:2] == ("meter not valid: the loop lagged", "not played to its end: killed")
+    assert "clock ran 4 times as fast" in point.warnings[2]
 
 
 def test_workloads_are_told_apart_by_their_hash_where_they_share_a_name(tmp_path: Path) -> None:
