@@ -10,7 +10,8 @@ imax.frontierChart = (() => {
 
   function draw(svg, width, element) {
     const narrow = width < 560,
-      height = narrow ? Math.round(width * 1.02) : Math.max(400, Math.min(540, width * 0.6));
+      few = model.visible().reduce((sum, each) => sum + each.at.length, 0) < 3,
+      height = narrow ? Math.round(width * 1.02) : few ? 300 : Math.max(400, Math.min(540, width * 0.6));
     const frame = { left: narrow ? 46 : 58, right: width - 14, top: 34, bottom: height - 46 };
     plot.size(svg, width, height);
     const { state, axes } = model,
@@ -278,7 +279,9 @@ imax.frontierChart = (() => {
         { class: "sub" },
         point.runs.length
           ? [
-              `Figures of the ${model.data.window} ${model.data.window === "steady" ? "windows" : "runs"}; brackets: 95 % interval of the mean over ${point.repeats} repeats. Runs: `,
+              `Figures of the ${model.data.window} ${model.data.window === "steady" ? "window" : "run"}`,
+              point.repeats > 1 ? `; in brackets the 95 % interval of the mean over ${point.repeats} repeats. ` : ". ",
+              point.repeats > 1 ? "Runs: " : "Run: ",
               links.flatMap((link, i) => (i ? [", ", link] : [link])),
             ]
           : `${point.source}, ${point.as_of || "undated"}`,

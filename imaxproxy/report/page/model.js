@@ -139,6 +139,8 @@ imax.model = (() => {
   }
 
   const shownPoints = () => points.filter((point) => shown(point) && !state.hidden.has(point.machineIndex));
+  if (points.filter(shown).length === 1) state.selected = points.find(shown); // the whole of it at once
+
   const shownMachines = () => machines.filter((machine) => machine.points.some(shown));
 
   /** What would make the picture one of unlike things; one plain line each. */

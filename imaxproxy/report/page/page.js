@@ -48,6 +48,7 @@
       if ("selected" in changes || changes.money) open();
     });
     again();
+    open();
     return h(
       "section",
       { id: "frontier" },
