@@ -114,6 +114,7 @@ class VirtualSession:
                 tracks=not file.is_independent,
                 power_sink=power.add if power else None,
                 held_weight=held_weight,
+                in_order=file.lanes is None,
             )
             ended = player.play(scheduled, warmup)
         engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}
