@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -48,6 +49,7 @@ class _Worker:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
+        self._closing = threading.Lock()
 
     def play(self, point: Point) -> None:
         """Raises ImaxproxyError with the reason of a point that could not be played, or that the process died of."""
@@ -75,8 +77,7 @@ class _Worker:
 
     def close(self) -> None:
         """Let it end: its input does."""
-        if self._process is not None:
-            self._close()
+        self._close()
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._killed:
@@ -87,8 +88,11 @@ class _Worker:
         return self._process
 
     def _close(self) -> None:
-        process, self._process = self._process, None
-        assert process is not None
+        """By whoever comes first: on Ctrl-C the command and the thread that plays both do."""
+        with self._closing:
+            process, self._process = self._process, None
+        if process is None:
+            return
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             try:
