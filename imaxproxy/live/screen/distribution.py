@@ -1,0 +1,92 @@
+"""A distribution's buckets on a few cells of one line, coloured by rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import log
+
+from imaxproxy.live.screen import theme
+from imaxproxy.live.snapshot import Buckets
+
+_FINEST = 10 ** (1 / 20)
+"""Ratio of neighbouring edges in the finest grid that the meter tells."""
+_ROUNDING = 1 + 1e-9
+
+
+@dataclass(frozen=True, slots=True)
+class Cells:
+    """Counts of equal spans on a logarithmic axis from `least` to `most`, and each cell's colour."""
+
+    counts: list[float]
+    styles: list[str]
+    least: float
+    most: float
+
+
+def cells_of(buckets: Buckets, width: int, *, high_is_good: bool) -> Cells | None:
+    """None where nothing was counted. A bucket's count is spread evenly over the cells that its span covers."""
+    held = [index for index, (upper, count) in enumerate(buckets) if count > 0 and upper > 0]
+    if not held or width < 1:
+        return None
+    least, most = _lower_edge(buckets, held[0]), buckets[held[-1]][0]
+    if most <= least:
+        return None
+    counts = [0.0] * width
+    a_cell = log(most / least) / width
+    for index in held:
+        begin, end = (log(edge / least) / a_cell for edge in (_lower_edge(buckets, index), buckets[index][0]))
+        _spread(counts, begin, end, buckets[index][1])
+    return Cells(counts, _styles(counts, high_is_good=high_is_good), least, most)
+
+
+def percentile(buckets: Buckets, rank: float) -> float | None:
+    """The value at a rank (0 to 1), between a bucket's edges in proportion on the logarithmic axis."""
+    total = sum(count for _, count in buckets)
+    if not total:
+        return None
+    wanted, seen = rank * total, 0.0
+    for index, (upper, count) in enumerate(buckets):
+        if count and seen + count >= wanted:
+            lower = _lower_edge(buckets, index)
+            return float(lower * (upper / lower) ** ((wanted - seen) / count)) if lower > 0 else upper
+        seen += count
+    return buckets[-1][0]
+
+
+def minus(later: Buckets, earlier: Buckets) -> Buckets:
+    """What was counted between two moments. The later edges are among the earlier ones: a grid only grows coarser."""
+    found = []
+    before = list(earlier)
+    for upper, count in later:
+        gone = 0
+        while before and before[0][0] <= upper * _ROUNDING:
+            gone += before.pop(0)[1]
+        found.append((upper, max(count - gone, 0)))
+    return tuple(found)
+
+
+def _lower_edge(buckets: Sequence[tuple[float, int]], index: int) -> float:
+    """The edge below. Empty buckets are not listed, so it is the grid's, as its closest two edges show it."""
+    ratios = [upper / lower for (lower, _), (upper, _) in pairwise(buckets) if lower > 0]
+    ratio = min(ratios, default=_FINEST)
+    upper = buckets[index][0]
+    return upper / max(ratio, _FINEST)
+
+
+def _spread(counts: list[float], begin: float, end: float, count: int) -> None:
+    width = end - begin
+    for cell in range(max(int(begin), 0), min(int(end) + 1, len(counts))):
+        overlap = min(end, cell + 1) - max(begin, cell)
+        if overlap > 0:
+            counts[cell] += count * overlap / width
+
+
+def _styles(counts: Sequence[float], *, high_is_good: bool) -> list[str]:
+    """By the rank of each cell's middle; of a rate the low end is the bad one."""
+    total, seen, styles = sum(counts), 0.0, []
+    for count in counts:
+        rank = (seen + count / 2) / total
+        seen += count
+        rank = 1 - rank if high_is_good else rank
+        styles.append(next(style for below, style in theme.ZONES if rank <= below + 1e-9))
+    return styles
