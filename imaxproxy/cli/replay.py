@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.catalogue import tag_option
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, lane_options, load_options
@@ -13,6 +14,7 @@ from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.power_flags import PowerChoice, power_options
 from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
+from imaxproxy.cli.share_flags import ShareChoice, share_options
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, engine_options
@@ -35,10 +37,12 @@ from imaxproxy.wire import BaseUrl
 @click.option("--concurrency", type=click.IntRange(min=1), metavar="C", help="Closed loop: C requests in flight.")
 @load_options
 @lane_options
+@share_options
 @wording_options
 @judge_options
 @money_options
 @power_options
+@tag_option
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -76,12 +80,13 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     with contextlib.ExitStack() as stack:
         wordings = Wordings(flags)
         file = TraceFile(trace, flags)
-        crew = Crew(WORKER_MODULE, flags["workers"])  # comes up while the trace is checked
+        choice_of_share = ShareChoice.of(flags)
+        crew = choice_of_share.crew(flags["workers"])  # comes up while the trace is checked
         stack.callback(crew.abandon)
         file.check(load)
         run = RunDirectory.create(flags["out"], "replay")
         engine = stack.enter_context(engine_of(choice, flags, run))
-        session = Session(file, engine, wordings, "replay", flags)
+        session = Session(file, engine, wordings, "replay", flags, choice_of_share.share, choice_of_share.start)
         if flags["repeat"] > 1:
             return _repeat(session, load, run, crew, flags)
         summary = session.play(load, run, crew)
@@ -99,7 +104,7 @@ def checked(flags: dict[str, Any]) -> tuple[EngineChoice, Load]:
         raise UsageError("--history live goes on with answers, and the warm-up of --lanes has none: leave one out")
     if load.lanes is None and (flags["start_at"] is not None or flags["lane_warmup"] is not None):
         raise UsageError("--start-at and --lane-warmup say how --lanes begin: leave them out without --lanes")
-    load.rules().of_worker(0, flags["workers"])
+    load.rules().of_worker(0, ShareChoice.of(flags).share.all_workers(flags["workers"]))
     if flags["cancel"] is not None:
         cancel_of(flags["cancel"], load.seed)
     check_judgement(flags)

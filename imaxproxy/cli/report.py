@@ -6,26 +6,38 @@ from typing import Any
 import click
 
 from imaxproxy.cli.capturing import gather_trace, is_stale
+from imaxproxy.cli.catalogue import check_list_flags, list_options, list_runs
 from imaxproxy.cli.money_flags import money_options
 from imaxproxy.cli.output import print_result
 from imaxproxy.economics import Terms
 from imaxproxy.runs import RunDirectory, summarize
 
 
-@click.command(short_help="Print a run's table; rebuild its summary after a crash.")
-@click.argument("run", metavar="RUN", type=click.Path(path_type=Path))
+@click.command(short_help="Print a run's table; list runs; rebuild a summary after a crash.")
+@click.argument("runs", metavar="RUN", nargs=-1, type=click.Path(path_type=Path))
+@list_options
 @money_options
-@click.option("--json", "as_json", is_flag=True, help="Print summary.json instead of the table.")
-def report(run: Path, *, as_json: bool, **money: Any) -> None:  # noqa: ANN401 (click hands over the money options)
+@click.option("--json", "as_json", is_flag=True, help="Print summary.json, or the list, as JSON instead of the table.")
+def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click hands over the options)
     """Read the journal of RUN, a directory that `serve` or `replay` wrote, make its summary anew, and print it.
+
+    \b
+    imaxproxy report runs/b200-c64
+    imaxproxy report --list                        # all runs below imax-runs
+    imaxproxy report --list runs --model llama --gpu b200 --since 2026-11-01
 
     Everything comes from the journal, so a run whose process was killed is reported up to its last ended request. The
     trace of what it captured is made then, too. --price, --power-price and --pue reckon its cost anew; what they leave
-    open stays as the run had it.
+    open stays as the run had it. --list looks at files only, and names runs that are not whole.
     """
-    asked = any(value is not None for value in money.values())
-    terms = Terms.of(money)
-    directory = RunDirectory.open(run)
+    check_list_flags(flags)
+    if flags["as_list"]:
+        list_runs(runs, flags | {"as_json": as_json})
+        return
+    if len(runs) != 1:
+        raise click.UsageError("give one RUN, a directory that `serve` or `replay` wrote; --list lists several")
+    asked = any(flags[name] is not None for name in ("price", "power_price", "pue"))
+    directory = RunDirectory.open(runs[0])
     if is_stale(directory):
         gather_trace(directory)
-    print_result(summarize(directory, terms if asked else None), directory, as_json=as_json)
+    print_result(summarize(directory, Terms.of(flags) if asked else None), directory, as_json=as_json)

@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from imaxproxy.cli.catalogue import tag_option
 from imaxproxy.cli.judge_flags import check_judgement, judge_options
 from imaxproxy.cli.load_flags import Load, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
@@ -44,6 +45,7 @@ _MOST_BACKLOG_SHARE = 0.08
 @wording_options
 @judge_options
 @money_options
+@tag_option
 @click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token.  [env: OPENAI_API_KEY]")
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of all probes.")

@@ -19,6 +19,7 @@ from imaxproxy.cli.capturing import (
     gather_trace,
     max_capture_option,
 )
+from imaxproxy.cli.catalogue import tag_option
 from imaxproxy.cli.gate import Gate, gate_options
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.metering import PowerMeter
@@ -82,6 +83,7 @@ def worker_count(value: str | int) -> str | int:
 @gate_options
 @money_options
 @power_options
+@tag_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.

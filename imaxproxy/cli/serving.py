@@ -18,7 +18,7 @@ from imaxproxy.wire import BaseUrl, hot_path
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample
-    from imaxproxy.proxy import Admission, Board, CaptureSettings, Ledger, Proxy, Seat
+    from imaxproxy.proxy import Admission, Board, CaptureSettings, Ledger, LivePage, Proxy, Seat
 
     HealthSink = Callable[[HealthSample], None]
 
@@ -47,6 +47,13 @@ class Plan:
     @property
     def url(self) -> BaseUrl:
         return BaseUrl(self.host, self.doors[0].getsockname()[1], tls=self.gate.certificate is not None)
+
+    def live_page(self) -> "LivePage":
+        """What makes the live snapshots."""
+        from imaxproxy.live.feed import ProxyPage
+
+        engines = ", ".join(map(str, self.upstreams.urls))
+        return ProxyPage(f"serve {self.url}/v1 -> {engines}", self.engine)
 
     def greet(self) -> None:
         """Tell the user that clients are let in."""
@@ -130,7 +137,7 @@ async def _until_stopped(plan: Plan, files: Files) -> str:
     from imaxproxy.proxy import LocalBoard
 
     loop = asyncio.get_running_loop()
-    board = LocalBoard(plan.engine, lambda: files.lost)
+    board = LocalBoard(plan.engine, lambda: files.lost, plan.live_page())
     admission, tls = plan.gate.admission(plan.upstreams.urls), plan.gate.tls()
     proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(plan.doors[0], tls)
@@ -191,6 +198,7 @@ def _supervise(plan: Plan) -> tuple[str, int]:
         drain_timeout_s=plan.drain_timeout_s,
         say=lambda message: say(f"imaxproxy: {message}"),
         clear=ledger.clear,
+        live=plan.live_page(),
     )
     with contextlib.closing(ledger):
         ended = supervisor.run(plan.greet)

@@ -23,8 +23,10 @@ from imaxproxy.cli.wording import Wordings
 from imaxproxy.errors import UsageError
 from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placement, Scheduled, cancel_of
 from imaxproxy.load.process import Crew, Part
+from imaxproxy.load.share import ALL, Share
+from imaxproxy.load.start_time import StartTime
 from imaxproxy.load.worker import WorkerSettings
-from imaxproxy.runs import Manifest, RunDirectory, summarize
+from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
 from imaxproxy.traces import Prompts, TextSalt, TraceRow
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
@@ -81,10 +83,19 @@ class Session:
     """Plays loads of one trace against one engine, a run directory each."""
 
     def __init__(
-        self, trace: TraceFile, engine: Engine, wordings: Wordings, command: str, flags: dict[str, Any]
+        self,
+        trace: TraceFile,
+        engine: Engine,
+        wordings: Wordings,
+        command: str,
+        flags: dict[str, Any],
+        share: Share = ALL,
+        start: StartTime | None = None,
     ) -> None:
+        """share: which part of the schedule is played here, from `start` on."""
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
+        self._share, self._start = share, start
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -101,7 +112,8 @@ class Session:
             makes_prompts=self._trace.makes_prompts,
             embedded=flags["simulate"],
         )
-        parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in range(flags["workers"])]
+        workers = self._share.workers(flags["workers"])
+        parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in workers]
         endless = load.loop or load.lanes is not None
         meter = self._meter()
         with meter.measuring(run) as metered:
@@ -151,7 +163,7 @@ class Session:
             warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
         else:
             warmup, scheduled = _of_lanes(plan, self._trace.again, TextSalt(salt), load.speed, idle_cap)
-        placement = Placement(flags["workers"])
+        placement = Placement(self._share.all_workers(flags["workers"]))
         fed = Part(
             Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live),
             None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
@@ -171,7 +183,15 @@ class Session:
             engine=self.engine.described,
             trace=facts,
             hot_path=hot_path(),
+            shares=self._shares(),
         )
+
+    def _shares(self) -> list[dict[str, Any]] | None:
+        """For the manifest, and for `imaxproxy merge`; None for a whole run."""
+        if self._start is None:
+            return None
+        workers = list(self._share.workers(self._flags["workers"]))
+        return [share_record(self._share.index, self._share.of, workers, self._start.zero_ns, self._start.as_dict())]
 
 
 @dataclass(frozen=True, slots=True)

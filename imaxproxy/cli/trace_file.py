@@ -127,6 +127,7 @@ class TraceFile:
         return {
             "path": str(self.path),
             "sha256": sha256,
+            "workload_sha256": self._read.workload_sha256,
             "format": self._read.format,
             "skipped": self._read.skipped,
             "skipped_examples": self._read.skipped_examples,

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import threading
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from queue import SimpleQueue
 from typing import IO, Any, cast
@@ -21,6 +21,7 @@ from imaxproxy.load.feeding import Feeder
 from imaxproxy.load.item import END, WARM
 from imaxproxy.load.player import LEAD_NS
 from imaxproxy.load.rules import Ended
+from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.worker import ZERO, WorkerSettings
 
 _PIPE_BYTES = 1 << 20
@@ -153,25 +154,51 @@ class PlayerProcess:
 
 
 class Crew:
-    """All workers of a run, as one: `feed`, then read `progress` to its end, then `close`."""
+    """All workers of a run on this machine, as one: `feed`, then read `progress` to its end, then `close`."""
 
-    def __init__(self, module: str, workers: int) -> None:
-        self._workers = [PlayerProcess(module, worker) for worker in range(workers)]
+    def __init__(
+        self,
+        module: str,
+        workers: int,
+        share: Share = ALL,
+        on_ready: "Callable[[Crew], None] | None" = None,
+        *,
+        goes_on: bool = False,
+    ) -> None:
+        """share: whose workers these are; in all shares together they are numbered through.
+
+        on_ready: called once all are ready; it is to call `start`, there or later. None: they start at once.
+        goes_on: those left play on when one of them dies, and `lost` names it.
+        """
+        self._all_workers = share.all_workers(workers)
+        self._workers = [PlayerProcess(module, worker) for worker in share.workers(workers)]
+        self._on_ready = on_ready or (lambda crew: crew.start(monotonic_ns() + LEAD_NS))
+        self._goes_on = goes_on
         self._heard: SimpleQueue[tuple[int, Row | None]] = SimpleQueue()
+        self.lost: list[int] = []
+        """Workers that died before their end."""
+        self.zero_ns: int | None = None
+        """The schedule's zero, once it is known."""
 
     def __repr__(self) -> str:
         return f"<Crew of {len(self._workers)}>"
 
     def feed(self, settings: WorkerSettings, parts: Sequence[Part]) -> None:
         """Hand each worker its part. Raises UsageError where a worker would have no place."""
-        shares = [settings.rules.of_worker(worker.worker, len(self._workers)) for worker in self._workers]
+        shares = [settings.rules.of_worker(worker.worker, self._all_workers) for worker in self._workers]
         for worker, part, rules in zip(self._workers, parts, shares, strict=True):
             worker.feed(replace(settings, rules=rules), part, self._heard)
+
+    def start(self, zero_ns: int) -> None:
+        """Tell all the schedule's zero, in ns of CLOCK_MONOTONIC."""
+        self.zero_ns = zero_ns
+        for worker in self._workers:
+            worker.start(zero_ns)
 
     def progress(self) -> Iterator[Row]:
         """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.
 
-        Without `ended` one of them died; then the others were asked to stop.
+        Without `ended` one of them died, and the others were asked to stop; or none is left.
         """
         running = {worker.worker for worker in self._workers}
         unready = set(running)
@@ -181,20 +208,22 @@ class Crew:
             number, row = self._heard.get()
             if row is None:
                 running.discard(number)
-                unready.discard(number)
                 if number not in ends:
-                    self.interrupt()
-            elif "ready" in row:
-                unready.discard(number)
-                if not unready:
-                    self._start()
+                    self.lost.append(number)
+                    if not self._goes_on:
+                        self.interrupt()
+            if row is None or "ready" in row:
+                if number in unready:
+                    unready.discard(number)
+                    if not unready and running and (self._goes_on or not self.lost):
+                        self._on_ready(self)
             elif "ended" in row:
                 ends[number] = row
             else:
                 latest[number] = row
                 yield _added(latest.values())
-        if len(ends) == len(self._workers):
-            ended = max((row["ended"] for row in ends.values()), key=_GRAVITY.index)
+        if ends and (self._goes_on or not self.lost):
+            ended = gravest(row["ended"] for row in ends.values())
             yield {"ended": ended, "lost_lines": sum(row["lost_lines"] for row in ends.values())}
 
     def interrupt(self) -> None:
@@ -208,31 +237,33 @@ class Crew:
             worker.abandon()
 
     def close(self) -> None:
-        """Wait for all. Raises UsageError for a row that could not be sent, ImaxproxyError when a worker died."""
-        codes, unsendable = [], []
+        """Wait for all. Raises UsageError for a row that could not be sent, ImaxproxyError when a worker died (unless
+        the others go on then)."""
+        codes, unsendable = {}, []
         for worker in self._workers:
             try:
-                codes.append(worker.close())
+                codes[worker.worker] = worker.close()
             except UsageError as error:
                 unsendable.append(error)
-        check_workers(codes)
+        if not self._goes_on:
+            check_workers(codes)
         if unsendable:
             raise unsendable[0]
 
-    def _start(self) -> None:
-        zero_ns = monotonic_ns() + LEAD_NS
-        for worker in self._workers:
-            worker.start(zero_ns)
 
-
-def check_workers(codes: Sequence[int]) -> None:
-    """Raises ImaxproxyError when a worker died of something else than its end."""
-    died = [f"worker {worker} with code {code}" for worker, code in enumerate(codes) if code]
+def check_workers(codes: Mapping[int, int]) -> None:
+    """Raises ImaxproxyError when a worker died of something else than its end. codes: by the worker's number."""
+    died = [f"worker {worker} with code {code}" for worker, code in codes.items() if code]
     if died:
         raise ImaxproxyError(
             f"the player process ended too soon ({', '.join(died)}): see its message above; the run was stopped there, "
             "and all journals are kept"
         )
+
+
+def gravest(endings: Iterable[str]) -> str:
+    """How a run has ended whose parts ended differently."""
+    return max(endings, key=_GRAVITY.index)
 
 
 def _added(rows: Iterable[Row]) -> Row:

@@ -1,13 +1,19 @@
 """What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
 
+from imaxproxy.metrics.by_model import ByModel
 from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions
 from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.engine_timing import Differences, EngineTiming
 from imaxproxy.metrics.exchange import WARMUP, Ask, CountedBy, Exchange, Usage
+from imaxproxy.metrics.flow import Flow, Underway, Who
 from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
+from imaxproxy.metrics.live_meter import LiveMeter
+from imaxproxy.metrics.live_part import LivePart
+from imaxproxy.metrics.log_buckets import LogBuckets, few_buckets
 from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
+from imaxproxy.metrics.slowest import Slowest
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
 from imaxproxy.metrics.timeline import ANSWER, REASONING, TOOL, Timeline, mark
 from imaxproxy.metrics.window import Trim, Window, WindowFinder, Windows, mser5
@@ -22,6 +28,7 @@ __all__ = [
     "WARMUP",
     "Ask",
     "Breakdown",
+    "ByModel",
     "CountedBy",
     "Differences",
     "Dimensions",
@@ -29,22 +36,30 @@ __all__ = [
     "EngineTiming",
     "Exchange",
     "Flag",
+    "Flow",
     "HealthProbe",
     "HealthSample",
     "Histogram",
     "Interval",
+    "LiveMeter",
+    "LivePart",
+    "LogBuckets",
     "MeterHealth",
     "Objective",
     "Outcome",
     "SloTally",
+    "Slowest",
     "Tally",
     "Timeline",
     "Trim",
+    "Underway",
     "Usage",
+    "Who",
     "Window",
     "WindowFinder",
     "Windows",
     "ending_of",
+    "few_buckets",
     "mark",
     "mser5",
     "objectives_of",

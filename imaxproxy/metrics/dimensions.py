@@ -24,9 +24,13 @@ class Breakdown:
     def add(self, value: str, exchange: Exchange) -> None:
         self._part(value).add(exchange)
 
+    def take(self, value: str, tally: Tally) -> None:
+        """Add what was counted elsewhere under one value, with these metrics or with more."""
+        self._part(value).merge(tally)
+
     def merge(self, other: "Breakdown") -> None:
         for value, tally in other.parts.items():
-            self._part(value).merge(tally)
+            self.take(value, tally)
 
     def as_dict(self) -> dict[str, Any]:
         """By value: requests, tokens and the metrics."""

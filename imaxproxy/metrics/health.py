@@ -4,7 +4,7 @@ import asyncio
 import gc
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -138,6 +138,14 @@ class MeterHealth:
             ours.cpu_ns += theirs.cpu_ns
             ours.samples += theirs.samples
             ours.busy_samples += theirs.busy_samples
+
+    def of_workers(self, workers: Iterable[int]) -> "MeterHealth":
+        """The samples of these alone."""
+        part = MeterHealth()
+        part._workers = {number: self._workers[number] for number in workers if number in self._workers}
+        for worker in part._workers.values():
+            part.lag.merge(worker.lag)
+        return part
 
     @property
     def cpu_ns(self) -> int:

@@ -146,10 +146,14 @@ class Histogram:
 
     def counts_up_to(self, bounds: Iterable[int]) -> list[int]:
         """How many values are at most each of the rising `bounds`; a bucket counts where its upper edge does."""
-        buckets = sorted((_highest_equivalent(index), count) for index, count in self.counts.items())
+        buckets = self.edges()
         totals = list(accumulate((count for _, count in buckets), initial=0))
         edges = [edge for edge, _ in buckets]
         return [totals[bisect_right(edges, bound)] for bound in bounds]
+
+    def edges(self) -> list[tuple[int, int]]:
+        """(upper edge, count) of each bucket that holds any, rising."""
+        return [(_highest_equivalent(index), count) for index, count in sorted(self.counts.items())]
 
     def stats(self) -> Stats:
         """count, mean, min, max and percentiles, in ms for times, in 1 for rates; None when empty."""
@@ -177,20 +181,22 @@ class Histogram:
     def decode(cls, encoded: str) -> "Histogram":
         """Read what `encode`, or any HdrHistogram tool with our layout, wrote. Sum and extremes are then of buckets.
 
-        Raises ValueError for another layout: its counts stand at other values.
+        Raises ValueError for what is no histogram, and for another layout: its counts stand at other values.
         """
+        import zlib
+
+        from hdrh.codec import HdrCookieException, HdrHistogramSettingsException, HdrLengthException
         from hdrh.histogram import HdrHistogram
 
-        carrier = HdrHistogram.decode(encoded.encode())
+        try:
+            carrier = HdrHistogram.decode(encoded.encode())
+        except (HdrCookieException, HdrHistogramSettingsException, HdrLengthException, zlib.error) as error:
+            raise ValueError(f"not a histogram: {error}") from error
         if (carrier.unit_magnitude, carrier.sub_bucket_half_count_magnitude) != (0, _HALF_MAGNITUDE):
             raise ValueError(f"not a histogram of {DIGITS} digits from {LOWEST} on")
         histogram = cls()
         histogram.record_counts(
-            {
-                _lowest_equivalent(index): carrier.counts[index]
-                for index in range(carrier.counts_len)
-                if carrier.counts[index]
-            }
+            {_lowest_equivalent(index): count for index, count in enumerate(carrier.counts[:]) if count}
         )
         return histogram
 

@@ -86,9 +86,9 @@ class Tally:
         self._add_latencies(exchange)
 
     def merge(self, other: "Tally") -> None:
-        """Add another's counts and histograms; it has the same metrics."""
-        for name, histogram in other.histograms.items():
-            self.histograms[name].merge(histogram)
+        """Add another's counts and histograms; it has the same metrics, or more."""
+        for name, histogram in self.histograms.items():
+            histogram.merge(other.histograms[name])
         self.outcomes.update(other.outcomes)
         self.errors.update(other.errors)
         self.endings.update(other.endings)

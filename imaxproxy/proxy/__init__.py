@@ -3,7 +3,7 @@
 from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.allowance import Allowance, Rate, Standing
 from imaxproxy.proxy.ask_usage import AskUsage
-from imaxproxy.proxy.board import Board, LocalBoard
+from imaxproxy.proxy.board import Board, LivePage, LocalBoard
 from imaxproxy.proxy.capture import Capture, CaptureSettings
 from imaxproxy.proxy.captured import RunClock
 from imaxproxy.proxy.credentials import Credentials, key_in_environment, key_in_file
@@ -41,6 +41,7 @@ __all__ = [
     "KeyRing",
     "Ledger",
     "Limits",
+    "LivePage",
     "LocalBoard",
     "ModelMap",
     "Proxy",

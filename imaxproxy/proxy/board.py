@@ -1,23 +1,33 @@
 """Where a proxy's figures are kept, and from where its pages about them come."""
 
+import asyncio
+import traceback
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Protocol
 
 import orjson
 
-from imaxproxy.metrics import Exchange
+from imaxproxy.metrics import Exchange, LiveMeter, LivePart
 from imaxproxy.proxy.merged import Gauges, Merged, Totals, stats
+from imaxproxy.proxy.views import Views
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ReadGauges = Callable[[], Gauges]
+LivePage = Callable[[Merged, LivePart], bytes]
+"""Makes the live snapshot (`imaxproxy.live/1`, JSON) of what is so and of what came since it was last asked."""
+TICK_S = 1.0
+"""Between two live snapshots."""
 
 
 class Board(Protocol):
     """A proxy writes on it, and hangs out its pages."""
 
-    def watch(self, gauges: ReadGauges, refused: Counter[str]) -> None:
-        """From now on `gauges` says what is so at a moment, and the board takes out of `refused` what was counted."""
+    views: Views
+
+    def watch(self, gauges: ReadGauges, refused: Counter[str], meter: LiveMeter) -> None:
+        """From now on `gauges` says what is so at a moment, `meter` looks at what is in flight, and the board takes out
+        of `refused` what was counted."""
 
     def add(self, exchange: Exchange) -> None: ...
 
@@ -31,14 +41,22 @@ class Board(Protocol):
 class LocalBoard:
     """The board of a proxy that is one process."""
 
-    def __init__(self, engine: dict[str, Any] | None = None, lost_lines: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        engine: dict[str, Any] | None = None,
+        lost_lines: Callable[[], int] = lambda: 0,
+        live: LivePage | None = None,
+    ) -> None:
         self.totals = Totals()
-        self._engine, self._lost_lines = engine, lost_lines
+        self._engine, self._lost_lines, self._live = engine, lost_lines, live
         self._gauges: ReadGauges = Gauges
         self._refused: Counter[str] = Counter()
+        self._meter: LiveMeter | None = None
+        self._ticks: asyncio.Task[None] | None = None
+        self.views = Views(self._look_often, self._look_no_more)
 
-    def watch(self, gauges: ReadGauges, refused: Counter[str]) -> None:
-        self._gauges, self._refused = gauges, refused
+    def watch(self, gauges: ReadGauges, refused: Counter[str], meter: LiveMeter) -> None:
+        self._gauges, self._refused, self._meter = gauges, refused, meter
 
     def add(self, exchange: Exchange) -> None:
         self.totals.add(exchange)
@@ -47,8 +65,33 @@ class LocalBoard:
         self.totals.merge(totals)
 
     async def page(self, name: str) -> bytes:
+        return PAGES[name](self._merged(), self._engine)
+
+    def _merged(self) -> Merged:
         self.totals.take_refused(self._refused)
-        return PAGES[name](Merged(self.totals, self._gauges(), self._lost_lines()), self._engine)
+        return Merged(self.totals, self._gauges(), self._lost_lines())
+
+    def _look_often(self) -> None:
+        if self._live is not None and self._meter is not None:
+            self._ticks = asyncio.ensure_future(self._look(self._live, self._meter))
+
+    def _look_no_more(self) -> None:
+        if self._ticks is not None:
+            self._ticks.cancel()
+            self._ticks = None
+        if self._meter is not None:
+            self._meter.stop()
+
+    async def _look(self, live: LivePage, meter: LiveMeter) -> None:
+        try:
+            while True:
+                for _ in meter.steps():
+                    await asyncio.sleep(0)
+                self.views.publish(live(self._merged(), meter.take()))
+                await asyncio.sleep(TICK_S)
+        except Exception:  # a bug in a page must not end the proxy: stderr hears of it, viewers see their stream end
+            traceback.print_exc()
+            self.views.end()
 
 
 def _stats_page(merged: Merged, engine: dict[str, Any] | None) -> bytes:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from aiohttp import web
 
-from imaxproxy.metrics import Ask
+from imaxproxy.metrics import Ask, Flow, Who
 from imaxproxy.proxy.allowance import Account
 from imaxproxy.proxy.front import ClientSide
 from imaxproxy.proxy.labels import TAG_HEADER, tags_of
@@ -16,7 +16,7 @@ from imaxproxy.wire import DIALECTS, shown
 _RETRIES_DIGITS = 4
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Call:
     """From the head's arrival to the Exchange. The body is empty until it was read."""
 
@@ -28,6 +28,8 @@ class Call:
     body: bytes = b""
     credential: bytes | None = None
     """The header line with the key that the engine was shown instead of the client's."""
+    upstream: str | None = None
+    """The name of the engine that it was put to."""
 
     @classmethod
     def of(cls, request: web.BaseRequest, started_ns: int, account: Account) -> "Call | None":
@@ -38,6 +40,16 @@ class Call:
             return None
         marks = Marks.of(request.headers)
         return cls(request, client, transport, _asked(request, started_ns, marks, account), marks)
+
+    def who(self) -> Who:
+        """For whoever looks at what is in flight."""
+        ask = self.ask
+        return Who(ask.request_id, ask.started_ns, self.upstream, ask.client, ask.tags)
+
+    def flow(self) -> Flow | None:
+        """As `EngineConnection.flow`."""
+        engine = self.client.engine
+        return None if engine is None else engine.flow()
 
 
 def _asked(request: web.BaseRequest, started_ns: int, marks: Marks, account: Account) -> Ask:

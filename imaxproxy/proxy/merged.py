@@ -4,11 +4,11 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
 
-from imaxproxy.metrics import Dimensions, Exchange, HealthSample, MeterHealth, Tally
+from imaxproxy.metrics import ByModel, CountedBy, Dimensions, Exchange, HealthSample, MeterHealth, Slowest, Tally
 from imaxproxy.proxy.upstream_state import UpstreamState
 from imaxproxy.wire import hot_path
 
-_PART_METRICS = ("ttft_ms", "tpot_ms", "e2e_ms")
+_PART_METRICS = ("ttft_ms", "tpot_ms", "tps_per_user", "e2e_ms")
 """Live, by upstream, key and tag: those with one value a request. The summary has ITL by tag too."""
 
 
@@ -43,9 +43,18 @@ class Totals:
         """Requests that stand in no journal, by why."""
         self.retried: Counter[str] = Counter()
         """Requests that we put to an engine a second time, by why."""
+        self.models = ByModel(_PART_METRICS, self.tally)
+        self.slowest = Slowest()
+        self.shared_tokens = self.shared_events = 0
+        """Of streams whose engine told the tokens at the end: what an event holds in the mean (docs/live.md)."""
 
     def add(self, exchange: Exchange) -> None:
+        self.models.add(exchange)
         self.tally.add(exchange)
+        self.slowest.add(exchange)
+        if exchange.counted_by is CountedBy.USAGE and len(exchange.timeline):
+            self.shared_tokens += exchange.output_tokens or 0
+            self.shared_events += len(exchange.timeline)
         self.dimensions.add(exchange)
         if exchange.ask.retried is not None:
             self.retried[exchange.ask.retried] += 1
@@ -59,6 +68,10 @@ class Totals:
         refused.clear()
 
     def merge(self, other: "Totals") -> None:
+        self.models.merge(other.models)
+        self.slowest.merge(other.slowest)
+        self.shared_tokens += other.shared_tokens
+        self.shared_events += other.shared_events
         self.tally.merge(other.tally)
         self.dimensions.merge(other.dimensions)
         self.health.merge(other.health)

@@ -9,30 +9,36 @@ from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
 from imaxproxy.proxy.board import METRICS_TYPE, Board
 from imaxproxy.proxy.fleet import Fleet
+from imaxproxy.proxy.live_feed import live_feed, may_watch, not_for_networks
 from imaxproxy.proxy.page import json_page
 
 _READY_FOR_NS = NS_PER_S
-Page = Callable[[], Awaitable[web.Response]]
+Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
 class OwnPages:
     """`/health`, `/metrics` and what lies under `/imax/`."""
 
-    def __init__(self, fleet: Fleet, board: Board, engine: dict[str, Any] | None, clock_ns: Clock) -> None:
+    def __init__(
+        self, fleet: Fleet, board: Board, engine: dict[str, Any] | None, clock_ns: Clock, *, asks_for_keys: bool = False
+    ) -> None:
+        """asks_for_keys: who comes here has shown one."""
         self._fleet, self._board, self._engine, self._clock_ns = fleet, board, engine, clock_ns
+        self._asks_for_keys = asks_for_keys
         self._ready_until_ns = 0
         self._pages: dict[str, Page] = {
             "/health": self._health,
             "/metrics": self._metrics,
             "/imax/stats": self._stats,
             "/imax/engine": self._describe,
+            "/imax/live": self._live,
         }
 
     def get(self, path: str) -> Page | None:
         """None for a path that belongs to the engine."""
         return self._pages.get(path)
 
-    async def _health(self) -> web.Response:
+    async def _health(self, _request: web.BaseRequest) -> web.Response:
         """200 when an engine takes connections; asked at most once a second."""
         if self._clock_ns() < self._ready_until_ns:
             return json_page(200, {"status": "ready"})
@@ -43,11 +49,11 @@ class OwnPages:
         self._ready_until_ns = self._clock_ns() + _READY_FOR_NS
         return json_page(200, {"status": "ready"})
 
-    async def _stats(self) -> web.Response:
+    async def _stats(self, _request: web.BaseRequest) -> web.Response:
         """What was measured since the start, by all workers; in-flight streams join when they end."""
         return await self._of_board("stats", {"Content-Type": "application/json"})
 
-    async def _metrics(self) -> web.Response:
+    async def _metrics(self, _request: web.BaseRequest) -> web.Response:
         """The same for Prometheus."""
         return await self._of_board("metrics", {"Content-Type": METRICS_TYPE})
 
@@ -57,6 +63,12 @@ class OwnPages:
         except WireError as error:
             return json_page(503, {"detail": str(error)})
 
-    async def _describe(self) -> web.Response:
+    async def _live(self, request: web.BaseRequest) -> web.StreamResponse:
+        """What is so now, in flight and not only finished (docs/live.md)."""
+        if not self._asks_for_keys and not may_watch(request):
+            return not_for_networks()
+        return await live_feed(request, self._board.views)
+
+    async def _describe(self, _request: web.BaseRequest) -> web.Response:
         """What is known of the engine behind; 404 when nothing is."""
         return json_page(200, self._engine) if self._engine else json_page(404, {"detail": "no recipe was given"})

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, Exchange, Outcome
+from imaxproxy.metrics import Ask, Exchange, LiveMeter, Outcome, Underway
 from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
 from imaxproxy.proxy.beside import beside
@@ -63,7 +63,9 @@ class Proxy:
         self._sink, self._capture = sink, capture
         self._clock_ns = clock_ns
         self._board = board or LocalBoard(engine)
-        self._board.watch(self._gauges, self._admission.refused)
+        self._calls: set[Underway] = set()
+        self._meter = LiveMeter(self._calls, clock_ns)
+        self._board.watch(self._gauges, self._admission.refused, self._meter)
         self._in_flight = self._done = 0
         self._idle = asyncio.Event()
         self._idle.set()
@@ -72,7 +74,7 @@ class Proxy:
         self._stopped = self._retiring = False
         self._models = ModelsPage(fleet, self._admission) if fleet.rules.models or not fleet.single else None
         self._watch = Watch(fleet.rules.timeouts, clock_ns)
-        self._pages = OwnPages(fleet, self._board, engine, clock_ns)
+        self._pages = OwnPages(fleet, self._board, engine, clock_ns, asks_for_keys=self._admission.asks_for_keys)
 
     def __repr__(self) -> str:
         return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._done} done>"
@@ -103,6 +105,7 @@ class Proxy:
         """
         self._shut_door()
         self._retiring = True
+        self._board.views.end()
         while self._front.connections:
             await asyncio.sleep(_RETIRED_LOOK_S)
 
@@ -110,6 +113,7 @@ class Proxy:
         """Drop what is left: it is recorded as aborted."""
         self._stopped = True
         self._shut_door()
+        self._board.views.end()
         await self._front.shutdown(timeout=0.1)
         self._watch.close()
         self._fleet.close()
@@ -140,7 +144,7 @@ class Proxy:
             return await self._models.page(request)
         page = self._pages.get(path)
         if page is not None:
-            return await page()
+            return await page(request)
         call = Call.of(request, self._clock_ns(), account)
         if call is None:
             raise asyncio.CancelledError
@@ -150,9 +154,12 @@ class Proxy:
             return self._refuse(call, refused)
         self._in_flight += 1
         self._idle.clear()
+        if call.ask.dialect is not None:
+            self._calls.add(call)
         try:
             return await self._answer(call)
         finally:
+            self._calls.discard(call)
             account.leave()
             self._in_flight -= 1
             if not self._in_flight:
@@ -186,6 +193,7 @@ class Proxy:
     def _prepare(self, call: Call, attempt: Attempt) -> tuple[Ask, Relay, Question]:
         """What this engine is sent, where its answer goes, and what the record says of both."""
         url, path = attempt.upstream.url, call.ask.path
+        call.upstream = attempt.upstream.name
         body = self._fleet.body_for(attempt.upstream, call.body)
         asked = ask_usage(path, body, self._usage)
         mutated = [*(["model"] if body != call.body else []), *(asked.mutated or [])]
@@ -254,14 +262,21 @@ class Proxy:
             return exchange, totals
 
         (exchange, totals), left = await beside(closed)
-        self._done += 1
+        self._leave(call, exchange)
         self._board.merge(totals)
         if self._capture is not None:
             self._capture.add(call, exchange, reception)
         return left
 
-    def _note(self, call: Call, exchange: Exchange, reception: Reception | None = None) -> None:
+    def _leave(self, call: Call, exchange: Exchange) -> None:
+        """It is under way no more."""
         self._done += 1
+        self._calls.discard(call)
+        if self._meter.is_on:
+            self._meter.ended(call, exchange)
+
+    def _note(self, call: Call, exchange: Exchange, reception: Reception | None = None) -> None:
+        self._leave(call, exchange)
         self._sink(exchange)
         self._board.add(exchange)
         if self._capture is not None:

@@ -16,8 +16,10 @@ from typing import Any
 
 from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
 from imaxproxy.metrics import Exchange
+from imaxproxy.proxy.board import LivePage
 from imaxproxy.proxy.channel import Channel, Message
 from imaxproxy.proxy.figures import Figures, Questions
+from imaxproxy.proxy.live_round import LiveRound
 from imaxproxy.proxy.place import Place, WorkerProcess
 from imaxproxy.proxy.seat import Seat
 
@@ -59,14 +61,16 @@ class Supervisor:
         say: Callable[[str], None],
         clear: Callable[[int], None] = lambda column: None,
         clock_ns: Clock = monotonic_ns,
+        live: LivePage | None = None,
     ) -> None:
-        """clear: told the column of each worker that has ended."""
+        """clear: told the column of each worker that has ended.  live: makes the live snapshots."""
         self._places = [Place(door) for door in doors]
         self._work, self._recover, self._clear = work, recover, clear
         self._drain_timeout_s, self._say, self._clock_ns = drain_timeout_s, say, clock_ns
         self._selector = selectors.DefaultSelector()
         self._figures = Figures()
         self._questions = Questions(self._figures, engine, clock_ns)
+        self._live = LiveRound(live, self._figures.merged, clock_ns)
         self._workers: dict[int, WorkerProcess] = {}
         self._next_number = 0
         self._stopping = self._dropping = self._dropped = self._failed = self._announced = False
@@ -208,6 +212,10 @@ class Supervisor:
             case "figures", part:
                 self._figures.take(worker.number, part, self._clock_ns())
                 self._questions.answered(worker.number)
+            case "part", part:
+                self._live.take(worker.number, part, self._workers.values())
+            case "watch", on:
+                self._live.watch(worker.number, on=on, workers=self._workers.values())
             case "page", (request, name):
                 self._questions.ask(request, name, worker, self._workers.values())
             case "ready", _:
@@ -244,6 +252,7 @@ class Supervisor:
         self._clear(worker.column)
         self._figures.leave(worker.number, self._recover)
         self._questions.answered(worker.number)
+        self._live.leave(worker.number, self._workers.values())
         place = worker.place
         if self._stopping:
             self._dropped = self._dropped or (code != 0 and not self._failed)
@@ -278,7 +287,11 @@ class Supervisor:
 
     def _patience_s(self) -> float | None:
         """How long nothing but a message or a signal needs us."""
-        dues = [place.due_ns for place in self._places] + [self._kill_at_ns, self._questions.due_ns()]
+        dues = [place.due_ns for place in self._places] + [
+            self._kill_at_ns,
+            self._questions.due_ns(),
+            self._live.due_ns(),
+        ]
         known = [due_ns for due_ns in dues if due_ns is not None]
         if any(worker.channel.backlog for worker in self._workers.values()):
             known.append(self._clock_ns() + _FLUSH_EVERY_NS)
@@ -292,6 +305,7 @@ class Supervisor:
         for worker in self._workers.values():
             worker.channel.flush()
         self._questions.look(now_ns)
+        self._live.look(self._workers.values())
         if self._kill_at_ns is not None and self._kill_at_ns <= now_ns:
             self._kill_at_ns = None
             self._dropped = True

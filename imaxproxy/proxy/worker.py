@@ -7,12 +7,13 @@ from collections.abc import Callable
 from itertools import count
 
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Exchange, HealthSample
+from imaxproxy.metrics import Exchange, HealthSample, LiveMeter
 from imaxproxy.proxy.board import ReadGauges
 from imaxproxy.proxy.channel import Channel
 from imaxproxy.proxy.figures import Part
 from imaxproxy.proxy.merged import Gauges, Totals
 from imaxproxy.proxy.proxy import Proxy
+from imaxproxy.proxy.views import Views
 
 TELL_EVERY_S = 1.0
 PAGE_TIMEOUT_S = 2.0
@@ -33,13 +34,16 @@ class WorkerBoard:
         self._refused: Counter[str] = Counter()
         self._pages: dict[int, asyncio.Future[bytes]] = {}
         self._numbers = count()
+        self._meter: LiveMeter | None = None
+        self._looking: asyncio.Task[None] | None = None
+        self.views = Views(lambda: channel.send("watch", True), lambda: channel.send("watch", False))
         self._loop = asyncio.get_running_loop()
         self._loop.add_reader(channel.fileno(), self._on_readable)
         self._loop.add_signal_handler(signal.SIGTERM, self.leave)
         self._timer = self._loop.call_later(TELL_EVERY_S, self._tell_often)
 
-    def watch(self, gauges: ReadGauges, refused: Counter[str]) -> None:
-        self._gauges, self._refused = gauges, refused
+    def watch(self, gauges: ReadGauges, refused: Counter[str], meter: LiveMeter) -> None:
+        self._gauges, self._refused, self._meter = gauges, refused, meter
 
     def add(self, exchange: Exchange) -> None:
         self._totals.add(exchange)
@@ -87,6 +91,7 @@ class WorkerBoard:
     def close(self, *, dropped: bool) -> None:
         """Tell the rest, and whether streams were dropped."""
         self._timer.cancel()
+        self._look_no_more()
         self._loop.remove_reader(self._channel.fileno())
         self.tell()
         if dropped:
@@ -106,12 +111,36 @@ class WorkerBoard:
         for kind, value in messages:
             if kind == "tell":
                 self.tell()
+            elif kind == "look":
+                self._look()
+            elif kind == "look no more":
+                self._look_no_more()
+            elif kind == "live":
+                self.views.publish(value)
             elif kind == "page":
                 number, page = value
                 if number in self._pages and not self._pages[number].done():
                     self._pages[number].set_result(page)
             else:
                 self.orders.put_nowait((kind, value))
+
+    def _look(self) -> None:
+        if self._meter is not None and (self._looking is None or self._looking.done()):
+            self._looking = self._loop.create_task(self._tell_part(self._meter))
+
+    async def _tell_part(self, meter: LiveMeter) -> None:
+        """What is seen while the supervisor does not read stays for the next time."""
+        for _ in meter.steps():
+            await asyncio.sleep(0)
+        if not self._channel.backlog:
+            self.tell()
+            self._channel.send("part", meter.take())
+
+    def _look_no_more(self) -> None:
+        if self._looking is not None:
+            self._looking.cancel()
+        if self._meter is not None:
+            self._meter.stop()
 
 
 async def obey(proxy: Proxy, board: WorkerBoard, drain_timeout_s: float) -> bool:

@@ -9,6 +9,7 @@ from rich.table import Table
 
 from imaxproxy.report.energy import energy_rows
 from imaxproxy.report.engine_lines import engine_lines
+from imaxproxy.report.shares import share_lines
 
 LATENCIES: tuple[tuple[str, str], ...] = (
     ("ttft_ms", "TTFT"),
@@ -37,11 +38,12 @@ def print_summary(console: Console, summary: dict[str, Any], where: str) -> None
     facts += [(name, text + mark) for name, text in energy_rows(summary["energy"])]
     facts += [(name, text + mark) for name, text in _slo(summary["slo"])]
     facts += [("engine", escape(line) + mark) for line in engine_lines(summary["engine"])]
+    facts += [("machines", escape(line)) for line in share_lines(summary.get("shares"))]
     facts.append(("meter", _meter(summary["meter"], summary["send_lag_ms"])))
     facts += [
         ("", f"[bold red]not to be believed as it stands:[/] {escape(why)}") for why in summary["meter"]["reasons"]
     ]
-    facts += [("[yellow]note[/]", escape(note)) for note in _notes(summary)]
+    facts += [("[yellow]note[/]", escape(note)) for note in notes_of(summary)]
     console.print(_facts([*facts, ("run", escape(where))]))
 
 
@@ -176,7 +178,8 @@ def _meter(meter: dict[str, Any], send_lag_ms: dict[str, Any]) -> str:
     return f"{verdict}: " + "; ".join(parts)
 
 
-def _notes(summary: dict[str, Any]) -> list[str]:
+def notes_of(summary: dict[str, Any]) -> list[str]:
+    """What a reader of the figures has to know beside them; one plain line each."""
     notes = []
     if summary["ended"] == "killed":
         notes.append("the run was killed; this is what had ended by then")

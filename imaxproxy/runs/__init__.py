@@ -7,6 +7,7 @@ from imaxproxy.runs.journal import Journal, read_health, read_journal, read_rest
 from imaxproxy.runs.manifest import Manifest, write_json
 from imaxproxy.runs.record import RunRecord, read_summary
 from imaxproxy.runs.repeats import repeats
+from imaxproxy.runs.shares import share_record
 from imaxproxy.runs.summary import summarize
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "read_rest",
     "read_summary",
     "repeats",
+    "share_record",
     "summarize",
     "write_hlog",
     "write_json",

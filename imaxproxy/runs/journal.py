@@ -160,13 +160,18 @@ def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
 
 
 def read_journal(
-    run: RunDirectory, *, outline: bool = False, on_warmup: Callable[[Exchange], None] = lambda _: None
+    run: RunDirectory,
+    *,
+    outline: bool = False,
+    on_warmup: Callable[[Exchange], None] = lambda _: None,
+    on_worker: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Exchange]:
     """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last.
 
-    Those that only filled caches are no part of a run: `on_warmup` is handed them.
+    Those that only filled caches are no part of a run: `on_warmup` is handed them. `on_worker` hears whose come next.
     """
     for path in run.journals():
+        on_worker(worker_of(path))
         for number, row in _rows(path):
             try:
                 exchange = exchange_of(row, outline=outline)
@@ -176,6 +181,12 @@ def read_journal(
                 on_warmup(exchange)
             else:
                 yield exchange
+
+
+def worker_of(path: Path) -> int:
+    """Whose file it is: `exchanges-<worker>.jsonl`, `meter-<worker>.jsonl`. -1 for a name that is none of ours."""
+    number = path.stem.rpartition("-")[2]
+    return int(number) if number.isascii() and number.isdigit() else -1
 
 
 def read_rest(run: RunDirectory, worker: int, from_byte: int) -> Iterator[Exchange]:

@@ -7,6 +7,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import orjson
@@ -35,6 +36,10 @@ class Manifest:
     """What was recorded for a replay: how many requests, and how many more none could send."""
     hot_path: str | None = None
     """What carried the streamed answers: `c` or `python`; None where time was virtual."""
+    shares: list[dict[str, Any]] | None = None
+    """Of a run that is a share of a schedule, or was merged of some: `runs.shares` has the rows; None for any other."""
+    lost: dict[str, Any] | None = None
+    """What of the schedule was lost with its machines: a `runs.shares.Loss`."""
     ended: str = KILLED
     """How the run ended; a run that never wrote its end was killed."""
     lost_lines: int = 0
@@ -42,7 +47,7 @@ class Manifest:
     version: str = __version__
     started_at: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="milliseconds"))
     clock: dict[str, Any] = field(default_factory=lambda: _clock())
-    host: dict[str, Any] = field(default_factory=lambda: _host())
+    host: dict[str, Any] = field(default_factory=lambda: host_facts())
 
     def write(self, run: RunDirectory) -> None:
         write_json(run.manifest, asdict(self))
@@ -74,11 +79,22 @@ def _clock() -> dict[str, Any]:
     return {"source": "CLOCK_MONOTONIC", "monotonic_ns": monotonic_ns(), "unix_s": time.time()}
 
 
-def _host() -> dict[str, Any]:
+def host_facts() -> dict[str, Any]:
+    """This machine. Processes whose `clock_id` is the same have one CLOCK_MONOTONIC."""
     return {
         "name": socket.gethostname(),
         "system": f"{platform.system()} {platform.release()}",
         "machine": platform.machine(),
         "cpus": os.cpu_count(),
         "python": sys.version.split()[0],
+        "clock_id": _clock_id(),
     }
+
+
+def _clock_id() -> str | None:
+    """The kernel's boot, and the time namespace, of which a container may have its own; None where neither is told."""
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+        return f"{boot} {os.readlink('/proc/self/ns/time')}"
+    except OSError:
+        return None

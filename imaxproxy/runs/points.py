@@ -95,7 +95,7 @@ def machines_of(records: Sequence[RunRecord], x: str, y: str, by: Sequence[str] 
         if at_x is None or at_y is None:
             without.append(f"{record.directory.path} has no {x if at_x is None else y}: left out")
         else:
-            values[machine_of(record, by)][_load_of(record)].append((at_x, at_y))
+            values[machine_of(record, by)][load_of(record)].append((at_x, at_y))
     if not values:
         raise UsageError(f"no run has both {x} and {y} (of the {window} run or window)")
     frontiers = {name: Frontier(x_axis, y_axis, map(_spot, loads.items())) for name, loads in values.items()}
@@ -126,7 +126,7 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
     warnings = []
     for what, said in (
         ("models", {record.engine.get("model") or record.settings.get("model") for record in records}),
-        ("traces", {(record.summary["trace"] or {}).get("sha256") for record in records}),
+        ("traces", {record.workload for record in records}),
         ("endpoints", {record.settings.get("endpoint") for record in records}),
         ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),
     ):
@@ -154,7 +154,7 @@ def _prices(records: list[RunRecord]) -> list[str]:
     return [f"costs by different prices: {listed}; `imaxproxy report RUN --price` reckons anew"]
 
 
-def _load_of(record: RunRecord) -> tuple[Any, ...]:
+def load_of(record: RunRecord) -> tuple[Any, ...]:
     """Runs that have the same are repeats of each other."""
     engine = {key: str(value) for key, value in record.engine.items() if key not in ("seed", "board_energy_j", "steps")}
     asked = tuple(record.settings.get(key) for key in _LOAD)
@@ -163,6 +163,11 @@ def _load_of(record: RunRecord) -> tuple[Any, ...]:
 
 def _spot(load: tuple[tuple[Any, ...], list[tuple[float, float]]]) -> Spot:
     asked, points = load
-    named = [f"{name} {value:g}" for name, value in zip(_LOAD[:2], asked, strict=False) if value is not None]
     xs, ys = zip(*points, strict=True)
-    return Spot(t_interval(xs), t_interval(ys), ", ".join(named))
+    return Spot(t_interval(xs), t_interval(ys), load_words(asked))
+
+
+def load_words(load: tuple[Any, ...]) -> str:
+    """What people call a load that `load_of` gave: `concurrency 64`."""
+    named = [f"{name} {value:g}" for name, value in zip(_LOAD[:2], load, strict=False) if value is not None]
+    return ", ".join(named)

@@ -57,6 +57,16 @@ class RunRecord:
         return self.manifest.settings if self.manifest else {}
 
     @property
+    def workload(self) -> str | None:
+        """What it played, by hash: the same for runs whose requests were drawn alike, be they more or fewer.
+
+        Of a trace that was not drawn it is the file's; None where nobody said.
+        """
+        trace = self.summary["trace"] or {}
+        found = trace.get("workload_sha256") or trace.get("sha256")
+        return None if found is None else str(found)
+
+    @property
     def simulated(self) -> bool:
         return bool(self.summary["simulated"])
 

@@ -29,6 +29,8 @@ from imaxproxy.runs.hlog import write_hlog
 from imaxproxy.runs.journal import read_health, read_journal
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
 from imaxproxy.runs.prompt_lengths import PromptLengths
+from imaxproxy.runs.share_view import ShareView
+from imaxproxy.runs.shares import Loss
 from imaxproxy.runs.timeslices import Timeslices
 from imaxproxy.runs.window_tally import WindowTally
 
@@ -57,18 +59,23 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
             tallies[name] = WindowTally(part, asked.objectives)
     slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
     dimensions, lengths, timing = Dimensions(), PromptLengths(), TimingView()
-    energy = _energy(run, manifest, tallies)
-    for exchange in read_journal(run):
+    energy, shares = _energy(run, manifest, tallies), _shares(manifest)
+    for exchange in read_journal(run, on_worker=shares.begin if shares else lambda _: None):
         dimensions.add(exchange)
         lengths.add(exchange)
         timing.add(exchange)
+        if shares is not None:
+            shares.add(exchange)
         if energy is not None:
             energy.add(exchange)
         for tally in tallies.values():
             tally.add(exchange)
         if slices is not None:
             slices.add(exchange)
-    summary = _compose(manifest, tallies, rates, _health(run))
+    health = _health(run)
+    summary = _compose(manifest, tallies, rates, health)
+    if shares is not None:
+        _add_reasons(summary["meter"], shares.reasons())
     means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
     if view := _engine_view(run, windows.steady, timing, means_ms):
         summary["engine"] = (summary["engine"] or {}) | view
@@ -86,6 +93,7 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
             "backlog_growth_share": finder.backlog_growth_share,
         },
         "timeslices": None if slices is None else slices.stats(energy.slice_part if energy else None),
+        "shares": None if shares is None else shares.stats(health),
     }
     write_json(run.summary, summary)
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
@@ -190,9 +198,20 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
         is_virtual=manifest is not None and manifest.clock.get("source") == "virtual",
     )
     if manifest is not None and manifest.lost_lines:
-        verdict["valid"] = False
-        verdict["reasons"].append(f"{manifest.lost_lines} lines of the journal or the capture could not be written")
+        lost = f"{manifest.lost_lines} lines of the journal or the capture could not be written"
+        _add_reasons(verdict, [lost])
     return verdict
+
+
+def _add_reasons(verdict: dict[str, Any], reasons: list[str]) -> None:
+    verdict["reasons"] += reasons
+    verdict["valid"] = not verdict["reasons"]
+
+
+def _shares(manifest: Manifest | None) -> ShareView | None:
+    if manifest is None or not manifest.shares:
+        return None
+    return ShareView(manifest.shares, None if manifest.lost is None else Loss.from_dict(manifest.lost))
 
 
 def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | None) -> dict[str, Any] | None:

@@ -63,6 +63,11 @@ class Trace:
             raise UsageError(f"{self.path}:1: {bad}") from None
 
     @property
+    def workload_sha256(self) -> str | None:
+        """Of a spec: the same for each number of requests that are drawn from it. None for a trace of a file's rows."""
+        return self._spec.workload_sha256() if self._spec is not None else None
+
+    @property
     def clamped(self) -> int:
         """Lengths of 0 that were read as 1."""
         return self._reader.clamped

@@ -5,6 +5,7 @@ are looked at later, in batches, by `digest`. `due` says which reads must not wa
 those that are so large that holding a batch of them would cost memory.
 """
 
+from array import array
 from bisect import bisect_left
 from itertools import accumulate, cycle
 
@@ -129,6 +130,21 @@ class Reception:
     def _refused(self) -> bool:
         """The status says that this is no answer; a redirect, too, is none to a question."""
         return self._head.status >= (400 if self._dialect is None else 300)
+
+    @property
+    def model(self) -> str | None:
+        """As the answer names it, once it has."""
+        return self._facts.model
+
+    @property
+    def token_times_ns(self) -> "array[int]":
+        """When each token event digested so far came; to be read only, and not to be held: it grows."""
+        return self._token_events.times_ns
+
+    @property
+    def told_tokens(self) -> "array[int] | None":
+        """Tokens of each, where the engine tells them event by event."""
+        return self._token_events.told
 
     @property
     def token_events(self) -> int:

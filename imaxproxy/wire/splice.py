@@ -63,6 +63,11 @@ class Splice:
         """What has come. To be looked at, and then `resume` to be called, unless that was the end or is to wait."""
         return Taken(*self._inner.take())
 
+    def take_events(self) -> tuple[bytes, bytes, int]:
+        """What was recognised so far (as in `Taken`), and how many kept reads wait to be taken: these stay."""
+        events: tuple[bytes, bytes, int] = self._inner.take_events()
+        return events
+
     def arm(self, prefix: bytes, suffix: bytes, *, chunked: bool) -> bool:
         """Recognise events like these (`template.Template`); False while reads wait that nobody has looked at."""
         armed: bool = self._inner.arm(prefix, suffix, chunked)

@@ -25,6 +25,15 @@ class TokenEvents:
     def __len__(self) -> int:
         return len(self._times_ns)
 
+    @property
+    def times_ns(self) -> "array[int]":
+        return self._times_ns
+
+    @property
+    def told(self) -> "array[int] | None":
+        """Tokens of each event, where every one so far has told them."""
+        return self._tokens if self.counted_by not in (None, CountedBy.EVENTS) else None
+
     def add(self, at_ns: int, kind: int, chars: int, counted_by: CountedBy, tokens_so_far: int | None) -> None:
         """Take in one; `tokens_so_far`: of the whole answer, as the engine says it with this event."""
         self._times_ns.append(at_ns)

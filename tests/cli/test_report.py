@@ -37,3 +37,33 @@ def test_what_is_no_run_is_one_line(command: Command, what: str) -> None:
     elif what == "an empty folder":
         path.mkdir()
     assert command.run("report", "run").complaint().startswith("run ")
+
+
+def test_runs_are_listed_found_by_tag_and_half_ones_named(command: Command, trace: Path) -> None:
+    command.run("replay", trace, *SIMULATED, "--tag", "nightly", "--out", "imax-runs/a").check(0)
+    command.run("replay", trace, *SIMULATED, "--concurrency", 2, "--out", "imax-runs/b").check(0)
+    (command.folder / "imax-runs" / "b" / "summary.json").unlink()
+    listed = command.run("report", "--list", "--json").check(0).json
+    assert listed["found"] == 2
+    assert {row["run"]: row["state"] for row in listed["runs"]} == {
+        "imax-runs/a": "finished",
+        "imax-runs/b": "no summary",
+    }
+    assert "`imaxproxy report imax-runs/b`" in command.run("report", "--list").check(0).out
+    found = command.run("report", "--list", "imax-runs", "--tag", "nightly", "--json").check(0).json
+    assert [row["run"] for row in found["runs"]] == ["imax-runs/a"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--list",), "there is no imax-runs here"),
+        (("--list", "nowhere"), "nowhere is no directory"),
+        (("run", "--model", "m"), "--model chooses among the runs of --list"),
+        (("--list", ".", "--since", "x"), "--since is a day or a moment"),
+        ((), "give one RUN"),
+        (("a", "b"), "give one RUN"),
+    ],
+)
+def test_a_list_that_cannot_be_is_one_line(command: Command, arguments: tuple[str, ...], says: str) -> None:
+    assert command.run("report", *arguments).complaint().startswith(says)

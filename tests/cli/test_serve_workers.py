@@ -350,3 +350,37 @@ def test_auto_is_one_a_core(command: Command, start_engine: StartEngine) -> None
 def test_a_number_of_workers(command: Command, count: str) -> None:
     done = command.run("serve", "--upstream", "http://e", "--workers", count, "--out", "run")
     assert "is not a number of workers from 1 to 1024, or auto" in done.complaint()
+
+
+def test_the_live_view_is_of_all_workers_streams_in_flight_included(
+    command: Command, start_engine: StartEngine
+) -> None:
+    async def script(call: Call) -> None:
+        if b'"hold"' in call.request.body:
+            await call.send(STREAM_HEAD, token(" a"), token(" b"))
+            await call.gone()
+        else:
+            await call.send(*whole_stream(4))
+
+    serving = start(command, start_engine(script))
+    url = serving.url()
+
+    async def watch() -> None:
+        async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, force_close=True)) as session:
+            held = [await session.post(url + CHAT, json={**ASKED, "user": "hold"}) for _ in range(12)]
+            assert set((await ask_many(url, 8)).elements()) == {"whole"}
+            async with session.get(f"{url}/imax/live") as feed:
+                async for line in feed.content:
+                    snapshot = json.loads(line[6:]) if line.startswith(b"data: ") else None
+                    if snapshot is not None and snapshot["now"]["seconds"]:
+                        break
+            assert snapshot is not None
+            assert (snapshot["in_flight"]["count"], len(snapshot["in_flight"]["streams"])) == (12, 12)
+            assert {row["tokens"] for row in snapshot["in_flight"]["streams"]} == {2}
+            assert snapshot["run"]["requests"]["completed"] == 8
+            assert len(serving_workers(url)) == 2
+            for answer in held:
+                answer.close()
+
+    asyncio.run(watch())
+    stop(serving)

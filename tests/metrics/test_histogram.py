@@ -142,3 +142,9 @@ def test_what_does_not_fit_is_counted_at_the_edge() -> None:
     merged = Histogram()
     merged.merge(histogram)
     assert merged.out_of_range == 2
+
+
+@pytest.mark.parametrize("text", ["nonsense", "", "AAAA", "HISTFAAAABx4"])
+def test_what_is_no_histogram_is_a_value_error(text: str) -> None:
+    with pytest.raises(ValueError):
+        Histogram.decode(text)

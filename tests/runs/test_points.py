@@ -96,6 +96,17 @@ def test_unlike_things_are_said(tmp_path: Path) -> None:
     )
 
 
+def test_more_or_fewer_requests_of_one_workload_are_no_unlike_things(tmp_path: Path) -> None:
+    """A fixed shape is sent ten times its concurrency: another file at each load, but the same requests."""
+    loads = [
+        make_run(tmp_path / name, [answered(0)], trace=TRACE | {"sha256": name, "workload_sha256": "1k1k"})
+        for name in ("c4", "c64")
+    ]
+    assert unlike(loads) == []
+    other = make_run(tmp_path / "x", [answered(0)], trace=TRACE | {"sha256": "c4", "workload_sha256": "8k1k"})
+    assert unlike([*loads, other]) == ["runs of different traces: 1k1k, 8k1k"]
+
+
 def test_a_run_without_the_metric_is_left_out_and_named(tmp_path: Path) -> None:
     machines = machines_of([run(tmp_path / "a"), make_run(tmp_path / "b", engine=None)], "interactivity", "usd_total")
     assert len(machines.frontiers) == 1

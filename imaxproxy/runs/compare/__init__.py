@@ -109,8 +109,7 @@ def _about(record: RunRecord) -> dict[str, Any]:
 
 def _why_unpaired(a: RunRecord, b: RunRecord, pairs: Pairs, count_a: int, count_b: int) -> str | None:
     """None where requests can be held against each other."""
-    traces = [(record.summary["trace"] or {}).get("sha256") for record in (a, b)]
-    if None not in traces and traces[0] != traces[1]:
+    if None not in (a.workload, b.workload) and a.workload != b.workload:
         return "the runs played different traces"
     fewer = min(count_a, count_b)
     if len(pairs.both) < PAIRED_FROM * fewer or not fewer:

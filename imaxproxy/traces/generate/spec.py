@@ -1,5 +1,7 @@
 """A workload spec: a TOML file from which a canonical trace is made, the same bytes for the same seed anywhere."""
 
+import hashlib
+import json
 import tomllib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -33,6 +35,8 @@ KINDS: dict[str, Callable[[Table], Generator | Clients]] = {
     "clients": Clients.parse,
 }
 """A new kind of workload is a new entry here."""
+_AMOUNTS = ("concurrency", "conversations", "requests", "warmups")
+"""Keys that say how many are drawn: one more changes none of the others (Generator), so they are another load only."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,15 @@ class Spec:
             sessions = self.generator.sessions(self.seed)
             rows = self.starts.stamp(sessions, self.seed) if self.starts else chain.from_iterable(sessions)
         return self.cancellations.apply(rows, self.seed) if self.cancellations else rows
+
+    def workload_sha256(self) -> str:
+        """Of all that makes a request what it is, not of how many there are.
+
+        Two specs that have it in common draw the same requests, one of them more of them.
+        """
+        drawn = {name: value for name, value in self.settings.items() if name not in ("about", *_AMOUNTS)}
+        text = json.dumps(drawn | {"seed": self.seed}, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()
 
     def header(self) -> dict[str, Any]:
         """What a trace file says of where it comes from."""

@@ -173,6 +173,19 @@ static PyObject *splice_take(PySplice *self, PyObject *none)
     return taken;
 }
 
+static PyObject *splice_take_events(PySplice *self, PyObject *none)
+{
+    (void)none;
+    Haul haul;
+    size_t reads = take_events(&self->splice, &haul);
+    PyObject *taken = Py_BuildValue("y#y#n", haul.events ? (char *)haul.times_ns : "",
+                                    (Py_ssize_t)(haul.events * sizeof *haul.times_ns),
+                                    haul.events ? (char *)haul.chars : "",
+                                    (Py_ssize_t)(haul.events * sizeof *haul.chars), (Py_ssize_t)reads);
+    drop_haul(&haul);
+    return taken;
+}
+
 static PyObject *splice_arm(PySplice *self, PyObject *arguments)
 {
     const char *prefix, *suffix;
@@ -239,6 +252,8 @@ static PyMethodDef splice_methods[] = {
     {"take", (PyCFunction)splice_take, METH_NOARGS,
      "(times_ns and chars of recognised events, as int64 and int32 arrays; times_ns and bytes of kept reads, which came "
      "behind them; what the client's socket did not take; how the connection ended: -1 not, 0 closed, or an errno)"},
+    {"take_events", (PyCFunction)splice_take_events, METH_NOARGS,
+     "(times_ns and chars of recognised events; how many kept reads wait behind them); all else stays as it is."},
     {"arm", (PyCFunction)splice_arm, METH_VARARGS,
      "Recognise events like (prefix, suffix, chunked); False while kept reads wait to be taken."},
     {"pause", (PyCFunction)splice_pause, METH_NOARGS, "Read and write nothing from now on."},

@@ -325,6 +325,22 @@ int take_haul(Splice *splice, Haul *haul)
     return end;
 }
 
+size_t take_events(Splice *splice, Haul *events)
+{
+    memset(events, 0, sizeof *events);
+    acquire(splice->splicer);
+    Haul *haul = &splice->haul;
+    events->times_ns = haul->times_ns;
+    events->chars = haul->chars;
+    events->events = haul->events;
+    haul->times_ns = NULL;
+    haul->chars = NULL;
+    haul->events = haul->events_room = 0;
+    size_t reads = haul->reads;
+    release(splice->splicer);
+    return reads;
+}
+
 void pause_splice(Splice *splice)
 {
     acquire(splice->splicer);

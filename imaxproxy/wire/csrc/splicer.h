@@ -73,6 +73,9 @@ void stop_splice(Splice *splice);
 /* Hand over what waits; returns `end`. */
 int take_haul(Splice *splice, Haul *haul);
 
+/* Hand over the recognised events only, and leave all else as it is; returns how many kept reads wait behind them. */
+size_t take_events(Splice *splice, Haul *events);
+
 /* Neither read nor write; go on behind what was taken. */
 void pause_splice(Splice *splice);
 void resume_splice(Splice *splice);

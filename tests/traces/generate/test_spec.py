@@ -40,6 +40,23 @@ def test_another_seed_is_another_trace() -> None:
     assert list(load_spec("fixed-1k1k", seed=1).rows()) != list(load_spec("fixed-1k1k", seed=2).rows())
 
 
+@pytest.mark.parametrize("path", shipped_specs(), ids=lambda path: path.stem)
+def test_more_of_a_workload_are_the_same_requests_and_more(path: Path) -> None:
+    """Which is what `workload_sha256` says of two loads."""
+    spec = load_spec(path)
+    amount = next(name for name in ("concurrency", "conversations", "requests") if name in spec.settings)
+    twice = load_spec(path, changes={amount: 2 * spec.settings[amount]})
+    more = {row.request_id: canonical_line(row) for row in twice.rows()}
+    rows = {row.request_id: canonical_line(row) for row in spec.rows()}
+    assert rows.items() < more.items()
+    assert twice.workload_sha256() == spec.workload_sha256()
+    assert load_spec(path, seed=spec.seed + 1).workload_sha256() != spec.workload_sha256()
+
+
+def test_another_length_is_another_workload() -> None:
+    assert load_spec("fixed-1k1k").workload_sha256() != load_spec("fixed-1k8k").workload_sha256()
+
+
 def test_a_range_ratio_bounds_the_lengths() -> None:
     """InferenceMAX's 1k/1k: lengths from 80 % of 1,024 up to all of it, ten prompts a stream, two warm-ups a stream."""
     rows = list(load_spec("fixed-1k1k", changes={"concurrency": 4}).rows())

@@ -1,0 +1,235 @@
+"""One `imaxproxy.live/1` snapshot, made of what a run has come to and of what its last seconds saw."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from imaxproxy.clock import NS_PER_MS, NS_PER_S
+from imaxproxy.live.feed.ticks import WINDOW_S, Rates, Ticks
+from imaxproxy.metrics import (
+    Dimensions,
+    Histogram,
+    LivePart,
+    LogBuckets,
+    MeterHealth,
+    Slowest,
+    Tally,
+    few_buckets,
+    per_second,
+)
+
+SCHEMA = "imaxproxy.live/1"
+_MILLI = 1000.0
+_RUN_METRICS = ("ttft_ms", "itl_ms", "tps_per_user", "e2e_ms")
+_LOW_TAILS = frozenset({"tps_per_user"})
+"""Of which little is bad: p10 and p1 are told as well."""
+_PART_BLOCKS = ("ttft_ms", "tps_per_user")
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class RunFigures:
+    """What is known of the run when a snapshot is made."""
+
+    source: str
+    """serve, replay or sweep."""
+    title: str
+    started_ns: int
+    tally: Tally
+    dimensions: Dimensions
+    by_model: Mapping[str, Tally]
+    health: MeterHealth
+    slowest: Slowest
+    simulated: bool
+    tokens_an_event: float
+    tokens_by: str
+    """How tokens of streams in flight are known that do not tell them: `usage` or `events` (docs/live.md)."""
+    refused: Mapping[str, int] = field(default_factory=dict)
+    upstreams: Mapping[str, Json] = field(default_factory=dict)
+    """By name: `url`, `up`."""
+    offered_rate: float | None = None
+    achieved_rate: float | None = None
+    remaining_s: float | None = None
+    slo: Json | None = None
+    progress: Json | None = None
+    lost_lines: int = 0
+
+
+def snapshot(run: RunFigures, part: LivePart, ticks: Ticks, beside: Json) -> Json:
+    """The whole object. `ticks` has taken `part`; `beside`: `power`, `cost` and `engine_metrics`."""
+    window, window_s = ticks.window()
+    elapsed_s = (part.at_ns - run.started_ns) / NS_PER_S
+    return {
+        "schema": SCHEMA,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+        "elapsed_s": elapsed_s,
+        "remaining_s": run.remaining_s,
+        "source": run.source,
+        "title": run.title,
+        "simulated": run.simulated,
+        "window_s": WINDOW_S,
+        "now": _now(run, part, window, window_s),
+        "run": _run(run, elapsed_s),
+        "history": ticks.history(),
+        "in_flight": _in_flight(run, part),
+        "slowest": [_slow(run, each) for each in run.slowest.rows()],
+        "by": _by(run, part, window, window_s),
+        "errors": dict(sorted(run.tally.errors.items())) | {f"refused: {why}": n for why, n in run.refused.items()},
+        "power": None,
+        "cost": None,
+        "engine_metrics": None,
+        **beside,
+        "slo": run.slo,
+        "meter": _meter(run),
+        "progress": run.progress,
+    }
+
+
+def _now(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> Json:
+    rates = Rates.of(window, run.tokens_an_event, window_s)
+    itl_ns, tps_milli = _itl(window, run.tokens_an_event), LogBuckets(window.tps_milli.counts, window.tps_milli.sum)
+    tps_milli.merge(part.tps_now_milli)
+    return {
+        "requests_per_s": rates.requests_per_s,
+        "output_tokens_per_s": rates.output_tokens_per_s,
+        "total_tokens_per_s": rates.total_tokens_per_s,
+        "events_per_s": rates.events_per_s,
+        "tokens_by": "told" if not window.events and window.tokens else run.tokens_by,
+        "seconds": window_s,
+        "ttft_ms": window.ttft_ns.block(NS_PER_MS),
+        "itl_ms": itl_ns,
+        "tps_per_user": tps_milli.block(_MILLI, low_tail=True),
+        "e2e_ms": window.e2e_ns.block(NS_PER_MS),
+        "errors": window.failed,
+    }
+
+
+def _itl(window: LivePart, tokens_an_event: float) -> Json:
+    """Of told tokens and of events; where there are both, events count as if each had one token."""
+    if not window.itl_ns.total:
+        return window.gap_ns.block(NS_PER_MS, tokens_an_event)
+    both = LogBuckets(window.itl_ns.counts, window.itl_ns.sum)
+    both.merge(window.gap_ns)
+    return both.block(NS_PER_MS)
+
+
+def _run(run: RunFigures, elapsed_s: float) -> Json:
+    tally = run.tally
+    requests = tally.requests()
+    names = ("sent", "completed", "failed", "aborted", "truncated", "by_error")
+    return {
+        "requests": {name: requests[name] for name in names},
+        "tokens": tally.tokens(),
+        "requests_per_s": per_second(requests["completed"], elapsed_s),
+        "output_tokens_per_s": per_second(tally.output_tokens, elapsed_s),
+        "total_tokens_per_s": per_second(
+            None if tally.output_tokens is None else tally.output_tokens + (tally.input_tokens or 0), elapsed_s
+        ),
+        **{name: _whole(name, tally.histograms[name]) for name in _RUN_METRICS},
+    }
+
+
+def _whole(name: str, histogram: Histogram) -> Json:
+    block = _block(name, histogram)
+    block["buckets"] = few_buckets((value / Histogram.UNIT, count) for value, count in histogram.edges())
+    return block
+
+
+def _block(name: str, histogram: Histogram) -> Json:
+    ranks = {"p1": 1.0, "p10": 10.0, "p50": 50.0, "p90": 90.0, "p99": 99.0}
+    if name not in _LOW_TAILS:
+        del ranks["p1"], ranks["p10"]
+    total = histogram.total
+    values = histogram.values_at(ranks.values())
+    found: Json = {
+        name: None if value is None else value / Histogram.UNIT for name, value in zip(ranks, values, strict=True)
+    }
+    mean = histogram.weighted_sum / total / Histogram.UNIT if total else None
+    return {"count": total, **found, "mean": mean}
+
+
+def _in_flight(run: RunFigures, part: LivePart) -> Json:
+    return {
+        "count": part.in_flight,
+        "waiting": part.waiting,
+        "streams": [_estimated(row, run.tokens_an_event) for row in part.streams],
+        "left_off": part.in_flight - len(part.streams),
+    }
+
+
+def _estimated(row: Json, tokens_an_event: float) -> Json:
+    """A stream whose tokens are not told has as many as its events usually hold."""
+    row = dict(row)
+    if not row.pop("told"):
+        row["tokens"] = round(row["tokens"] * tokens_an_event)
+        row["tps"] = None if row["tps"] is None else row["tps"] * tokens_an_event
+    return row
+
+
+def _slow(run: RunFigures, row: Json) -> Json:
+    names = ("id", "model", "upstream", "ttft_ms", "e2e_ms", "tps")
+    return {name: row[name] for name in names} | {"at_s": (row["ended_ns"] - run.started_ns) / NS_PER_S}
+
+
+def _by(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> Json:
+    dimensions = run.dimensions
+    names = {each["url"]: name for name, each in run.upstreams.items()}
+    by_upstream = {names.get(url, url): tally for url, tally in dimensions.by_upstream.parts.items()}
+    if not by_upstream and len(run.upstreams) == 1:
+        by_upstream = {next(iter(run.upstreams)): run.tally}
+    by_tag = {
+        f"{name}={value}": tally
+        for name, breakdown in dimensions.by_tag.items()
+        for value, tally in breakdown.parts.items()
+    }
+    tallies: dict[str, Mapping[str, Tally]] = {
+        "upstream": by_upstream,
+        "model": run.by_model,
+        "client": dimensions.by_client.parts,
+        "tag": by_tag,
+    }
+    found: Json = {}
+    for dimension, parts in tallies.items():
+        values: Iterable[str] = dict.fromkeys([*parts, *part.by[dimension], *window.by[dimension]])
+        if dimension == "upstream":
+            values = dict.fromkeys([*run.upstreams, *values])
+        found[dimension] = {
+            value: _group(run, dimension, value, parts.get(value), part, window, window_s) for value in values
+        }
+    return found
+
+
+def _group(
+    run: RunFigures, dimension: str, value: str, tally: Tally | None, part: LivePart, window: LivePart, window_s: float
+) -> Json:
+    now, seen = part.by[dimension].get(value), window.by[dimension].get(value)
+    tokens = 0.0 if seen is None else seen.events * run.tokens_an_event + seen.tokens
+    group: Json = {
+        "in_flight": now.in_flight if now is not None else 0,
+        "requests": tally.sent if tally is not None else 0,
+        "errors": tally.errors.total() if tally is not None else 0,
+        "output_tokens_per_s": tokens / window_s if window_s > 0 else None,
+        "ttft_ms": None if tally is None else _block("ttft_ms", tally.histograms["ttft_ms"]),
+        "tps_per_user": None,
+    }
+    if tally is not None and "tps_per_user" in tally.histograms:
+        group["tps_per_user"] = _block("tps_per_user", tally.histograms["tps_per_user"])
+    if dimension == "upstream":
+        group["up"] = run.upstreams[value]["up"] if value in run.upstreams else None
+    return group
+
+
+def _meter(run: RunFigures) -> Json:
+    tally, health = run.tally, run.health
+    itl_p99 = tally.histograms["itl_ms"].value_at(99.0)
+    verdict = health.verdict(
+        itl_p99_ms=None if itl_p99 is None else itl_p99 / Histogram.UNIT,
+        coalesced_event_share=tally.coalesced_event_share(),
+        offered_rate=run.offered_rate,
+        achieved_rate=run.achieved_rate,
+    )
+    verdict["loop_lag_ms"] = _block("loop_lag_ms", health.lag)
+    verdict["send_lag_ms"] = _block("send_lag_ms", tally.histograms["send_lag_ms"])
+    verdict["lost_lines"] = run.lost_lines
+    return verdict

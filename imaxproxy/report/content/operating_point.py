@@ -1,0 +1,179 @@
+"""Operating points with all their metrics: what a frontier on any two axes is drawn from."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePath
+from typing import Any
+
+from imaxproxy.metrics import Interval, t_interval
+from imaxproxy.report.content.energy_stack import EnergyStack, energy_stack, mean_stack
+from imaxproxy.report.content.found import FoundRun
+from imaxproxy.runs.axes import AXES
+from imaxproxy.runs.imports import Baseline
+from imaxproxy.runs.points import MACHINE, all_steady, load_of, load_words, machine_of
+from imaxproxy.runs.record import RunRecord
+
+MEASURED, SIMULATED, PUBLISHED = "measured", "simulated", "published"
+_FACTS = ("model", "gpu", "engine", "precision")
+
+
+@dataclass(frozen=True, slots=True)
+class OperatingPoint:
+    """Runs of one load on one machine under one workload, or one row of somebody else's."""
+
+    machine: str
+    """As `imaxproxy frontier` calls it; a baseline's tool stands in it."""
+    facts: Mapping[str, str]
+    """`model`, `gpu`, `engine`, `precision`, `workload`, as far as they are known."""
+    kind: str
+    """MEASURED, SIMULATED or PUBLISHED. A published point can be simulated as well, see `simulated`."""
+    simulated: bool
+    load: str
+    values: Mapping[str, Interval]
+    """By the names of `AXES`; a metric that one of the repeats lacks is left out."""
+    gpu_hours: Mapping[str, Interval]
+    """For a million `total`, `output` and `input` tokens, and a thousand `requests`; times any price it is a cost."""
+    runs: tuple[int, ...] = ()
+    """Places in the list of runs that the points were made from; () for a baseline."""
+    energy: EnergyStack | None = None
+    source: str | None = None
+    """Of a baseline, with `as_of`."""
+    as_of: str | None = None
+    warnings: tuple[str, ...] = field(default_factory=tuple)
+    """Why a repeat of it is not to be believed as it stands."""
+
+    @property
+    def repeats(self) -> int:
+        return max(len(self.runs), 1)
+
+
+def points_of(found: Sequence[FoundRun], by: Sequence[str] = MACHINE) -> tuple[list[OperatingPoint], str]:
+    """The points, by machine and workload, and the window that their figures are of.
+
+    `steady` where every run has a steady window, else `whole`, as `imaxproxy frontier` has it.
+    """
+    window = "steady" if found and all_steady([each.record for each in found]) else "whole"
+    names = workload_names(found)
+    groups: dict[tuple[Any, ...], list[int]] = defaultdict(list)
+    for place, (each, name) in enumerate(zip(found, names, strict=True)):
+        groups[machine_of(each.record, by), name, load_of(each.record)].append(place)
+    points = [
+        _point(machine, name, load_words(load), places, [found[place].record for place in places], window)
+        for (machine, name, load), places in groups.items()
+    ]
+    return points, window
+
+
+def published_points(baselines: Sequence[Baseline]) -> list[OperatingPoint]:
+    """Those that others measured. Metrics that no axis has are left out."""
+    return [_published(baseline) for baseline in baselines]
+
+
+def workload_names(found: Sequence[FoundRun]) -> list[str]:
+    """A name for what each run played: its sweep's, else its trace's; different traces never share one."""
+    plain = [each.workload or _trace_name(each.record) for each in found]
+    traces: dict[str, dict[str, None]] = defaultdict(dict)
+    for each, name in zip(found, plain, strict=True):
+        if each.workload is None:
+            traces[name][trace_hash(each.record)] = None
+    return [
+        name
+        if each.workload is not None or len(traces[name]) < 2
+        else f"{name} ({trace_hash(each.record)[:7] or 'unknown'})"
+        for each, name in zip(found, plain, strict=True)
+    ]
+
+
+def _trace_name(record: RunRecord) -> str:
+    path = (record.summary["trace"] or {}).get("path")
+    if path:
+        return PurePath(str(path)).name.split(".")[0]
+    return "live traffic" if record.manifest is not None and record.manifest.command == "serve" else "unknown"
+
+
+def trace_hash(record: RunRecord) -> str:
+    """Of what was played; "" where there was no trace. The same for runs of one workload, be they longer or shorter."""
+    trace = record.summary["trace"] or {}
+    return str(trace.get("workload_sha256") or trace.get("sha256") or "")
+
+
+def _point(
+    machine: str, workload: str, load: str, places: Sequence[int], records: Sequence[RunRecord], window: str
+) -> OperatingPoint:
+    parts = [record.summary["windows"]["steady"] if window == "steady" else record.summary for record in records]
+    values = {}
+    for name, (_, read) in AXES.items():
+        read_of = [read(record.summary, part) for record, part in zip(records, parts, strict=True)]
+        if None not in read_of:
+            values[name] = t_interval([value for value in read_of if value is not None])
+    stacks = [stack for record in records if (stack := energy_stack(record.summary)) is not None]
+    simulated = any(record.simulated for record in records)
+    return OperatingPoint(
+        machine=machine,
+        facts=_facts(records[0], workload),
+        kind=SIMULATED if simulated else MEASURED,
+        simulated=simulated,
+        load=load or "as the trace has it",
+        values=values,
+        gpu_hours=_gpu_hours([part["throughput"] for part in parts], [record.engine.get("gpus") for record in records]),
+        runs=tuple(places),
+        energy=mean_stack(stacks) if len(stacks) == len(records) else None,
+        warnings=_doubts(records),
+    )
+
+
+def _facts(record: RunRecord, workload: str) -> dict[str, str]:
+    said = {key: record.engine.get(key) for key in _FACTS}
+    said["model"] = said["model"] or record.settings.get("model")
+    return {key: str(value) for key, value in said.items() if value is not None} | {"workload": workload}
+
+
+def _gpu_hours(rates: Sequence[Mapping[str, float | None]], gpus: Sequence[int | None]) -> dict[str, Interval]:
+    """GPU-hours for so much work: 1e6 / (3600 x tokens/s a GPU). Left out where a run has no such rate."""
+    found: dict[str, list[float | None]] = {"total": [], "output": [], "input": [], "requests": []}
+    for rate, count in zip(rates, gpus, strict=True):
+        total, output = rate["total_tokens_per_s_per_gpu"], rate["output_tokens_per_s_per_gpu"]
+        requests = rate["requests_per_s"]
+        found["total"].append(total)
+        found["output"].append(output)
+        found["input"].append(total - output if total is not None and output is not None else None)
+        found["requests"].append(requests / count * 1000 if requests and count else None)
+    return {
+        name: t_interval([1e6 / 3600 / value for value in values if value])
+        for name, values in found.items()
+        if values and all(values)
+    }
+
+
+def _doubts(records: Sequence[RunRecord]) -> tuple[str, ...]:
+    reasons: Counter[str] = Counter()
+    for record in records:
+        meter, ended = record.summary["meter"], record.summary["ended"]
+        if not meter["valid"]:
+            reasons.update(f"meter not valid: {why}" for why in meter["reasons"] or ["no reason was given"])
+        if ended not in ("finished", "duration"):
+            reasons[f"not played to its end: {ended}"] += 1
+    return tuple(
+        why if len(records) == 1 else f"{why} ({count} of {len(records)} runs)" for why, count in reasons.items()
+    )
+
+
+def _published(baseline: Baseline) -> OperatingPoint:
+    facts = {key: str(baseline.facts[key]) for key in _FACTS if baseline.facts.get(key)}
+    if baseline.facts.get("isl") and baseline.facts.get("osl"):
+        facts["workload"] = f"{baseline.facts['isl']}/{baseline.facts['osl']}"
+    rates = {"total": "total_per_gpu", "output": "output_per_gpu"}
+    return OperatingPoint(
+        machine=f"{baseline.machine} [{baseline.tool}]",
+        facts=facts,
+        kind=PUBLISHED,
+        simulated=baseline.simulated,
+        load=baseline.load,
+        values={name: t_interval([value]) for name, value in baseline.values.items() if name in AXES},
+        gpu_hours={
+            name: t_interval([1e6 / 3600 / rate]) for name, axis in rates.items() if (rate := baseline.values.get(axis))
+        },
+        source=f"{baseline.tool}, {baseline.source}",
+        as_of=baseline.as_of,
+    )

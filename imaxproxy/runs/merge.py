@@ -1,0 +1,207 @@
+"""Several run directories, each a share of one schedule, as one run: nothing missing, nothing twice, no figure rounded.
+
+All shares' times are moved so that their schedules' zeros fall together, which is the only place where two machines'
+clocks meet. Durations stay as they are, so the histograms are, bit for bit, the sum of the shares'.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.errors import UsageError
+from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.journal import worker_of
+from imaxproxy.runs.manifest import KILLED, Manifest
+from imaxproxy.runs.merged_samples import merged_metrics, merged_power
+from imaxproxy.runs.shares import Loss, Record
+from imaxproxy.runs.shift import EXCHANGE_TIMES, HEALTH_TIMES, shifted_lines, write_lines
+
+_OF_ONE_SHARE = frozenset({"share", "url", "trace", "strict", "engine_metrics"})
+"""Settings in which shares of one schedule may differ; those of `--power` too, which one share may measure for all."""
+_GRAVITY = ("finished", "duration", "no_engine", "interrupted", KILLED)
+"""How a run has ended whose shares ended differently: as the last of these that one of them says."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShareRun:
+    """One share's run directory."""
+
+    run: RunDirectory
+    manifest: Manifest
+    record: Record
+
+    @classmethod
+    def open(cls, path: Path) -> "ShareRun":
+        """Raises UsageError for a run that is no share of a schedule."""
+        run = RunDirectory.open(path)
+        manifest = Manifest.read(run)
+        if manifest is None:
+            raise UsageError(f"{path} has no manifest.json: nothing says which share of which schedule it is")
+        records = manifest.shares or []
+        if not records:
+            raise UsageError(f"{path} is a whole run, and no share of one: play shares with `replay --share I/N`")
+        if len(records) > 1:
+            raise UsageError(f"{path} was merged already: give the {len(records)} runs that it was made of")
+        share = cls(run, manifest, records[0])
+        share._check_workers()
+        return share
+
+    @property
+    def path(self) -> Path:
+        return self.run.path
+
+    @property
+    def index(self) -> int:
+        return int(self.record["index"])
+
+    def _check_workers(self) -> None:
+        """Raises UsageError for journals of workers that the share does not have: they would be counted twice."""
+        found = {worker_of(path) for path in (*self.run.journals(), *self.run.meters())}
+        if strange := sorted(found - set(self.record["workers"])):
+            raise UsageError(f"{self.path} holds files of worker {strange[0]}, which share {self.index} does not have")
+        if missing := sorted(set(self.record["workers"]) - {worker_of(path) for path in self.run.journals()}):
+            raise UsageError(f"{self.path} lacks exchanges-{missing[0]}.jsonl, the journal of one of its workers")
+
+
+def open_shares(paths: Sequence[Path], *, allow_missing: bool, limit_share: float) -> "Shares":
+    """The shares, checked against each other.
+
+    Raises UsageError for shares that overlap, that come of different schedules or versions, and, unless
+    `allow_missing`, when one is missing.
+    """
+    runs = sorted((ShareRun.open(path) for path in paths), key=lambda share: share.index)
+    first = runs[0]
+    for run in runs[1:]:
+        _check_same(first, run)
+    for one, other in pairwise(runs):
+        if one.index == other.index:
+            raise UsageError(
+                f"{one.path} and {other.path} are both share {one.index}/{one.record['of']}: give one of them"
+            )
+    of = int(first.record["of"])
+    missing = sorted(set(range(of)) - {run.index for run in runs})
+    if missing and not allow_missing:
+        named = ", ".join(f"{index}/{of}" for index in missing)
+        raise UsageError(f"of {of} shares, {named} are missing: give their runs as well, or pass --allow-missing")
+    return Shares(tuple(runs), _loss(missing, of, len(first.record["workers"]), limit_share))
+
+
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Those of one schedule, in their order."""
+
+    runs: tuple[ShareRun, ...]
+    loss: Loss | None
+
+    def merge(self, out: RunDirectory) -> Manifest:
+        """Write the journals, the meters' health, power and the engines' metrics as one run's, and its manifest."""
+        manifest = self._manifest()
+        replace(manifest, ended=KILLED).write(out)  # what it says until all has been written
+        for share in self.runs:
+            by_ns = self._shift_ns(share)
+            for path in share.run.journals():
+                write_lines(out.journal(worker_of(path)), shifted_lines(path, EXCHANGE_TIMES, by_ns))
+            for path in share.run.meters():
+                write_lines(out.meter(worker_of(path)), shifted_lines(path, HEALTH_TIMES, by_ns))
+        parts = [(share.run, str(share.record["host"]), self._shift_ns(share)) for share in self.runs]
+        for path, lines in ((out.power, merged_power(parts)), (out.engine_metrics, merged_metrics(parts))):
+            _write_if_any(path, lines)
+        manifest.write(out)
+        return manifest
+
+    def _shift_ns(self, share: ShareRun) -> int:
+        """What takes a share's clock to the first one's."""
+        return int(self.runs[0].record["zero_ns"]) - int(share.record["zero_ns"])
+
+    def _manifest(self) -> Manifest:
+        first = self.runs[0].manifest
+        manifests = [share.manifest for share in self.runs]
+        settings = {name: value for name, value in first.settings.items() if name != "share"}
+        for manifest in manifests:  # whoever measured power says from where
+            settings |= {k: v for k, v in manifest.settings.items() if k == "power_sources"}
+        records = [share.record | {"ended": share.manifest.ended} for share in self.runs]
+        return replace(
+            first,
+            settings=settings,
+            trace=_merged_trace([manifest.trace or {} for manifest in manifests]),
+            shares=records,
+            lost=None if self.loss is None else self.loss.as_dict(),
+            ended=max((manifest.ended for manifest in manifests), key=_gravity),
+            lost_lines=sum(manifest.lost_lines for manifest in manifests),
+        )
+
+
+def _gravity(ended: str) -> int:
+    return _GRAVITY.index(ended) if ended in _GRAVITY else len(_GRAVITY)
+
+
+def _check_same(first: ShareRun, other: ShareRun) -> None:
+    """Raises UsageError that names the first thing in which they differ."""
+    for what, mine, theirs in (
+        ("version of imaxproxy", first.manifest.version, other.manifest.version),
+        ("number of shares", first.record["of"], other.record["of"]),
+        ("command", first.manifest.command, other.manifest.command),
+        ("trace", _trace_id(first.manifest), _trace_id(other.manifest)),
+        ("start time", first.record["start"].get("unix_s"), other.record["start"].get("unix_s")),
+        ("calibration of prompts", _prompts(first.manifest), _prompts(other.manifest)),
+        ("workers", len(first.record["workers"]), len(other.record["workers"])),
+    ):
+        if mine != theirs:
+            raise UsageError(
+                f"{first.path} and {other.path} differ in their {what} ({mine} and {theirs}): not one schedule"
+            )
+    mine, theirs = _schedule_settings(first.manifest), _schedule_settings(other.manifest)
+    for name in sorted(mine.keys() | theirs.keys()):
+        if mine.get(name) != theirs.get(name):
+            raise UsageError(
+                f"{first.path} and {other.path} differ in --{name.replace('_', '-')} ({mine.get(name)} and "
+                f"{theirs.get(name)}): not one schedule"
+            )
+
+
+def _schedule_settings(manifest: Manifest) -> dict[str, Any]:
+    return {
+        name: value
+        for name, value in manifest.settings.items()
+        if name not in _OF_ONE_SHARE and not name.startswith("power")
+    }
+
+
+def _trace_id(manifest: Manifest) -> object:
+    trace = manifest.trace or {}
+    return trace.get("sha256"), trace.get("format")
+
+
+def _prompts(manifest: Manifest) -> object:
+    """None while a run that was killed has not written it."""
+    return (manifest.trace or {}).get("prompts") if manifest.ended != KILLED else None
+
+
+def _loss(missing: Sequence[int], of: int, workers_each: int, limit_share: float) -> Loss | None:
+    if not missing:
+        return None
+    workers = tuple(worker for i in missing for worker in range(i * workers_each, (i + 1) * workers_each))
+    who = ", ".join(f"share {index}/{of}" for index in missing)
+    return Loss(len(missing) / of, "workers", workers, who, limit_share)
+
+
+def _merged_trace(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The first one's facts; what each share did to its own part is added up."""
+    merged = dict(traces[0])
+    for name in ("live_turns", "answers_missing", "below_overhead"):
+        if name in merged:
+            merged[name] = sum(trace.get(name, 0) for trace in traces)
+    return merged
+
+
+def _write_if_any(path: Path, lines: Iterator[bytes]) -> None:
+    first = next(lines, None)
+    if first is not None:
+        write_lines(path, _chained(first, lines))
+
+
+def _chained(first: bytes, rest: Iterator[bytes]) -> Iterator[bytes]:
+    yield first
+    yield from rest

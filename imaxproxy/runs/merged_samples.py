@@ -1,0 +1,77 @@
+"""Power and engine metrics of several machines as one run's: each device and each engine from one machine only."""
+
+from collections.abc import Iterator, Sequence
+from heapq import merge
+from typing import Any
+
+from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.shift import SAMPLE_TIMES, Row, line_of, rows_of, shifted
+
+Part = tuple[RunDirectory, str, int]
+"""A machine's run, its name, and by how many ns its times move."""
+_OF_GPUS = ("board", "module")
+
+
+def merged_power(parts: Sequence[Part]) -> Iterator[bytes]:
+    """`power.jsonl` in the order of time. A board that two machines sampled, over the network, is the first one's.
+
+    What is no board (a host's CPUs) has the same name on every host, and gets the host's before it.
+    """
+    owners: dict[str, int] = {}
+    streams = []
+    for number, (run, host, by_ns) in enumerate(parts):
+        names = {
+            str(row["device"]): str(row["device"]) if row.get("boundary") in _OF_GPUS else f"{host}:{row['device']}"
+            for row in rows_of(run.power)
+            if row.get("type") == "device"
+        }
+        for name in names.values():
+            owners.setdefault(name, number)
+        own = {device: name for device, name in names.items() if owners[name] == number}
+        streams.append(_power_rows(run, host, own, names, by_ns))
+    for row in merge(*streams, key=lambda row: int(row.get("time_ns", 0))):
+        yield line_of(row)
+
+
+def _power_rows(run: RunDirectory, host: str, own: dict[str, str], names: dict[str, str], by_ns: int) -> Iterator[Row]:
+    """A machine's rows of its own devices, renamed and moved. Rows of all of a source are kept where it owns any."""
+    for row in rows_of(run.power):
+        device = row.get("device")
+        if device is not None and str(device) in names and str(device) not in own:
+            continue
+        if device is None and not own:
+            continue
+        if device is not None:
+            row["device"] = own.get(str(device), str(device))
+        if row.get("parent") in own:
+            row["parent"] = own[row["parent"]]
+        if row.get("type") == "device":
+            row.setdefault("host", host)
+        yield shifted(row, SAMPLE_TIMES, by_ns)
+
+
+def merged_metrics(parts: Sequence[Part]) -> Iterator[bytes]:
+    """`engine_metrics.jsonl`: a head with all engines, then each one's samples, as the first machine took them."""
+    heads: list[tuple[RunDirectory, int, dict[str, Any]]] = []
+    for run, _, by_ns in parts:
+        if (head := next(rows_of(run.engine_metrics), None)) is not None:
+            heads.append((run, by_ns, head))
+    if not heads:
+        return
+    owned: list[set[str]] = []
+    sources: list[Any] = []
+    for _, _, head in heads:
+        known = {source["url"] for source in sources}
+        fresh = [source for source in head["sources"] if source["url"] not in known]
+        sources += fresh
+        owned.append({source["url"] for source in fresh})
+    yield line_of(heads[0][2] | {"sources": sources})
+    streams = [_metric_rows(run, urls, by_ns) for (run, by_ns, _), urls in zip(heads, owned, strict=True) if urls]
+    for row in merge(*streams, key=lambda row: int(row["time_ns"])):
+        yield line_of(row)
+
+
+def _metric_rows(run: RunDirectory, urls: set[str], by_ns: int) -> Iterator[Row]:
+    for number, row in enumerate(rows_of(run.engine_metrics)):
+        if number and row.get("url") in urls:
+            yield shifted(row, SAMPLE_TIMES, by_ns)

@@ -1,0 +1,69 @@
+"""A run's files on another clock: every time moved by so many ns, every duration left as it is."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from imaxproxy.errors import ImaxproxyError
+
+Row = dict[str, Any]
+EXCHANGE_TIMES = (
+    "started_ns",
+    "sent_ns",
+    "scheduled_ns",
+    "first_byte_ns",
+    "first_event_ns",
+    "first_token_ns",
+    "ended_ns",
+)
+"""The times in a journal's line. What else ends in `_ns` there is a duration (`connect_ns`, `gaps_ns`)."""
+HEALTH_TIMES = ("at_ns",)
+SAMPLE_TIMES = ("time_ns",)
+"""Of `power.jsonl` and `engine_metrics.jsonl`; a device's `unix_ns` is of the wall."""
+
+
+def shifted(row: Row, times: tuple[str, ...], by_ns: int) -> Row:
+    """The row, each of its `times` that it has moved by `by_ns`."""
+    for name in times:
+        if name in row:
+            row[name] += by_ns
+    return row
+
+
+def rows_of(path: Path) -> Iterator[Row]:
+    """A file's JSON lines; none where there is no file. A last line that was cut by a kill is left out.
+
+    Raises ImaxproxyError for any other line that is no JSON object.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if not line.endswith(b"\n"):
+                return
+            try:
+                row = orjson.loads(line)
+            except orjson.JSONDecodeError as error:
+                raise ImaxproxyError(f"{path}:{number}: not a JSON line ({error}); remove it to go on") from error
+            if not isinstance(row, dict):
+                raise ImaxproxyError(f"{path}:{number}: not a JSON object; remove it to go on")
+            yield row
+
+
+def shifted_lines(path: Path, times: tuple[str, ...], by_ns: int) -> Iterator[bytes]:
+    """A file's lines, moved. Byte for byte the same where `by_ns` is 0."""
+    for row in rows_of(path):
+        yield line_of(shifted(row, times, by_ns))
+
+
+def line_of(row: Row) -> bytes:
+    """One JSON line."""
+    return orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE)
+
+
+def write_lines(path: Path, lines: Iterator[bytes]) -> None:
+    """Write them to a new file."""
+    with path.open("xb") as file:
+        file.writelines(lines)

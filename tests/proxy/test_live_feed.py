@@ -1,0 +1,173 @@
+"""`/imax/live` over real sockets: what is in flight shows, and no viewer holds anything up."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+from unittest.mock import patch
+
+from on_loop import run, until
+from scripted_engine import STREAM_HEAD, Call, sse, token, usage
+
+from imaxproxy.live.feed import ProxyPage
+from imaxproxy.proxy import Admission, Allowance, KeyRing, LocalBoard
+from imaxproxy.proxy.views import Views
+from proxy.running import Running, Wire, get, post, proxied
+
+QUICK_S = 0.01
+
+
+@asynccontextmanager
+async def watched(gate: asyncio.Event, admission: Admission | None = None) -> AsyncIterator[Running]:
+    """A proxy whose looks come quickly; its engine sends three tokens, and the rest when `gate` opens."""
+
+    async def script(call: Call) -> None:
+        await call.send(STREAM_HEAD, token(" a"), token(" b"), token(" c"))
+        await gate.wait()
+        await call.send(token(" d", "stop"), usage(8), sse(b"[DONE]") + b"0\r\n\r\n")
+
+    with patch("imaxproxy.proxy.board.TICK_S", QUICK_S):
+        board = LocalBoard(live=ProxyPage("a title", None))
+        async with proxied(script, admission=admission, board=board) as running:
+            yield running
+
+
+class Viewer:
+    """Reads the feed, event by event."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire, self.head = wire, b""
+
+    @classmethod
+    async def of(cls, running: Running, *headers: bytes) -> "Viewer":
+        viewer = cls(await running.connect())
+        await viewer._wire.send(get(b"/imax/live", *headers))
+        viewer.head = await viewer._wire.read_until(b"\r\n\r\n")
+        return viewer
+
+    async def next(self) -> Any:  # noqa: ANN401
+        while True:
+            size = int(await self._wire.read_until(b"\r\n"), 16)
+            if not size:
+                return None
+            event = (await self._wire.read(size + 2))[:-2]
+            if event.startswith(b"data: "):
+                return json.loads(event[6:])
+
+    async def until(self, wanted: Any) -> Any:  # noqa: ANN401
+        while True:
+            snapshot = await self.next()
+            assert snapshot is not None
+            if wanted(snapshot):
+                return snapshot
+
+
+def test_a_stream_in_flight_shows_before_it_ends_and_counts_after() -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        async with watched(gate) as running:
+            viewer = await Viewer.of(running)
+            assert b"text/event-stream" in viewer.head
+            assert b"no-store" in viewer.head
+            client = await running.connect()
+            await client.send(post(b'{"stream": true}', b"X-Imax-Tag: team=red"))
+            snapshot = await viewer.until(lambda each: each["in_flight"]["streams"] and each["now"]["ttft_ms"]["count"])
+            assert snapshot["schema"] == "imaxproxy.live/1"
+            assert (snapshot["title"], snapshot["source"], snapshot["simulated"]) == ("a title", "serve", False)
+            (stream,) = snapshot["in_flight"]["streams"]
+            assert (stream["state"], stream["model"], stream["tag"]) == ("streaming", "m", "team=red")
+            seen = await viewer.until(lambda each: each["in_flight"]["streams"][0]["tokens"] == 3)
+            assert (seen["run"]["requests"]["sent"], seen["now"]["tokens_by"]) == (0, "events")
+            assert seen["now"]["itl_ms"]["count"] == 2
+            assert seen["by"]["tag"]["team=red"]["in_flight"] == 1
+            gate.set()
+            done = await viewer.until(lambda each: each["run"]["requests"]["completed"] == 1)
+            assert (done["in_flight"]["count"], done["run"]["tokens"]["output"]) == (0, 8)
+            assert done["now"]["tokens_by"] == "usage"
+            assert [each["e2e_ms"] > 0 for each in done["slowest"]] == [True]
+            assert done["by"]["model"]["m"]["requests"] == 1
+            assert done["by"]["upstream"][running.engine.url]["up"] is True
+            assert sum(count for _, count in done["run"]["ttft_ms"]["buckets"]) == 1
+
+    run(scenario())
+
+
+def test_once_is_one_snapshot_that_knows_rates() -> None:
+    async def scenario() -> None:
+        async with watched(asyncio.Event()) as running:
+            head, body = await running.ask(get(b"/imax/live?once=1"))
+            snapshot = json.loads(body)
+            assert b"application/json" in head
+            assert snapshot["now"]["requests_per_s"] == 0.0
+            assert snapshot["now"]["seconds"] > 0
+
+    run(scenario())
+
+
+def test_nobody_looks_when_the_last_viewer_has_gone() -> None:
+    async def scenario() -> None:
+        with patch("imaxproxy.proxy.views.LINGER_S", QUICK_S):
+            async with watched(asyncio.Event()) as running:
+                assert not running.proxy._meter.is_on
+                viewer = await Viewer.of(running)
+                await viewer.next()
+                assert running.proxy._meter.is_on
+                viewer._wire.leave()
+                await until(lambda: not running.proxy._meter.is_on, "the looking to end")
+                other = await Viewer.of(running)
+                assert (await other.next())["now"]["seconds"] == 0
+
+    run(scenario())
+
+
+def test_a_viewer_that_does_not_read_holds_up_nobody() -> None:
+    async def scenario() -> None:
+        gate = asyncio.Event()
+        gate.set()
+        async with watched(gate) as running:
+            lagging = await running.connect_lagging()
+            await lagging.send(get(b"/imax/live"))
+            views: Views = running.proxy._board.views
+            await until(lambda: views.number > 100, "snapshots of more bytes than the socket and its buffer take")
+            other = await Viewer.of(running)
+            client = await running.connect()
+            await client.send(post())
+            done = await other.until(lambda each: each["run"]["requests"]["completed"] == 1)
+            assert done["errors"] == {}
+            (side,) = [each for each in running.proxy._front.connections if each.transport.get_write_buffer_size()]
+            assert side.transport.get_write_buffer_size() < 200_000
+
+    run(scenario())
+
+
+def test_who_comes_over_a_network_must_show_a_key() -> None:
+    async def scenario() -> None:
+        async with watched(asyncio.Event()) as running:
+            with patch("imaxproxy.proxy.own_pages.may_watch", return_value=False):
+                head, body = await running.ask(get(b"/imax/live"))
+                assert head.startswith(b"HTTP/1.1 403 ")
+                assert "--keys" in json.loads(body)["detail"]
+        with_keys = Admission(read_keys=lambda: KeyRing(["alice:sk-secret-of-alice"], "keys", Allowance()))
+        async with watched(asyncio.Event(), with_keys) as running:
+            with patch("imaxproxy.proxy.own_pages.may_watch", return_value=False):
+                head, _ = await running.ask(get(b"/imax/live"))
+                assert head.startswith(b"HTTP/1.1 401 ")
+                viewer = await Viewer.of(running, b"Authorization: Bearer sk-secret-of-alice")
+                assert (await viewer.next())["schema"] == "imaxproxy.live/1"
+
+    run(scenario())
+
+
+def test_viewers_are_let_go_when_the_proxy_retires() -> None:
+    async def scenario() -> None:
+        async with watched(asyncio.Event()) as running:
+            viewer = await Viewer.of(running)
+            await viewer.next()
+            retiring = asyncio.ensure_future(running.proxy.retire())
+            while await viewer.next() is not None:
+                pass
+            running.leave()
+            await retiring
+
+    run(scenario())
