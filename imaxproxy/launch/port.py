@@ -1,17 +1,42 @@
 """Is a port free, and which one is."""
 
 import errno
+import random
 import socket
+from pathlib import Path
 
 from imaxproxy.errors import UsageError
 
+_LOWEST, _TRIES = 10_000, 100
+_EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
+_dice = random.SystemRandom()  # processes that fork or start together must not try the same ports
+
 
 def free_port(host: str) -> int:
-    """A port that nobody has just now."""
-    with socket.socket(_family(host)) as door:
-        door.bind((host, 0))
-        number: int = door.getsockname()[1]
-        return number
+    """A port that nobody has just now, below those that the kernel hands out.
+
+    A port that the kernel chose could be handed to any connection of any process before the engine listens there.
+    Raises UsageError when none of a hundred is free.
+    """
+    for _ in range(_TRIES):
+        port = _dice.randrange(_LOWEST, _first_ephemeral())
+        with socket.socket(_family(host)) as door:
+            try:
+                door.bind((host, port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise UsageError(f"no engine can listen at {host}: {error.strerror}") from error
+                continue
+            return port
+    raise UsageError(f"no free port of {host} was found between {_LOWEST} and {_first_ephemeral()}: give --engine-port")
+
+
+def _first_ephemeral() -> int:
+    """32768 on Linux unless it was set otherwise; the same elsewhere, where the range lies higher."""
+    try:
+        return max(int(_EPHEMERAL.read_text().split()[0]), _LOWEST + _TRIES)
+    except (OSError, ValueError):
+        return 32_768
 
 
 def check_port(host: str, port: int) -> None:

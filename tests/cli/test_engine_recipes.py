@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from cli.command import Command
+from imaxproxy.launch import free_port
 
 TINY = "tiny-cpu-transformers"
 
@@ -77,7 +78,7 @@ def environment(tmp_path: Path) -> Path:
 def test_check_finds_all_it_needs(command: Command, environment: Path, tmp_path: Path) -> None:
     for name in ("config.json", "model.safetensors"):
         (tmp_path / name).write_bytes(b"1")
-    flags = ("--engine-env", environment, "--model-path", tmp_path, "--engine-port", free_port())
+    flags = ("--engine-env", environment, "--model-path", tmp_path, "--engine-port", free_port("127.0.0.1"))
     found = command.run("engine", "check", TINY, *flags, "--json").check(0).json
     assert found["launchable"] is True
     assert {row["state"] for row in found["findings"]} == {"ok"}
@@ -106,12 +107,6 @@ def test_check_says_what_is_missing_and_how_to_mend_it(command: Command, environ
 )
 def test_bad_input_is_one_line(command: Command, argv: tuple[str, ...], says: str) -> None:
     assert says in command.run("engine", *argv).complaint()
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as door:
-        number: int = door.getsockname()[1]
-        return number
 
 
 def test_the_commands_start_at_once() -> None:

@@ -89,6 +89,7 @@ def test_ctrl_c_keeps_what_was_done(command: Command, tmp_path: Path, whom: str)
 
 def test_ctrl_c_before_the_first_request(command: Command, start_engine: StartEngine, trace: Path) -> None:
     engine = start_engine(answering(models=b""))  # says nothing when it is asked for its models
+    command.environment["PYTHONWARNINGS"] = "error,ignore::ResourceWarning"  # urllib's socket, closed by the collector
     running = command.start("replay", trace, "--url", engine.url, "--out", "run")
     until(lambda: engine.requests, "the engine to be asked")
     running.send(signal.SIGINT, group=True)

@@ -1,0 +1,74 @@
+"""Every imaxproxy command that stands in deploy/ is one that the command line takes."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import yaml
+
+from deploy.files import DEPLOY
+from imaxproxy.cli.main import cli
+
+_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$\{?\w+\}?")
+"""Compose and shells: their default stands in for them, else a word."""
+_STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id"}
+
+
+def _plain(text: str) -> str:
+    return _VARIABLE.sub(lambda found: found[2] or _STAND_IN.get(found[1] or "", "word"), text)
+
+
+def _of_compose(path: Path) -> Iterator[list[str]]:
+    for name, service in yaml.safe_load(path.read_text())["services"].items():
+        if name == "proxy":
+            yield shlex.split(_plain(service["command"]))
+
+
+def _of_kubernetes(path: Path) -> Iterator[list[str]]:
+    for document in yaml.safe_load_all(path.read_text()):
+        pod = document["spec"].get("template", {}).get("spec", {})
+        for container in pod.get("initContainers", []) + pod.get("containers", []):
+            if container["image"].startswith("imaxproxy"):
+                yield [_plain(each) for each in container["args"]]
+
+
+def _of_text(path: Path) -> Iterator[list[str]]:
+    """Systemd units and scripts: lines that begin with the command."""
+    for line in path.read_text().splitlines():
+        found = re.match(r"\s*(?:ExecStart=\S*/|srun .*?)?imaxproxy (.*?)(?: &)?$", line)
+        if found:
+            yield shlex.split(_plain(found[1].replace("$IMAXPROXY_ARGS", "--upstream http://h:1").replace('"$@"', "")))
+
+
+def commands() -> Iterator[tuple[str, list[str]]]:
+    kinds = (("docker/compose*.yaml", _of_compose), ("kubernetes/*.yaml", _of_kubernetes))
+    texts = (("systemd/*.service", _of_text), ("slurm/*.sbatch", _of_text))
+    for pattern, read in kinds + texts:
+        for path in sorted(DEPLOY.glob(pattern)):
+            for argv in read(path):
+                yield str(path.relative_to(DEPLOY)), argv
+
+
+@pytest.mark.parametrize(("where", "argv"), list(commands()))
+def test_a_command_is_one_that_there_is(
+    where: str, argv: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Parsed, not run. A file that a command reads is given one."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "word").write_text("")
+    argv = [str(tmp_path / "word") if each == "/etc/imaxproxy/keys" else each for each in argv]
+    argv = [f"--keys={tmp_path / 'word'}" if each.startswith("--keys=") else each for each in argv]
+    context = click.Context(cli)
+    group: click.Command | None = cli
+    while isinstance(group, click.Group):
+        name = argv.pop(0)
+        group = group.get_command(context, name)
+        assert group is not None, f"{where}: no command {name}"
+    group.make_context(group.name, argv, parent=context)
+
+
+def test_all_kinds_are_found() -> None:
+    assert {where.split("/")[0] for where, _ in commands()} == {"docker", "kubernetes", "systemd", "slurm"}
