@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from imaxproxy.cli.gate import Gate
@@ -54,6 +54,12 @@ class Plan:
 
         engines = ", ".join(map(str, self.upstreams.urls))
         return ProxyPage(f"serve {self.url}/v1 -> {engines}", self.engine)
+
+    @property
+    def own_url(self) -> BaseUrl:
+        """Where we reach ourselves: an address that stands for all of them is none to call."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return replace(self.url, host=host)
 
     def greet(self) -> None:
         """Tell the user that clients are let in."""
@@ -106,6 +112,7 @@ def _tell(what: str) -> None:
 
 def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
+    from imaxproxy.live.page import live_site
     from imaxproxy.proxy import AskUsage, Proxy
 
     return Proxy(
@@ -116,6 +123,7 @@ def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission")
         board=board,
         usage=AskUsage(plan.ask_usage) if plan.ask_usage else None,
         capture=files.capture,
+        site=live_site(),
     )
 
 

@@ -98,7 +98,7 @@ class Stream:
         return cls(
             id=printable(row.get("id")),
             model=printable(row.get("model")),
-            upstream=printable(row.get("upstream")),
+            upstream=_bare(row.get("upstream")),
             client=printable(row.get("client")),
             tag=printable(row.get("tag")),
             age_s=float(row.get("age_s") or 0.0),
@@ -128,7 +128,7 @@ class Finished:
         return cls(
             id=printable(row.get("id")),
             model=printable(row.get("model")),
-            upstream=printable(row.get("upstream")),
+            upstream=_bare(row.get("upstream")),
             ttft_ms=_number(row.get("ttft_ms")),
             e2e_ms=_number(row.get("e2e_ms")),
             tps=_number(row.get("tps")),
@@ -258,8 +258,13 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _groups(rows: Mapping[str, Any] | None) -> tuple[Group, ...]:
-    groups = [Group.of(printable(name), row) for name, row in (rows or {}).items()]
+    groups = [Group.of(_bare(name), row) for name, row in (rows or {}).items()]
     return tuple(sorted(groups, key=lambda group: (-group.in_flight, -group.requests, group.name)))
+
+
+def _bare(url: object) -> str:
+    """An upstream without its scheme: everybody's begins with it."""
+    return printable(url).removeprefix("http://").removeprefix("https://")
 
 
 def _number(value: object) -> float | None:

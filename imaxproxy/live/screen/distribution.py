@@ -15,12 +15,17 @@ _ROUNDING = 1 + 1e-9
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """Counts of equal spans on a logarithmic axis from `least` to `most`, and each cell's colour."""
+    """Counts of equal spans on a logarithmic axis from `least` to `most`, and each cell's colour.
+
+    The good end of the axis is at most a decade from the median: what lies beyond is in the last cell, and `clips`
+    tells so. Events that came together would else take half of it. The bad end is shown to its last value.
+    """
 
     counts: list[float]
     styles: list[str]
     least: float
     most: float
+    clips: bool
 
 
 def cells_of(buckets: Buckets, width: int, *, high_is_good: bool) -> Cells | None:
@@ -29,14 +34,17 @@ def cells_of(buckets: Buckets, width: int, *, high_is_good: bool) -> Cells | Non
     if not held or width < 1:
         return None
     least, most = _lower_edge(buckets, held[0]), buckets[held[-1]][0]
-    if most <= least:
-        return None
+    median, whole = percentile(buckets, 0.5) or most, (least, most)
+    if high_is_good:
+        most = min(most, median * 10)
+    else:
+        least = max(least, median / 10)
     counts = [0.0] * width
     a_cell = log(most / least) / width
     for index in held:
         begin, end = (log(edge / least) / a_cell for edge in (_lower_edge(buckets, index), buckets[index][0]))
         _spread(counts, begin, end, buckets[index][1])
-    return Cells(counts, _styles(counts, high_is_good=high_is_good), least, most)
+    return Cells(counts, _styles(counts, high_is_good=high_is_good), least, most, (least, most) != whole)
 
 
 def percentile(buckets: Buckets, rank: float) -> float | None:
@@ -74,7 +82,11 @@ def _lower_edge(buckets: Sequence[tuple[float, int]], index: int) -> float:
 
 
 def _spread(counts: list[float], begin: float, end: float, count: int) -> None:
+    """A bucket's count over the cells that it covers; what lies beyond an end is in the cell there."""
     width = end - begin
+    counts[0] += count * max(min(end, 0.0) - min(begin, 0.0), 0.0) / width
+    last = float(len(counts))
+    counts[-1] += count * max(max(end, last) - max(begin, last), 0.0) / width
     for cell in range(max(int(begin), 0), min(int(end) + 1, len(counts))):
         overlap = min(end, cell + 1) - max(begin, cell)
         if overlap > 0:

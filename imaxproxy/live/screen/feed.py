@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import os
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -23,7 +24,6 @@ _LONGEST_LINE = 8 << 20
 _RETRY_S = (0.5, 1.0, 2.0, 4.0)
 _EXPLAINED = {
     401: f"asks for a key: give --key, or set {KEY_VARIABLE}",
-    403: f"does not take this key: give another --key, or set {KEY_VARIABLE}",
     404: f"has no {LIVE_PATH}: is it `imaxproxy serve`, of this version?",
 }
 MonotonicS = Callable[[], float]
@@ -83,15 +83,22 @@ class Feed:
 class EventFeed(Feed):
     """A running proxy's. Goes on when the proxy comes back, and says why it is gone meanwhile."""
 
-    def __init__(self, url: BaseUrl, key: str | None = None, clock_s: MonotonicS = time.monotonic) -> None:
+    def __init__(
+        self,
+        url: BaseUrl,
+        key: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        clock_s: MonotonicS = time.monotonic,
+    ) -> None:
+        """tls: how an https proxy is known; None: by the system's authorities."""
         super().__init__(clock_s)
-        self._url, self._key = url, key
+        self._url, self._key, self._tls = url, key, tls
 
     def _run(self) -> None:
         tries = 0
         while not self._is_closed.is_set():
             try:
-                for row in events(self._url, self._key):
+                for row in events(self._url, self._key, self._tls):
                     self._put(row)
                     tries = 0
                     if self._is_closed.is_set():
@@ -121,9 +128,9 @@ class LineFeed(Feed):
         self._say("ended", "")
 
 
-def events(url: BaseUrl, key: str | None = None) -> Iterator[Any]:
+def events(url: BaseUrl, key: str | None = None, tls: ssl.SSLContext | None = None) -> Iterator[Any]:
     """The JSON of each event, to the feed's end. Raises FeedError where there is none, or where it breaks off."""
-    with _answer(url, key, LIVE_PATH) as response:
+    with _answer(url, key, LIVE_PATH, tls) as response:
         if response.headers.get_content_type() != "text/event-stream":
             raise FeedError(f"{url}{LIVE_PATH} is no feed: it answers {response.headers.get_content_type()}")
         data: list[bytes] = []
@@ -143,12 +150,14 @@ def once(url: BaseUrl, key: str | None = None) -> Any:  # noqa: ANN401 (JSON)
 
 
 @contextlib.contextmanager
-def _answer(url: BaseUrl, key: str | None, path: str) -> Iterator[http.client.HTTPResponse]:
+def _answer(
+    url: BaseUrl, key: str | None, path: str, tls: ssl.SSLContext | None = None
+) -> Iterator[http.client.HTTPResponse]:
     headers = {"Accept": "text/event-stream, application/json", "Connection": "close"}
     if key:
         headers["Authorization"] = f"Bearer {key}"
     connection = (
-        http.client.HTTPSConnection(url.host, url.port, timeout=_TIMEOUT_S, context=url.ssl_context)
+        http.client.HTTPSConnection(url.host, url.port, timeout=_TIMEOUT_S, context=tls or url.ssl_context)
         if url.tls
         else http.client.HTTPConnection(url.host, url.port, timeout=_TIMEOUT_S)
     )

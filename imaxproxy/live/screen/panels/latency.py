@@ -127,6 +127,10 @@ def _histogram(
     if not axis:
         return rows
     blank = " " * (_EDGE_CELLS + 1)
-    least, most = (Text(text(edge), style=theme.LABEL) for edge in (held.least, held.most))
+    marks = ("", "≥") if high_is_good else ("≤", "")
+    least, most = (
+        Text(f"{mark if held.clips else ''}{text(edge)}", style=theme.LABEL)
+        for mark, edge in zip(marks, (held.least, held.most), strict=True)
+    )
     last = joined([fitted(least, _EDGE_CELLS, right=True), " ", rows[-1], " ", fitted(most, _EDGE_CELLS)])
     return [*(joined([blank, row, blank]) for row in rows[:-1]), last]

@@ -53,7 +53,8 @@ def _over(name: str, value: float | None) -> str:
 def _graph(scene: Scene, row: tuple[str, str, float | None, str], width: int, height: int) -> list[Text]:
     name, unit, value, second = row
     style = theme.SERIES[name]
-    head = [joined([fitted(Text(figure(value), style=_bold(scene, style)), _FIGURE_CELLS, right=True), f" {unit}"])]
+    written = whole if name == "in_flight" else figure
+    head = [joined([fitted(Text(written(value), style=_bold(scene, style)), _FIGURE_CELLS, right=True), f" {unit}"])]
     cells = width - _HEAD_CELLS - 1
     if cells < 4:
         return head
@@ -64,7 +65,7 @@ def _graph(scene: Scene, row: tuple[str, str, float | None, str], width: int, he
     if height >= 2:
         head.append(Text(" " * (_FIGURE_CELLS + 1) + second, style=theme.LABEL))
     if height >= 3:
-        head.append(Text(" " * (_FIGURE_CELLS + 1) + f"peak {figure(peak)}", style=theme.LABEL))
+        head.append(Text(" " * (_FIGURE_CELLS + 1) + f"peak {written(peak)}", style=theme.LABEL))
     head += [Text()] * (height - len(head))
     graph = columns(values, height, theme.LABEL if scene.is_stale else style)
     return beside([[fitted(line, _HEAD_CELLS + 1) for line in head[:height]], graph])
