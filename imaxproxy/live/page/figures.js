@@ -48,14 +48,17 @@ export const age = (seconds) => {
   return `${seconds.toFixed(seconds < 0.995 ? 2 : seconds < 9.95 ? 1 : 0)} s`;
 };
 
-const FINEST = 10 ** (1 / 20); // ratio of neighbouring edges in the finest grid that the meter tells
 const ROUNDING = 1 + 1e-9;
+const A_DECADE = 20;
+const FEW = 9;
+const gcd = (a, b) => (b ? gcd(b, a % b) : Math.abs(a));
 
-// Empty buckets are not listed, so the edge below a bucket is the grid's, as its closest two edges show it.
+// Ratio of neighbouring edges. Empty buckets are not listed, so it is read off the edges that are. The meter's finest
+// grid has 20 edges a decade; a coarser one is told only where more than 40 would be listed, so few are of the finest.
 export const gridRatio = (buckets) => {
-  let ratio = Infinity;
-  for (let i = 1; i < buckets.length; i++) ratio = Math.min(ratio, buckets[i][0] / buckets[i - 1][0]);
-  return Math.max(Number.isFinite(ratio) ? ratio : FINEST, FINEST);
+  if (buckets.length < FEW) return 10 ** (1 / A_DECADE);
+  const steps = buckets.map(([upper]) => Math.round(Math.log10(upper) * A_DECADE));
+  return 10 ** (Math.max(steps.map((step) => step - steps[0]).reduce(gcd), 1) / A_DECADE);
 };
 
 export const percentile = (buckets, rank) => {

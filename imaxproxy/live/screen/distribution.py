@@ -2,14 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
-from math import log
+from math import gcd, log, log10
 
 from imaxproxy.live.screen import theme
 from imaxproxy.live.snapshot import Buckets
 
-_FINEST = 10 ** (1 / 20)
-"""Ratio of neighbouring edges in the finest grid that the meter tells."""
+_A_DECADE, _FEW = 20, 9
 _ROUNDING = 1 + 1e-9
 
 
@@ -33,7 +31,8 @@ def cells_of(buckets: Buckets, width: int, *, high_is_good: bool) -> Cells | Non
     held = [index for index, (upper, count) in enumerate(buckets) if count > 0 and upper > 0]
     if not held or width < 1:
         return None
-    least, most = _lower_edge(buckets, held[0]), buckets[held[-1]][0]
+    ratio = _ratio(buckets)
+    least, most = buckets[held[0]][0] / ratio, buckets[held[-1]][0]
     median, whole = percentile(buckets, 0.5) or most, (least, most)
     if high_is_good:
         most = min(most, median * 10)
@@ -42,8 +41,8 @@ def cells_of(buckets: Buckets, width: int, *, high_is_good: bool) -> Cells | Non
     counts = [0.0] * width
     a_cell = log(most / least) / width
     for index in held:
-        begin, end = (log(edge / least) / a_cell for edge in (_lower_edge(buckets, index), buckets[index][0]))
-        _spread(counts, begin, end, buckets[index][1])
+        upper, count = buckets[index]
+        _spread(counts, log(upper / ratio / least) / a_cell, log(upper / least) / a_cell, count)
     return Cells(counts, _styles(counts, high_is_good=high_is_good), least, most, (least, most) != whole)
 
 
@@ -52,11 +51,10 @@ def percentile(buckets: Buckets, rank: float) -> float | None:
     total = sum(count for _, count in buckets)
     if not total:
         return None
-    wanted, seen = rank * total, 0.0
-    for index, (upper, count) in enumerate(buckets):
+    wanted, seen, ratio = rank * total, 0.0, _ratio(buckets)
+    for upper, count in buckets:
         if count and seen + count >= wanted:
-            lower = _lower_edge(buckets, index)
-            return float(lower * (upper / lower) ** ((wanted - seen) / count)) if lower > 0 else upper
+            return float(upper / ratio * ratio ** ((wanted - seen) / count))
         seen += count
     return buckets[-1][0]
 
@@ -73,12 +71,16 @@ def minus(later: Buckets, earlier: Buckets) -> Buckets:
     return tuple(found)
 
 
-def _lower_edge(buckets: Sequence[tuple[float, int]], index: int) -> float:
-    """The edge below. Empty buckets are not listed, so it is the grid's, as its closest two edges show it."""
-    ratios = [upper / lower for (lower, _), (upper, _) in pairwise(buckets) if lower > 0]
-    ratio = min(ratios, default=_FINEST)
-    upper = buckets[index][0]
-    return upper / max(ratio, _FINEST)
+def _ratio(buckets: Buckets) -> float:
+    """Of neighbouring edges. Empty buckets are not listed, so it is read off the edges that are.
+
+    The meter's finest grid has 20 edges a decade; a coarser one is told only where more than 40 would be listed, so few
+    buckets are of the finest.
+    """
+    if len(buckets) < _FEW:
+        return 10 ** (1 / _A_DECADE)
+    steps = [round(log10(upper) * _A_DECADE) for upper, _ in buckets]
+    return float(10 ** (max(gcd(*(step - steps[0] for step in steps)), 1) / _A_DECADE))
 
 
 def _spread(counts: list[float], begin: float, end: float, count: int) -> None:

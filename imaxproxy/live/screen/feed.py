@@ -165,9 +165,10 @@ def _answer(
         with _translated(url):
             connection.request("GET", f"{url.prefix}{path}", headers=headers)
             response = connection.getresponse()
-        if response.status != 200:
-            raise FeedError(f"{url} {_EXPLAINED.get(response.status) or _complaint(response, url)}")
-        yield response
+        with response:  # the connection hands its socket over to the last answer
+            if response.status != 200:
+                raise FeedError(f"{url} {_EXPLAINED.get(response.status) or _complaint(response, url)}")
+            yield response
 
 
 def _complaint(response: http.client.HTTPResponse, url: BaseUrl) -> str:

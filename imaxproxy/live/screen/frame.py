@@ -90,6 +90,8 @@ def _header(scene: Scene, width: int) -> Text:
     right.append_text(_status(scene))
     right.append(f" {clock(snapshot.elapsed_s)} ")
     room = width - left.cell_len - right.cell_len - 1
+    if room < 0:  # whether figures are simulated, and fresh, matters more than who shows them
+        return fitted(right, width)
     if room > 8:
         left.append_text(_named(snapshot.source, snapshot.title, room))
     return spaced(left, right, width)

@@ -56,7 +56,7 @@ def _compact(width: int, height: int) -> Layout:
     rows: list[tuple[Stack, ...]] = []
     left = height
     first = width * 56 // 100
-    top = _TOP_ROWS + (1 if height >= 27 else 0) + (2 if height >= 32 else 0)
+    top = _TOP_ROWS + (3 if height >= 32 else 0)
     if left >= top:
         rows.append((Stack(first, (("throughput", top),)), Stack(width - first, (("economy", top),))))
         left -= top

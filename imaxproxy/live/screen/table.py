@@ -9,7 +9,7 @@ from imaxproxy.live.screen import theme
 from imaxproxy.live.screen.box import fitted, joined
 
 _GAP = 2
-_READABLE = 20
+_READABLE = 12
 """Cells of a name that most people know it by."""
 
 
