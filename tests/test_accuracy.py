@@ -7,13 +7,14 @@ ended, and that nothing came before it was written. The slow part holds the figu
 import json
 import signal
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 from cli.command import Command, lines_of
+from traces.test_tokenizer import saved
 
 from benchmarks.accuracy.cases import BUSY, CASES, Case
 from benchmarks.accuracy.engine import TRUTH, running
@@ -21,6 +22,8 @@ from benchmarks.accuracy.figures import LABELS, is_close
 from benchmarks.accuracy.meter import Trial, tried
 from benchmarks.accuracy.ours import Replay, Serve, replay_flags
 from benchmarks.accuracy.truth import NS_PER_MS, TrueStream, read_truth
+from imaxproxy.sim.words import WORDS
+from imaxproxy.traces import shipped_words
 
 BY_NAME = {case.name: case for case in CASES}
 ENDINGS = {"error in mid-stream": "error_event", "cut stream": "cut", "stream without an end": "no_end"}
@@ -159,6 +162,24 @@ def test_continuous_usage_tells_the_tokens_of_what_was_cut(name: str, tmp_path: 
     tokens, truth = played.json["tokens"], read_truth(tmp_path / TRUTH, case.requests)
     assert tokens["output"] == sum(sum(stream.tokens) for stream in truth)
     assert (tokens["uncounted_requests"], tokens["counted_by"]) == (0, "continuous_usage")
+
+
+def test_a_tokenizer_tells_tokens_where_the_engine_does_not(tmp_path: Path) -> None:
+    """An engine that counts nothing, and cuts every fourth stream: what had come is counted all the same."""
+    quick, command = BY_NAME["cut stream"].quick(), Command(tmp_path)
+    case = replace(quick, engine=(*quick.engine, "--usage", "never"))
+    words = saved(tmp_path, (*shipped_words()[:256], *(word.decode().strip() for word in WORDS)))
+    try:
+        with running(case, tmp_path) as engine:
+            flags = replay_flags(engine.url, case, tmp_path)
+            played = command.run(*flags, "--tokenizer", words, "--out", "replay", "--json")
+        assert command.family() == []
+    finally:
+        command.close()
+    tokens, truth = played.json["tokens"], read_truth(tmp_path / TRUTH, case.requests)
+    assert tokens["output"] == sum(sum(stream.tokens) for stream in truth)
+    assert (tokens["uncounted_requests"], tokens["counted_by"]) == (0, "tokenizer")
+    assert played.json["itl_ms"]["count"] == sum(len(stream.token_gaps_ms) for stream in truth)
 
 
 @pytest.mark.slow

@@ -9,7 +9,7 @@ import click
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.errors import UsageError
 from imaxproxy.load import IdleCap, LanePlan, Rules, Scheduled, by_arrivals, by_session_starts, by_trace, closed_loop
-from imaxproxy.traces import TIME_UNITS_MS, LookAhead, TraceRow, arrivals_of, envelope_of, looped, within
+from imaxproxy.traces import TIME_UNITS_MS, LookAhead, TextSalt, TraceRow, arrivals_of, envelope_of, looped, within
 
 CHECKED_ROWS = 20_000
 """So many rows are read before anything is sent: a broken line is found at once in most traces."""
@@ -44,6 +44,7 @@ class Load:
     lanes: int | None = None
     start_at: tuple[float, float] = (0.25, 0.75)
     lane_warmup: int = 1
+    system_idle_s: float | None = None
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> "Load":
@@ -66,6 +67,7 @@ class Load:
             lanes=flags.get("lanes"),
             start_at=_shares(flags.get("start_at") or "0.25:0.75"),
             lane_warmup=flags.get("lane_warmup") or 1,
+            system_idle_s=flags["system_idle_cap"],
         )
         load.check()
         return load
@@ -120,7 +122,14 @@ class Load:
 
     def rules(self) -> Rules:
         """What the player is told, all workers together."""
-        return Rules(self.concurrency, self.duration_s, self.timeout_s, retries=self.retries, ramp_s=self.ramp_s or 0.0)
+        return Rules(
+            self.concurrency,
+            self.duration_s,
+            self.timeout_s,
+            retries=self.retries,
+            ramp_s=self.ramp_s or 0.0,
+            system_idle_s=self.system_idle_s,
+        )
 
     def scheduled(self, trace: TraceRows, idle_cap: IdleCap | None = None) -> Scheduled:
         """The whole schedule, drawn from the seed and nothing else."""
@@ -128,6 +137,16 @@ class Load:
         if idle_cap is None:
             return self._drawn(rows)
         return idle_cap.gaps(self._drawn(idle_cap.waits(rows)))
+
+    def in_lanes(
+        self, plan: LanePlan, again: Callable[[], Iterable[TraceRow]], salt: TextSalt, idle_cap: IdleCap | None = None
+    ) -> tuple[Scheduled, Scheduled]:
+        """What warms the caches up, and the schedule behind it, which has no end."""
+
+        def read() -> Iterable[TraceRow]:
+            return again() if idle_cap is None else idle_cap.waits(again())
+
+        return ((0, row) for row in plan.warmups(read, salt)), plan.scheduled(read, salt, self.speed)
 
     def _drawn(self, rows: Iterable[TraceRow]) -> Scheduled:
         envelope = None if self.envelope is None else envelope_of(self.envelope)
@@ -213,6 +232,12 @@ LOAD_OPTIONS = [
         type=seconds,
         metavar="S",
         help="Cut waits of sessions and gaps of the schedule to S seconds.",
+    ),
+    click.option(
+        "--system-idle-cap",
+        type=seconds,
+        metavar="S",
+        help="When nothing has been in flight for S seconds, all that waits comes forward together.",
     ),
     click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Only the trace's first N requests."),
     click.option("--duration", type=seconds, metavar="S", help="Send nothing after S seconds."),

@@ -57,7 +57,9 @@ class PowerMeter:
             yield facts
             time.sleep(self.choice.tail_s)
         finally:
-            if not sampler.stop():
+            in_order = sampler.stop()
+            run.power_now.unlink(missing_ok=True)  # one that was killed leaves it
+            if not in_order:
                 say("imaxproxy: the power sampler did not end in order; what it had written is used")
 
     def take_recording(self, run: RunDirectory, manifest: Manifest) -> None:

@@ -9,13 +9,17 @@ from types import FrameType
 from typing import Any
 
 from imaxproxy.cli.output import say
+from imaxproxy.live.feed import PlayerFeed
 from imaxproxy.load.process import Crew
 
 _LINE_EVERY_S = 5.0
 
 
-def show_progress(crew: Crew, limit: int | None) -> dict[str, Any]:
-    """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following."""
+def show_progress(crew: Crew, limit: int | None, feed: PlayerFeed | None = None) -> dict[str, Any]:
+    """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following.
+
+    feed: ticks meanwhile, so that its viewers, if it has any, get their snapshots.
+    """
     show = _Bar(limit) if sys.stderr.isatty() else _Lines()
     last: dict[str, Any] = {}
     try:
@@ -23,6 +27,8 @@ def show_progress(crew: Crew, limit: int | None) -> dict[str, Any]:
             for last in crew.progress():
                 if "ended" not in last:
                     show.update(last)
+                    if feed is not None:
+                        feed.tick()
     finally:
         show.close()
     return last

@@ -7,15 +7,18 @@ import click
 
 from imaxproxy.cli.capturing import gather_trace, is_stale
 from imaxproxy.cli.catalogue import check_list_flags, list_options, list_runs
+from imaxproxy.cli.charts import chart_options, check_chart_flags, draw_charts
 from imaxproxy.cli.money_flags import money_options
-from imaxproxy.cli.output import print_result
+from imaxproxy.cli.output import print_result, say
 from imaxproxy.economics import Terms
+from imaxproxy.report.content import Asked, gather
 from imaxproxy.runs import RunDirectory, summarize
 
 
 @click.command(short_help="Print a run's table; list runs; rebuild a summary after a crash.")
 @click.argument("runs", metavar="RUN", nargs=-1, type=click.Path(path_type=Path))
 @list_options
+@chart_options
 @money_options
 @click.option("--json", "as_json", is_flag=True, help="Print summary.json, or the list, as JSON instead of the table.")
 def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (click hands over the options)
@@ -24,6 +27,7 @@ def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # n
     \b
     imaxproxy report runs/b200-c64
     imaxproxy report --list                        # all runs below imax-runs
+    imaxproxy report runs/sweep --charts pictures --format png
     imaxproxy report --list runs --model llama --gpu b200 --since 2026-11-01
 
     Everything comes from the journal, so a run whose process was killed is reported up to its last ended request. The
@@ -34,10 +38,15 @@ def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # n
     if flags["as_list"]:
         list_runs(runs, flags | {"as_json": as_json})
         return
+    check_chart_flags(flags)
+    asked = any(flags[name] is not None for name in ("price", "power_price", "pue"))
+    terms = Terms.of(flags) if asked else None
+    if flags["charts"] is not None:
+        draw_charts(gather(runs, Asked(terms=terms), say), flags)
+        return
     if len(runs) != 1:
         raise click.UsageError("give one RUN, a directory that `serve` or `replay` wrote; --list lists several")
-    asked = any(flags[name] is not None for name in ("price", "power_price", "pue"))
     directory = RunDirectory.open(runs[0])
     if is_stale(directory):
         gather_trace(directory)
-    print_result(summarize(directory, Terms.of(flags) if asked else None), directory, as_json=as_json)
+    print_result(summarize(directory, terms), directory, as_json=as_json)

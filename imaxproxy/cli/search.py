@@ -1,6 +1,7 @@
 """`imaxproxy search`."""
 
 import contextlib
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from imaxproxy.cli.load_flags import Load, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
+from imaxproxy.cli.simulation_flags import Simulation, simulation_options
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, engine_options
 from imaxproxy.cli.wording import Wordings, wording_options
@@ -41,6 +43,7 @@ _MOST_BACKLOG_SHARE = 0.08
 @click.option("--to", "highest", type=click.FloatRange(min=0, min_open=True), default=4096.0, show_default=True)
 @click.option("--precision", type=click.FloatRange(0.001, 1), default=PRECISION, show_default=True)
 @click.option("--probes", type=click.IntRange(min=1), default=MOST_PROBES, show_default=True, help="So many at most.")
+@simulation_options
 @load_options
 @wording_options
 @judge_options
@@ -55,6 +58,7 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 
     \b
     imaxproxy search trace.jsonl --url http://127.0.0.1:8000/v1 --by rate --slo 'ttft_ms<500@p99' --duration 60
+    imaxproxy search trace.jsonl --engine gpt-oss-120b-b200-vllm --simulate --virtual --by rate --slo 'ttft_ms<500@p99'
 
     Doubles the load until the SLO is missed, then halves the bracket. Each probe is a run of its own below --out, and
     plays the trace from its start, until --duration. At a rate that the engine does not keep up with, a probe has
@@ -65,12 +69,7 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
     check_money(flags, choice.gpu_kind())
     load = _checked(flags)
     with contextlib.ExitStack() as stack:
-        wordings = Wordings(flags)
-        file = TraceFile(trace, flags)
-        file.check(_at(load, flags["by"], flags["lowest"]))
-        whole = RunDirectory.create(flags["out"], "search")
-        engine = stack.enter_context(engine_of(choice, flags, whole))
-        prober = _Prober(Session(file, engine, wordings, "search", flags), load, whole, flags)
+        prober = _virtual_prober(trace, load, flags) if flags["virtual"] else _prober(trace, load, flags, choice, stack)
         found = search_load(
             prober.probe,
             flags["lowest"],
@@ -80,9 +79,9 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
             most_probes=flags["probes"],
         )
     result = _result(found, prober)
-    write_json(whole.path / "search.json", result)
+    write_json(prober.whole.path / "search.json", result)
     if flags["as_json"]:
-        print_json({**result, "run": str(whole.path)})
+        print_json({**result, "run": str(prober.whole.path)})
     else:
         print(_line(found, prober))
     unsure = flags["strict"] and not found.answer_meter_valid
@@ -94,6 +93,7 @@ def _checked(flags: dict[str, Any]) -> Load:
     if flags["slo"] is None:
         raise UsageError("search needs --slo, such as --slo 'ttft_ms<500,tpot_ms<50@p99'")
     check_judgement(flags)
+    Simulation.of(flags)
     check_key(flags["api_key"])
     if flags["lowest"] > flags["highest"]:
         raise UsageError(f"--from {flags['lowest']:g} lies above --to {flags['highest']:g}")
@@ -115,22 +115,50 @@ def _at(load: Load, by: str, amount: float) -> Load:
     return replace(load, rate=amount) if by == "rate" else replace(load, concurrency=round(amount))
 
 
+Play = Callable[[Load, RunDirectory], dict[str, Any]]
+"""One run to its end; its summary."""
+
+
+def _prober(
+    trace: Path, load: Load, flags: dict[str, Any], choice: EngineChoice, stack: contextlib.ExitStack
+) -> "_Prober":
+    """Of an engine that answers over sockets; it lasts as long as `stack`."""
+    wordings = Wordings(flags)
+    file = TraceFile(trace, flags)
+    file.check(_at(load, flags["by"], flags["lowest"]))
+    whole = RunDirectory.create(flags["out"], "search")
+    session = Session(file, stack.enter_context(engine_of(choice, flags, whole)), wordings, "search", flags)
+
+    def play(at: Load, run: RunDirectory) -> dict[str, Any]:
+        crew = Crew(WORKER_MODULE, flags["workers"])
+        try:
+            summary = session.play(at, run, crew)
+        finally:
+            crew.abandon()
+        session.engine.check()
+        return summary
+
+    return _Prober(play, load, whole, flags["by"])
+
+
+def _virtual_prober(trace: Path, load: Load, flags: dict[str, Any]) -> "_Prober":
+    from imaxproxy.cli.virtual_replay import VirtualSession
+
+    session = VirtualSession(trace, "search", flags)
+    session.check(_at(load, flags["by"], flags["lowest"]))
+    return _Prober(session.play, load, RunDirectory.create(flags["out"], "search"), flags["by"])
+
+
 class _Prober:
     """Plays the load at one amount after the other, a run directory each."""
 
-    def __init__(self, session: Session, load: Load, whole: RunDirectory, flags: dict[str, Any]) -> None:
-        self._session, self._load, self._whole, self._flags = session, load, whole, flags
-        self.by: str = flags["by"]
+    def __init__(self, play: Play, load: Load, whole: RunDirectory, by: str) -> None:
+        self._play, self._load, self.whole, self.by = play, load, whole, by
         self.summaries: list[dict[str, Any]] = []
 
     def probe(self, amount: float) -> Verdict:
-        run = RunDirectory.create(self._whole.path / f"probe-{len(self.summaries) + 1}", "search")
-        crew = Crew(WORKER_MODULE, self._flags["workers"])
-        try:
-            summary = self._session.play(_at(self._load, self.by, amount), run, crew)
-        finally:
-            crew.abandon()
-        self._session.engine.check()
+        run = RunDirectory.create(self.whole.path / f"probe-{len(self.summaries) + 1}", "search")
+        summary = self._play(_at(self._load, self.by, amount), run)
         if summary["ended"] == Ended.INTERRUPTED:
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:

@@ -31,6 +31,7 @@ from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
 from imaxproxy.cli.upstreams import FleetChoice, fleet_options
+from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.wire import BaseUrl, hot_path, shown
 
@@ -81,6 +82,9 @@ def worker_count(value: str | int) -> str | int:
     flag_value="final",
     help="Ask engines for the token counts that a client did not ask for, and keep them from it.",
 )
+@click.option(
+    "--slo", metavar="SLO", help="What good service is: 'ttft_ms<500,tpot_ms<50@p99'; live and in the summary."
+)
 @gate_options
 @money_options
 @power_options
@@ -107,6 +111,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     choice = EngineChoice.of(flags, "--upstream", first)
     check_money(flags, choice.gpu_kind())
     power = PowerChoice.of(flags)
+    objectives = objectives_of(flags["slo"]) if flags["slo"] is not None else ()
     carried_by = hot_path()
     upstreams = FleetChoice.of(urls, flags)
     gate = Gate.of(flags)
@@ -131,6 +136,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
             flags["ask_usage"],
             capture_settings(flags["capture"]),
             capture_bytes,
+            objectives,
+            {name: flags[name] for name in ("price", "power_price", "pue")},
         )
         argv, settings = [shown(word) for word in sys.argv], _settings(plan, flags)
         manifest = Manifest("serve", argv, settings, engine=described, hot_path=carried_by)

@@ -6,18 +6,19 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from imaxproxy.cli.gate import Gate
 from imaxproxy.cli.output import say
 from imaxproxy.cli.upstreams import FleetChoice
+from imaxproxy.clock import monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import CappedAppender, Journal, RunDirectory, read_rest
 from imaxproxy.wire import BaseUrl, hot_path
 
 if TYPE_CHECKING:
-    from imaxproxy.metrics import Exchange, HealthSample
+    from imaxproxy.metrics import Exchange, HealthSample, Objective
     from imaxproxy.proxy import Admission, Board, CaptureSettings, Ledger, LivePage, Proxy, Seat
 
     HealthSink = Callable[[HealthSample], None]
@@ -43,6 +44,10 @@ class Plan:
     capture: "CaptureSettings | None"
     capture_limit_bytes: int | None = None
     """Of all workers' captures together."""
+    objectives: "tuple[Objective, ...]" = ()
+    """`--slo`."""
+    money: dict[str, Any] = field(default_factory=dict)
+    """The flags that say what a GPU-hour costs."""
 
     @property
     def url(self) -> BaseUrl:
@@ -50,10 +55,12 @@ class Plan:
 
     def live_page(self) -> "LivePage":
         """What makes the live snapshots."""
-        from imaxproxy.live.feed import ProxyPage
+        from imaxproxy.live.feed import Beside, SnapshotMaker
+        from imaxproxy.live.feed.proxy_page import ProxyPage
 
-        engines = ", ".join(map(str, self.upstreams.urls))
-        return ProxyPage(f"serve {self.url}/v1 -> {engines}", self.engine)
+        title = f"serve {self.url}/v1 -> {', '.join(map(str, self.upstreams.urls))}"
+        beside = Beside(self.run, self.engine, self.money)
+        return ProxyPage(SnapshotMaker("serve", title, monotonic_ns(), beside, self.objectives), self.engine)
 
     @property
     def own_url(self) -> BaseUrl:
@@ -145,7 +152,7 @@ async def _until_stopped(plan: Plan, files: Files) -> str:
     from imaxproxy.proxy import LocalBoard
 
     loop = asyncio.get_running_loop()
-    board = LocalBoard(plan.engine, lambda: files.lost, plan.live_page())
+    board = LocalBoard(plan.engine, lambda: files.lost, plan.live_page(), plan.objectives)
     admission, tls = plan.gate.admission(plan.upstreams.urls), plan.gate.tls()
     proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(plan.doors[0], tls)
@@ -207,6 +214,7 @@ def _supervise(plan: Plan) -> tuple[str, int]:
         say=lambda message: say(f"imaxproxy: {message}"),
         clear=ledger.clear,
         live=plan.live_page(),
+        objectives=plan.objectives,
     )
     with contextlib.closing(ledger):
         ended = supervisor.run(plan.greet)
@@ -232,7 +240,7 @@ async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", files: Files) 
     from imaxproxy.metrics import HealthProbe, tune_gc
     from imaxproxy.proxy import WorkerBoard, obey
 
-    board = WorkerBoard(seat.channel, lambda: files.journal.size_bytes, lambda: files.lost)
+    board = WorkerBoard(seat.channel, lambda: files.journal.size_bytes, lambda: files.lost, plan.objectives)
     gate = plan.gate.among(seat.workers)
     admission = gate.admission(plan.upstreams.urls, lambda name: ledger.line(name, seat.column))
     proxy = make_proxy(plan, files, board, admission)

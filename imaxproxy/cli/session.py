@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import sys
 import threading
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,17 @@ from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
+from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import UsageError
-from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, LanePlan, Placement, Scheduled, cancel_of
+from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
+from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
 from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
-from imaxproxy.traces import Prompts, TextSalt, TraceRow
+from imaxproxy.traces import Prompts, TextSalt
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
@@ -120,16 +123,36 @@ class Session:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
             with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
-                crew.feed(WorkerSettings(self.engine.url, load.rules(), str(run.path)), [part.fed for part in parts])
-                last = show_progress(crew, None if endless else self._trace.requests or flags["limit"])
+                tokenizer = self._wordings.tokenizer_path
+                settings = WorkerSettings(self.engine.url, load.rules(), str(run.path), tokenizer=tokenizer)
+                crew.feed(settings, [part.fed for part in parts])
+                requests = None if endless else self._trace.requests or flags["limit"]
+                last = show_progress(crew, requests, self._feed(load, run, crew, requests))
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
+        facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
         manifest.write(run)
         summary = summarize(run)
         crew.close()
         return summary
+
+    def _feed(self, load: Load, run: RunDirectory, crew: Crew, requests: int | None) -> PlayerFeed:
+        """What viewers of the run are shown."""
+        flags, engine = self._flags, self.engine
+        objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        title = f"{self._command} {self._trace.path} -> {engine.url}"
+        beside = Beside(run, engine.described, flags)
+        return PlayerFeed(
+            run,
+            crew,
+            SnapshotMaker(self._command, title, monotonic_ns(), beside, objectives),
+            simulated=engine.simulated_here or bool((engine.described or {}).get("simulated")),
+            requests=requests,
+            duration_s=load.duration_s,
+            objectives=objectives,
+        )
 
     def _meter(self) -> PowerMeter:
         engine, launched = self.engine, self.engine.launched
@@ -162,10 +185,11 @@ class Session:
         if (plan := self._trace.lanes) is None:
             warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
         else:
-            warmup, scheduled = _of_lanes(plan, self._trace.again, TextSalt(salt), load.speed, idle_cap)
+            warmup, scheduled = load.in_lanes(plan, self._trace.again, TextSalt(salt), idle_cap)
         placement = Placement(self._share.all_workers(flags["workers"]))
+        held = {} if plan is None else {"held_weight": plan.held_weight}
         fed = Part(
-            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live),
+            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live, **held),
             None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
         )
         return _Part(fed, maker, prompts, idle_cap)
@@ -202,21 +226,6 @@ class _Part:
     maker: ItemMaker
     prompts: Prompts
     idle_cap: IdleCap | None
-
-
-def _of_lanes(
-    plan: LanePlan,
-    again: Callable[[], Iterable[TraceRow]],
-    salt: TextSalt,
-    speed: float,
-    idle_cap: IdleCap | None,
-) -> tuple[Scheduled, Scheduled]:
-    """What warms the caches up, and the schedule behind it."""
-
-    def read() -> Iterable[TraceRow]:
-        return again() if idle_cap is None else idle_cap.waits(again())
-
-    return ((0, row) for row in plan.warmups(read, salt)), plan.scheduled(read, salt, speed)
 
 
 def _played(parts: list[_Part]) -> dict[str, Any]:

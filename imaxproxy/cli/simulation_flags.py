@@ -13,14 +13,11 @@ if TYPE_CHECKING:
     from imaxproxy.sim import SimArgs
 
 _NOT_VIRTUAL: dict[str, tuple[Any, str]] = {
-    "workers": (1, "one process draws the same schedule"),
     "retries": (0, "nothing fails there that a second attempt would mend"),
-    "lanes": (None, "a warm-up has no time of its own"),
-    "calibrate": ("auto", "its engine counts words"),
-    "continuous_usage": (False, "each event's tokens are known"),
     "tokenizer": (None, "its engine counts words"),
 }
-"""What the live player does and the virtual one need not: what it is when nobody asks for it, and why not."""
+"""What the live player does and the virtual one cannot: what it is when nobody asks for it, and why not. What need not
+be done there (to calibrate, to share a schedule over `--workers`) is no mistake to ask for."""
 
 
 @dataclass(frozen=True, slots=True)

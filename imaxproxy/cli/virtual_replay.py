@@ -13,16 +13,18 @@ from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.session import without_key
 from imaxproxy.cli.simulation_flags import simulated_args
 from imaxproxy.cli.trace_file import TraceFile
+from imaxproxy.clock import NS_PER_S
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe
-from imaxproxy.load import IdleCap, cancel_of
+from imaxproxy.load import IdleCap, Scheduled, cancel_of
+from imaxproxy.load.feeding import HELD_WEIGHT
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
 from imaxproxy.power import PowerLog
 from imaxproxy.runs import Journal, Manifest, RunDirectory, repeats, summarize, write_json
 from imaxproxy.sim import Assembly, assemble
-from imaxproxy.traces import Prompts
+from imaxproxy.traces import Prompts, TextSalt
 
 VIRTUAL_CLOCK = {"source": "virtual", "monotonic_ns": 0, "unix_s": None}
 """Times in the journal count from the start of the run; nothing on the wall's clock corresponds to them."""
@@ -30,20 +32,17 @@ VIRTUAL_CLOCK = {"source": "virtual", "monotonic_ns": 0, "unix_s": None}
 
 def replay_virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
     """Play, print, and give the exit code. Raises UsageError for what cannot run or be sent."""
-    args = simulated_args(load_recipe(flags["recipe"]))
-    assembly = assemble(args)
-    file = TraceFile(path, flags)
-    file.check(load)
+    session = VirtualSession(path, "replay", flags)
+    session.check(load)
     run = RunDirectory.create(flags["out"], "replay")
     if flags["repeat"] == 1:
-        summary = _play(assembly, file, load, run, flags)
+        summary = session.play(load, run)
         print_result(summary, run, as_json=flags["as_json"])
         return exit_code(summary, strict=flags["strict"])
     summaries, names = [], []
     for number in range(flags["repeat"]):
-        assembly = assemble(replace(args, seed=args.seed + number))  # engines begin empty, and draw other drafts
         one = RunDirectory.create(run.path / f"repeat-{number + 1}", "replay")
-        summaries.append(_play(assembly, file, load, one, flags, number))
+        summaries.append(session.play(load, one, number))
         names.append(one.path.name)
     result = repeats(summaries, names)
     write_json(run.path / "repeats.json", result)
@@ -57,57 +56,83 @@ def play_virtually(path: Path, load: Load, flags: dict[str, Any], number: int = 
 
     number: which repeat it is, from 0. Raises UsageError for what cannot run or be sent.
     """
-    args = simulated_args(load_recipe(flags["recipe"]))
-    file = TraceFile(path, flags)
-    file.check(load)
-    run = RunDirectory.create(flags["out"], "replay")
-    return _play(assemble(replace(args, seed=args.seed + number)), file, load, run, flags, number)
+    session = VirtualSession(path, "replay", flags)
+    session.check(load)
+    return session.play(load, RunDirectory.create(flags["out"], "replay"), number)
 
 
-def _play(
-    assembly: Assembly, file: TraceFile, load: Load, run: RunDirectory, flags: dict[str, Any], number: int = 0
-) -> dict[str, Any]:
-    """One run to its end; its summary."""
-    salt = flags["salt"] if flags["salt"] is not None else f"virtual-{number}"
-    settings = {name: value for name, value in flags.items() if name not in ("api_key", "out", "as_json")}
-    manifest = Manifest(
-        "replay",
-        without_key(sys.argv),
-        settings | {"model": assembly.limits.model, "salt": salt},
-        engine=assembly.described | {"clock": "virtual"},
-        trace=file.facts(wait=False),
-        clock=VIRTUAL_CLOCK,
-    )
-    manifest.write(run)
-    maker = RequestMaker(assembly.limits, assembly.prefix_block_tokens, flags["endpoint"], Prompts(load.seed, salt))
-    idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
-    users = Users(
-        cancel=cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None,
-        live=LiveHistory() if flags["history"] == "live" else None,
-    )
-    with contextlib.ExitStack() as stack:
-        journal = Journal(run)
-        stack.callback(journal.close)
-        power = _open_power(run, stack) if PowerChoice.of(flags).is_on else None
-        player = VirtualPlayer(
-            assembly,
-            maker,
-            load.rules(),
-            journal.add,
-            speed=load.speed,
-            users=users,
-            tracks=not file.is_independent,
-            power_sink=power.add if power else None,
+class VirtualSession:
+    """Plays loads of one trace against one simulated deployment, a run directory each."""
+
+    def __init__(self, path: Path, command: str, flags: dict[str, Any]) -> None:
+        """Raises UsageError for a recipe that cannot be simulated, or a trace that cannot be read."""
+        self._args = simulated_args(load_recipe(flags["recipe"]))
+        self._file = TraceFile(path, flags)
+        self._command, self._flags = command, flags
+
+    def check(self, load: Load) -> None:
+        """Raises UsageError for stamps or waits that cannot be played, as far as the trace was read."""
+        self._file.check(load)
+
+    def play(self, load: Load, run: RunDirectory, number: int = 0) -> dict[str, Any]:
+        """One run to its end; its summary. number: which repeat it is: engines begin empty, and draw other drafts."""
+        flags, file = self._flags, self._file
+        assembly = assemble(replace(self._args, seed=self._args.seed + number))
+        salt = flags["salt"] if flags["salt"] is not None else f"virtual-{number}"
+        manifest = self._manifest(assembly, load, salt)
+        manifest.write(run)
+        maker = RequestMaker(assembly.limits, assembly.prefix_block_tokens, flags["endpoint"], Prompts(load.seed, salt))
+        idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
+        users = Users(
+            cancel=cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None,
+            live=LiveHistory() if flags["history"] == "live" else None,
+            continuous_usage=flags["continuous_usage"],
         )
-        ended = player.play(load.scheduled(file.rows(), idle_cap))
-    engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}
-    facts = file.facts(wait=True) | {
-        "idle_cut_s": idle_cap.cut_s if idle_cap is not None else None,
-        "live_turns": users.live.turns if users.live is not None else 0,
-        "answers_missing": users.live.answers_missing if users.live is not None else 0,
-    }
-    replace(manifest, ended=ended.value, engine=engine, trace=facts, lost_lines=journal.lost).write(run)
-    return summarize(run)
+        warmup: Scheduled = ()
+        held_weight = HELD_WEIGHT
+        if (plan := file.lanes) is None:
+            scheduled = load.scheduled(file.rows(), idle_cap)
+        else:
+            warmup, scheduled = load.in_lanes(plan, file.again, TextSalt(salt), idle_cap)
+            held_weight = plan.held_weight
+        with contextlib.ExitStack() as stack:
+            journal = Journal(run)
+            stack.callback(journal.close)
+            power = _open_power(run, stack) if "power" in flags and PowerChoice.of(flags).is_on else None
+            player = VirtualPlayer(
+                assembly,
+                maker,
+                load.rules(),
+                journal.add,
+                speed=load.speed,
+                users=users,
+                tracks=not file.is_independent,
+                power_sink=power.add if power else None,
+                held_weight=held_weight,
+            )
+            ended = player.play(scheduled, warmup)
+        engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}
+        facts = file.facts(wait=True) | {
+            "idle_cut_s": idle_cap.cut_s if idle_cap is not None else None,
+            "system_idle_cut_s": None if load.system_idle_s is None else player.idle_cut_ns / NS_PER_S,
+            "live_turns": users.live.turns if users.live is not None else 0,
+            "answers_missing": users.live.answers_missing if users.live is not None else 0,
+        }
+        replace(manifest, ended=ended.value, engine=engine, trace=facts, lost_lines=journal.lost).write(run)
+        return summarize(run)
+
+    def _manifest(self, assembly: Assembly, load: Load, salt: str) -> Manifest:
+        settings = {name: value for name, value in self._flags.items() if name not in ("api_key", "out", "as_json")}
+        settings |= {"model": assembly.limits.model, "salt": salt}
+        settings |= {"rate": load.rate, "concurrency": load.concurrency, "seed": load.seed}
+        return Manifest(
+            self._command,
+            without_key(sys.argv),
+            settings,
+            engine=assembly.described | {"clock": "virtual"},
+            trace=self._file.facts(wait=False),
+            clock=VIRTUAL_CLOCK,
+        )
 
 
 def _open_power(run: RunDirectory, stack: contextlib.ExitStack) -> PowerLog:

@@ -43,7 +43,8 @@ def wording_options(command: "click.decorators.FC") -> "click.decorators.FC":
             "--tokenizer",
             metavar="DIR",
             type=click.Path(path_type=Path),
-            help="The model's tokenizer.json or its local folder: prompts of its own words, exact counts.",
+            help="The model's tokenizer.json or its folder: prompts of its own words, exact; it counts answers too "
+            "where the engine does not.",
         ),
         click.option(
             "--calibrate",
@@ -71,6 +72,11 @@ class Wordings:
 
             self._tokenizer = load_tokenizer(flags["tokenizer"])
             self._words = fitting_words(self._tokenizer)
+
+    @property
+    def tokenizer_path(self) -> str | None:
+        """Where it lies, for other processes."""
+        return None if self._tokenizer is None else str(self._flags["tokenizer"].resolve())
 
     def of(self, url: BaseUrl, model: str, salt: str, *, makes_prompts: bool, embedded: bool) -> Wording:
         """makes_prompts: the trace has rows without text.  embedded: the engine counts words; nobody need ask it.

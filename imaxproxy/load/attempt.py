@@ -7,8 +7,8 @@ from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
 from imaxproxy.load.answer import Answer
 from imaxproxy.load.item import Item
-from imaxproxy.metrics import Ask, Exchange, Outcome
-from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Pool, Question, ResponseHead, keyless
+from imaxproxy.metrics import WARMUP, Ask, CountedBy, Exchange, Flow, Outcome, Who
+from imaxproxy.wire import DIALECTS, Answered, EngineConnection, KeptBudget, Pool, Question, ResponseHead, keyless
 
 CONNECTS_AT_ONCE = 64
 """More at the same time overflow an engine's accept queue (128 on old kernels), and the kernel repeats a SYN that was
@@ -20,8 +20,9 @@ LEFT = frozenset({"stopped", "cancelled"})
 class Connector:
     """Hands out connections: one that is open at once, or else a new one when its turn has come."""
 
-    def __init__(self, pool: Pool) -> None:
-        self.pool = pool
+    def __init__(self, pool: Pool, keep: KeptBudget | None = None) -> None:
+        """keep: what may be kept of answers, for a tokenizer; None: nothing is."""
+        self.pool, self.keep = pool, keep
         self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
     async def connect(self) -> tuple[EngineConnection, int | None]:
@@ -47,6 +48,7 @@ class Attempt:
         "_timeout_s",
         "_timers",
         "answer",
+        "body",
         "item",
         "number",
         "scheduled_ns",
@@ -63,6 +65,8 @@ class Attempt:
     ) -> None:
         self.item, self.scheduled_ns, self.number = item, scheduled_ns, number
         self.answer = Answer() if item.keep_answer else None
+        self.body: bytes | None = None
+        """What came of an answer whose tokens the engine did not tell, once it has ended; None where nobody counts."""
         self._timeout_s, self._on_end, self._on_bug = timeout_s, on_end, on_bug
         self._connection: EngineConnection | None = None
         self._connect_ns: int | None = None
@@ -86,6 +90,15 @@ class Attempt:
             self._task = self._loop.create_task(self._connect())
             self._task.add_done_callback(self._on_task_done)
 
+    def who(self) -> Who:
+        """For whoever looks at what is in flight."""
+        item = self.item
+        return Who(item.request_id, self._started_ns, is_measured=item.kind != WARMUP and item.path in DIALECTS)
+
+    def flow(self) -> Flow | None:
+        """As `EngineConnection.flow`."""
+        return None if self._connection is None else self._connection.flow()
+
     def give_up(self, reason: WireError) -> None:
         """End it now, whatever has come; while it still connects, as soon as that is over."""
         self._reason = self._reason or reason
@@ -108,10 +121,11 @@ class Attempt:
         item, later = self.item, self._loop.call_later
         self._connection = connection
         dialect = DIALECTS.get(item.path)
+        keep = None if item.kind == WARMUP else self._connector.keep
         if item.cancel_after_tokens is None and self.answer is None:
-            question = Question(item.data, dialect)
+            question = Question(item.data, dialect, keep=keep)
         else:
-            question = Question(item.data, dialect, on_head=self._on_head)
+            question = Question(item.data, dialect, on_head=self._on_head, keep=keep)
         answered = connection.ask(question)
         answered.add_done_callback(self._on_answered)
         too_late = WireError("timeout", f"no end within {self._timeout_s:g} s")
@@ -147,7 +161,9 @@ class Attempt:
         connection, self._connection = self._connection, None
         assert connection is not None
         self._connector.pool.give_back(connection)
-        self._end(keyless(_exchange(self._made_ask(answered.sent_ns), answered), self.item.data))
+        exchange = keyless(_exchange(self._made_ask(answered.sent_ns), answered), self.item.data)
+        self.body = _uncounted(exchange, answered)
+        self._end(exchange)
 
     def _end(self, exchange: Exchange) -> None:
         self._on_end(self, exchange)
@@ -194,6 +210,16 @@ def _exchange(ask: Ask, answered: Answered) -> Exchange:
         return answered.reception.close(ask, answered.ended_ns, broken, left)
     assert broken is not None  # a whole answer has a reception
     return _unanswered(ask, broken, answered.ended_ns)
+
+
+def _uncounted(exchange: Exchange, answered: Answered) -> bytes | None:
+    """The answer's body, where its tokens are not known and it was kept."""
+    if exchange.counted_by is not CountedBy.EVENTS or not len(exchange.timeline) or answered.reception is None:
+        return None
+    try:
+        return answered.reception.kept_body()
+    except WireError:  # its framing broke: the Exchange says so
+        return None
 
 
 def _unanswered(ask: Ask, broken: WireError, ended_ns: int) -> Exchange:

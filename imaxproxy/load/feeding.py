@@ -51,8 +51,8 @@ class _Held:
 class Feeder:
     """Makes the items of one worker, in an order that what the worker says decides."""
 
-    def __init__(self, scheduled: Scheduled, make: Make, *, live: bool = False) -> None:
-        self._scheduled, self._make, self._live = iter(scheduled), make, live
+    def __init__(self, scheduled: Scheduled, make: Make, *, live: bool = False, held_weight: int = HELD_WEIGHT) -> None:
+        self._scheduled, self._make, self._live, self._most_held = iter(scheduled), make, live, held_weight
         self.told: SimpleQueue[Told | None] = SimpleQueue()
         """What the worker says, put here by whoever reads it; None: it has ended."""
         self._ready: deque[Turn] = deque()
@@ -90,7 +90,7 @@ class Feeder:
                 self._hear()
 
     def _has_room(self) -> bool:
-        if self._held_weight >= HELD_WEIGHT and self._awaited:
+        if self._held_weight >= self._most_held and self._awaited:
             return False
         return self._queued_free < QUEUE_ITEMS and self._queued_bytes < QUEUE_BYTES
 
@@ -113,7 +113,7 @@ class Feeder:
             self._ready.append(turn)
             return
         held = _Held(turn, missing)
-        self._held_weight += _weight(turn)
+        self._held_weight += row_weight(turn.row)
         for request_id in missing:
             self._held.setdefault(request_id, []).append(held)
 
@@ -153,7 +153,7 @@ class Feeder:
         for held in self._held.pop(request_id, ()):
             held.missing.discard(request_id)
             if not held.missing:
-                self._held_weight -= _weight(held.turn)
+                self._held_weight -= row_weight(held.turn.row)
                 self._ready.append(held.turn)
 
     def _never_freed(self) -> Iterable[Turn]:
@@ -164,5 +164,6 @@ class Feeder:
         return waiting.values()
 
 
-def _weight(turn: Turn) -> int:
-    return 1 + len(turn.row.hash_ids) // _HASH_IDS_A_WEIGHT
+def row_weight(row: TraceRow) -> int:
+    """Memory of a row that is held, in rows without hash ids."""
+    return 1 + len(row.hash_ids) // _HASH_IDS_A_WEIGHT

@@ -15,10 +15,14 @@ from itertools import count
 
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
+from imaxproxy.load.feeding import row_weight
 from imaxproxy.load.schedule import Scheduled
 from imaxproxy.metrics import WARMUP
 from imaxproxy.traces import MidStart, SessionTrees, TextSalt, TraceRow, of_lap
 
+_TREES_HELD = 3
+"""For each lane: the one that it plays, and those that lanes with shorter ones have got ahead."""
+_LEAST_HELD = 2_000
 ReadTrace = Callable[[], Iterable[TraceRow]]
 """Opens the trace anew: each lap reads it once."""
 
@@ -58,6 +62,8 @@ class LanePlan:
         """Root of each tree, in the trace's order -> the end of each of its sessions."""
         self._roots: list[str] = []
         self._places: dict[str, int] = {}
+        self._first_weight = 0
+        """Of the rows of the trees with which lanes begin."""
 
     def __repr__(self) -> str:
         return f"<LanePlan {self._lanes} lanes, {len(self._trees)} session trees>"
@@ -76,11 +82,18 @@ class LanePlan:
             main_turns[root] += row.session_id == root
             self._mid_start.add(row, root)
             ends = self._trees.setdefault(root, {})
+            if len(self._trees) <= self._lanes:
+                self._first_weight += row_weight(row)
             ends[row.session_id or row.request_id] = _End(row.request_id, main_turns[root])
         self._roots = list(self._trees)
         self._places = {root: place for place, root in enumerate(self._roots)}
         if not named:
             raise UsageError("--lanes plays sessions, and no row of this trace names one: use --concurrency")
+
+    @property
+    def held_weight(self) -> int:
+        """So many rows may wait for others: those of a tree all stand before the next one's, which begins beside it."""
+        return max(_LEAST_HELD, _TREES_HELD * self._first_weight)
 
     def warmups(self, read: ReadTrace, salt: TextSalt) -> Iterator[TraceRow]:
         """What fills the caches before the schedule begins; each waits for those that it names."""

@@ -10,10 +10,11 @@ from typing import Protocol
 
 from imaxproxy.clock import NS_PER_S, Alarm, Clock, monotonic_ns
 from imaxproxy.errors import WireError
+from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt, Connector, ask_of
 from imaxproxy.load.item import Item
 from imaxproxy.load.rules import Ended, Rules
-from imaxproxy.metrics import WARMUP, Exchange, Outcome
+from imaxproxy.metrics import WARMUP, Exchange, LiveMeter, Outcome
 from imaxproxy.wire import Pool
 
 Sink = Callable[[Exchange], None]
@@ -73,10 +74,13 @@ class Player:
         listener: Listener | None = None,
         *,
         starts_itself: bool = True,
+        counter: AnswerTokens | None = None,
     ) -> None:
+        """counter: counts the tokens of answers whose engine does not; None: they are unknown."""
+        self._counter = counter
         self._rules, self._sink, self._clock_ns, self._listener = rules, sink, clock_ns, listener
         self._loop = asyncio.get_running_loop()
-        self._connector = Connector(pool)
+        self._connector = Connector(pool, None if counter is None else counter.budget)
         self._alarm = Alarm(self._loop, self._on_alarm)
         self._starts_itself = starts_itself
         self._before_start: list[Item] = []
@@ -88,11 +92,17 @@ class Player:
         self._blocked: dict[str, list[_Blocked]] = {}
         self._ended_at_ns: OrderedDict[str, int] = OrderedDict()  # of a dict that forgets, the first key is 20 us away
         self._attempts: set[Attempt] = set()
+        self.live = LiveMeter(self._attempts, clock_ns)
+        """Looks at them when it is asked."""
         self._failed_connects = 0
         self._ever_connected = False
         self._no_more_items = False
         self._finished: asyncio.Future[Ended] = self._loop.create_future()
         self._ending: Ended | None = None
+        self._longest_idle_ns = rules.system_idle_ns
+        self._idle_since_ns = 0
+        self.idle_cut_ns = 0
+        """What is still to come leaves so much sooner than the schedule says: time in which nothing was in flight."""
         self.warming = 0
         """Requests of those before the start that have not ended."""
         self.on_warm: Callable[[], None] | None = None
@@ -119,7 +129,7 @@ class Player:
 
     def start(self, zero_ns: int) -> None:
         """Set the schedule's zero: several workers are told the same one."""
-        self._started_ns = zero_ns
+        self._started_ns = self._idle_since_ns = zero_ns
         if self._rules.duration_s is not None:
             left_s = self._rules.duration_s + (zero_ns - self._clock_ns()) / NS_PER_S
             self._loop.call_later(max(left_s, 0.0), self._close_gate, Ended.DURATION)
@@ -198,7 +208,7 @@ class Player:
                 self._ready.append(due)
                 self._fill_places()
             return
-        due_ns = max(self._started_ns + (item.offset_ns or 0), not_before_ns)
+        due_ns = max(self._started_ns + (item.offset_ns or 0) - self.idle_cut_ns, not_before_ns)
         due = _Due(due_ns, next(self._order), item, due_ns)
         if item.wait_for:
             heappush(self._late_due, due)
@@ -214,10 +224,14 @@ class Player:
         if self._ready and (opens_ns := self._next_place_opens_ns()) is not None:
             times_ns.append(opens_ns)
         if times_ns:
-            self._alarm.set(min(times_ns))
+            first_ns = min(times_ns)
+            if self._longest_idle_ns is not None and not self._attempts:
+                first_ns = min(first_ns, self._idle_since_ns + self._longest_idle_ns)
+            self._alarm.set(first_ns)
 
     def _on_alarm(self) -> None:
         now_ns = self._clock_ns()
+        self._cut_idle(now_ns)
         while self._due and self._due[0].at_ns <= now_ns:
             self._send(self._due.popleft())
         while self._late_due and self._late_due[0].at_ns <= now_ns:
@@ -230,6 +244,22 @@ class Player:
                 self._ready.append(due)
         self._fill_places()
         self._set_alarm()
+
+    def _cut_idle(self, now_ns: int) -> None:
+        """When nothing has been in flight for too long: bring all that waits forward, so that its first leaves now.
+
+        Only then, and not when it begins: what follows the last answer may still be on its way here.
+        """
+        waiting = [queue[0].at_ns for queue in (self._due, self._late_due) if queue]
+        if self._longest_idle_ns is None or self._attempts or not waiting:
+            return
+        cut_ns = min(waiting) - now_ns
+        if now_ns < self._idle_since_ns + self._longest_idle_ns or cut_ns <= 0:
+            return
+        self.idle_cut_ns += cut_ns
+        for due in (*self._due, *self._late_due):  # all by the same: their order stays, and the heap a heap
+            due.at_ns -= cut_ns
+            due.scheduled_ns = None if due.scheduled_ns is None else due.scheduled_ns - cut_ns
 
     def _fill_places(self) -> None:
         """Closed loop: send as long as a place is free and there for it."""
@@ -281,11 +311,16 @@ class Player:
 
     def _on_ended(self, attempt: Attempt, exchange: Exchange) -> None:
         self._attempts.discard(attempt)
+        if self.live.is_on:
+            self.live.ended(attempt, exchange)
         self._count_connect(exchange)
-        self._note(exchange)
+        self._note(exchange, attempt.body)
         if not self._tries_again(attempt, exchange):
             self._release(attempt.item, attempt)
         self._fill_places()
+        if not self._attempts and self._longest_idle_ns is not None:
+            self._idle_since_ns = self._clock_ns()
+            self._set_alarm()
         self._check_finished()
 
     def _tries_again(self, attempt: Attempt, exchange: Exchange) -> bool:
@@ -331,11 +366,18 @@ class Player:
         if not self._finished.done():
             self._finished.set_exception(bug)
 
-    def _note(self, exchange: Exchange) -> None:
+    def _note(self, exchange: Exchange, body: bytes | None = None) -> None:
+        """body: of an answer whose tokens are to be counted."""
         if exchange.ask.kind == WARMUP:
             self._sink(exchange)
             return
         self.outcomes[exchange.outcome] += 1
+        if body is not None and self._counter is not None:
+            self._counter.count(exchange, body, self._hand_on)
+        else:
+            self._hand_on(exchange)
+
+    def _hand_on(self, exchange: Exchange) -> None:
         self.output_tokens += exchange.output_tokens or 0
         self._sink(exchange)
 

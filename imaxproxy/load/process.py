@@ -50,12 +50,14 @@ class PlayerProcess:
     def __init__(self, module: str, worker: int = 0) -> None:
         self.worker = worker
         self._start_fd, self._zero_fd = os.pipe()
+        self._look_fd, self._ask_fd = os.pipe()
+        os.set_blocking(self._ask_fd, False)
         self._process = subprocess.Popen(
             [sys.executable, "-P", "-m", module],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
-            pass_fds=[self._start_fd],
+            pass_fds=[self._start_fd, self._look_fd],
         )
         self._stdin = cast(IO[bytes], self._process.stdin)
         self._stdout = cast(IO[bytes], self._process.stdout)
@@ -72,7 +74,13 @@ class PlayerProcess:
 
         Its other lines go to `heard` beside its number; None when it has said its last.
         """
-        settings = replace(settings, worker=self.worker, start_fd=self._start_fd, warms_up=part.warmup is not None)
+        settings = replace(
+            settings,
+            worker=self.worker,
+            start_fd=self._start_fd,
+            look_fd=self._look_fd,
+            warms_up=part.warmup is not None,
+        )
         for run in (lambda: self._feed(settings, part), lambda: self._listen(part, heard)):
             thread = threading.Thread(target=run, daemon=True)
             thread.start()
@@ -82,6 +90,12 @@ class PlayerProcess:
         """Tell it the schedule's zero."""
         with contextlib.suppress(BrokenPipeError):
             os.write(self._zero_fd, ZERO.pack(zero_ns))
+
+    def look(self) -> None:
+        """Ask it what is in flight; its answer comes among its other lines. One that is busy is not asked twice."""
+        if self._ask_fd >= 0:
+            with contextlib.suppress(BlockingIOError):
+                os.write(self._ask_fd, b".")
 
     def interrupt(self) -> None:
         """Ask it to stop: what is in flight is recorded as aborted."""
@@ -114,10 +128,10 @@ class PlayerProcess:
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
         self._stdout.close()
-        for fd in (self._start_fd, self._zero_fd):
+        for fd in (self._start_fd, self._zero_fd, self._look_fd, self._ask_fd):
             if fd >= 0:
                 os.close(fd)
-        self._start_fd = self._zero_fd = -1
+        self._start_fd = self._zero_fd = self._look_fd = self._ask_fd = -1
 
     def _feed(self, settings: WorkerSettings, part: Part) -> None:
         try:
@@ -179,6 +193,8 @@ class Crew:
         """Workers that died before their end."""
         self.zero_ns: int | None = None
         """The schedule's zero, once it is known."""
+        self.on_live: Callable[[int, Row], None] = lambda _worker, _part: None
+        """Hears what a worker that was asked to `look` saw (`LivePart.as_row`); called by `progress`."""
 
     def __repr__(self) -> str:
         return f"<Crew of {len(self._workers)}>"
@@ -196,7 +212,7 @@ class Crew:
             worker.start(zero_ns)
 
     def progress(self) -> Iterator[Row]:
-        """What the workers say, added up, until all have ended; the last row says how: `ended`, `lost_lines`.
+        """What the workers say, added up, until all have ended; the last row: `ended`, `lost_lines`, `idle_cut_ns`.
 
         Without `ended` one of them died, and the others were asked to stop; or none is left.
         """
@@ -219,12 +235,25 @@ class Crew:
                         self._on_ready(self)
             elif "ended" in row:
                 ends[number] = row
+            elif "live" in row:
+                self.on_live(number, row["live"])
             else:
                 latest[number] = row
                 yield _added(latest.values())
         if ends and (self._goes_on or not self.lost):
             ended = gravest(row["ended"] for row in ends.values())
-            yield {"ended": ended, "lost_lines": sum(row["lost_lines"] for row in ends.values())}
+            lost_lines = sum(row["lost_lines"] for row in ends.values())
+            cut_ns = sum(row.get("idle_cut_ns", 0) for row in latest.values())
+            yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
+
+    @property
+    def size(self) -> int:
+        return len(self._workers)
+
+    def look(self) -> None:
+        """Ask all what is in flight."""
+        for worker in self._workers:
+            worker.look()
 
     def interrupt(self) -> None:
         """Ask all to stop."""

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
 from imaxproxy.load.cancel import Cancel, leaves_after
+from imaxproxy.load.feeding import HELD_WEIGHT, row_weight
 from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.player import Sink
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.load.schedule import Scheduled
-from imaxproxy.load.virtual_exchange import LEFT, TIMEOUT, Recorder
+from imaxproxy.load.virtual_departures import Departures
+from imaxproxy.load.virtual_exchange import LEFT, Recorder
 from imaxproxy.load.virtual_item import Memory, VirtualItem
 from imaxproxy.load.virtual_request import RequestMaker
 from imaxproxy.metrics import WARMUP, Ask, Exchange, Outcome
@@ -36,6 +38,8 @@ class Users:
     cancel: Cancel | None = None
     live: LiveHistory | None = None
     """Conversations go on with the engine's answers."""
+    continuous_usage: bool = False
+    """Each event tells its tokens: those of a stream that is given up are known."""
 
 
 class VirtualPlayer:
@@ -54,6 +58,7 @@ class VirtualPlayer:
         speed: float = 1.0,
         users: Users | None = None,
         tracks: bool = True,
+        held_weight: int = HELD_WEIGHT,
         power_sink: Callable[[PowerLine], None] | None = None,
     ) -> None:
         samples_power = power_sink is not None
@@ -61,21 +66,25 @@ class VirtualPlayer:
         self._maker, self._rules, self._sink, self._power_sink = maker, rules, sink, power_sink
         self._users = users or Users()
         self._speed, self._tracks, self._shape = speed, tracks, assembly.shape
-        self._recorder = Recorder(assembly.shape, assembly.limits.model, rules.timeout_s)
+        self._recorder = Recorder(
+            assembly.shape, assembly.limits.model, rules.timeout_s, each_event_counts=self._users.continuous_usage
+        )
         self._rows: Iterator[tuple[int | None, TraceRow]] = iter(())
         self._following: tuple[int | None, TraceRow] | None = None
         self._due: list[tuple[int, int, VirtualItem]] = []
         self._ready: deque[VirtualItem] = deque()  # closed loop: free to go once a place is
         self._blocked: dict[str, list[VirtualItem]] = {}
         self._blocked_items = 0
-        self._leaving: list[tuple[int, int, VirtualItem]] = []
-        self._timing_out: deque[tuple[int, VirtualItem]] = (
-            deque()
-        )  # in the order of their sends, which is that of their ends
+        self._blocked_weight, self._most_weight = 0, held_weight
+        self._departures = Departures(round(rules.timeout_s * NS_PER_S))
         self._memory = Memory()
         self._numbers = itertools.count()
         self._in_flight = 0
         self._now_ns = 0
+        self._zero_ns = 0
+        self._idle_since_ns = 0
+        self.idle_cut_ns = 0
+        """See `Player.idle_cut_ns`."""
         self._ending: Ended | None = None
         self.outcomes: Counter[Outcome] = Counter()
         self.output_tokens = 0
@@ -85,23 +94,19 @@ class VirtualPlayer:
     def __repr__(self) -> str:
         return f"<VirtualPlayer at {self._now_ns / NS_PER_S:.3f} s, {self.outcomes.total()} done>"
 
-    def play(self, scheduled: Scheduled) -> Ended:
-        """Run until all has ended. Raises UsageError for a row that cannot be sent."""
+    def play(self, scheduled: Scheduled, warmup: Scheduled = ()) -> Ended:
+        """Run until all has ended. Raises UsageError for a row that cannot be sent.
+
+        warmup: what fills caches first; when the last of it has ended, the schedule begins.
+        """
         if self._power_sink is not None:
             for device in self.cluster.devices():
                 self._power_sink(device)
-        self._rows = iter(scheduled)
-        self._following = next(self._rows, None)
-        limit_ns = None if self._rules.duration_s is None else round(self._rules.duration_s * NS_PER_S)
-        while True:
-            self._fill_places()
-            at_ns, act = self._next_event()
-            if self._ending is None and limit_ns is not None and at_ns is not None and at_ns > limit_ns:
-                self._close_gate()
-            elif at_ns is None or act is None:
-                break
-            else:
-                act(at_ns)
+        self._run(warmup, None)
+        self._memory.last_of_session.clear()  # the first turn that is measured follows none
+        self._zero_ns = self._idle_since_ns = self._now_ns
+        duration_s = self._rules.duration_s
+        self._run(scheduled, None if duration_s is None else self._now_ns + round(duration_s * NS_PER_S))
         self._fail_never_ready()
         self._idle_until(self._now_ns)
         self.board_energy_j = self.cluster.energy_j
@@ -109,6 +114,20 @@ class VirtualPlayer:
             self._idle_until(self._now_ns + 2 * SAMPLE_NS)
         self._drain_power()
         return self._ending or Ended.FINISHED
+
+    def _run(self, scheduled: Scheduled, limit_ns: int | None) -> None:
+        """Until nothing is left to happen; after `limit_ns` nothing is sent."""
+        self._rows = iter(scheduled)
+        self._following = next(self._rows, None)
+        while True:
+            self._fill_places()
+            at_ns, act = self._next_event()
+            if at_ns is None or act is None:
+                return
+            if self._ending is None and limit_ns is not None and at_ns > limit_ns:
+                self._close_gate()
+                continue
+            act(at_ns - self._cut_idle(at_ns))
 
     # What comes next --------------------------------------------------------------------------------------------------
 
@@ -118,16 +137,35 @@ class VirtualPlayer:
         act: Callable[[int], None] | None = None
         if self._due:
             at_ns, act = self._due[0][0], self._send_due
-        if self._rules.concurrency is None and self._following is not None:
-            offset_ns = self._following[0] or 0
+        if self._rules.concurrency is None and self._following is not None and self._reads_on(self._following[0]):
+            offset_ns = self._zero_ns + (self._following[0] or 0)
             if at_ns is None or offset_ns < at_ns:
                 at_ns, act = offset_ns, self._take_following
         elif (opens_ns := self._place_opens_ns()) is not None and (at_ns is None or opens_ns < at_ns):
             at_ns, act = opens_ns, self._pass_time
-        for other_ns, other in ((self.cluster.next_ns, self._advance), (self._next_leave_ns(), self._give_up_next)):
+        for other_ns, other in (
+            (self.cluster.next_ns, self._advance),
+            (self._departures.next_ns(), self._give_up_next),
+        ):
             if other_ns is not None and (at_ns is None or other_ns < at_ns):
                 at_ns, act = other_ns, other
         return at_ns, act
+
+    def _reads_on(self, offset_ns: int | None) -> bool:
+        """Rows that only wait for others are read as far as there is room: a trace may have no end."""
+        has_room = offset_ns is not None or self._blocked_weight < self._most_weight
+        return has_room or not (self._due or self._in_flight)
+
+    def _cut_idle(self, next_ns: int) -> int:
+        """As `Player` does: by how much what comes next comes sooner, and all that waits with it."""
+        longest_ns = self._rules.system_idle_ns
+        if longest_ns is None or self._in_flight or next_ns <= self._idle_since_ns + longest_ns:
+            return 0
+        cut_ns = next_ns - self._idle_since_ns - longest_ns
+        self.idle_cut_ns += cut_ns
+        self._zero_ns -= cut_ns
+        self._due = [(due_ns - cut_ns, number, item) for due_ns, number, item in self._due]  # still a heap
+        return cut_ns
 
     def _close_gate(self) -> None:
         """Nothing is sent from here on; what is in flight goes on."""
@@ -187,6 +225,7 @@ class VirtualPlayer:
         for name in item.missing:
             self._blocked.setdefault(name, []).append(item)
         self._blocked_items += bool(item.missing)
+        self._blocked_weight += row_weight(item.row) if item.missing else 0
         if self._users.live is None:
             item.request = self._maker.request(item.row)  # in the trace's order: a session's history grows with it
         if not item.missing:
@@ -202,7 +241,7 @@ class VirtualPlayer:
             ended_at_ns = self._memory.ended_at_ns
             not_before_ns = max(ended_at_ns.get(name, 0) for name in item.wait_for) + self._wait_ns(item.row)
         if self._rules.concurrency is None or not_before_ns > self._now_ns:
-            due_ns = max(item.offset_ns or 0, not_before_ns)
+            due_ns = max(self._zero_ns + (item.offset_ns or 0), not_before_ns)
             heapq.heappush(self._due, (due_ns, next(self._numbers), item))
         else:
             self._ready.append(item)
@@ -216,6 +255,7 @@ class VirtualPlayer:
         assert request is not None
         if request.refused is not None:
             self._note(self._recorder.refused(ask, request, self._now_ns))
+            self._idle_since_ns = self._now_ns
             self._release(item)
             return
         self._in_flight += 1
@@ -224,9 +264,7 @@ class VirtualPlayer:
         events, after_ns = leaves_after(item.row, self._users.cancel)
         if events is not None:
             stream.patience = Patience(events, self._recorder.cutter(ask, stream))
-        if after_ns is not None:
-            heapq.heappush(self._leaving, (self._now_ns + after_ns, next(self._numbers), item))
-        self._timing_out.append((self._now_ns + round(self._rules.timeout_s * NS_PER_S), item))
+        self._departures.watch(item, self._now_ns, after_ns)
         self.cluster.submit(stream, self._now_ns)
 
     def _on_done(self, stream: VirtualStream, now_ns: int) -> None:
@@ -239,19 +277,9 @@ class VirtualPlayer:
         assert isinstance(stream.key, VirtualItem)
         self._give_up(stream.key, LEFT, now_ns)
 
-    def _next_leave_ns(self) -> int | None:
-        while self._leaving and self._leaving[0][2].stream is None:
-            heapq.heappop(self._leaving)
-        while self._timing_out and self._timing_out[0][1].stream is None:
-            self._timing_out.popleft()
-        times_ns = [queue[0][0] for queue in (self._leaving, self._timing_out) if queue]
-        return min(times_ns, default=None)
-
     def _give_up_next(self, at_ns: int) -> None:
-        if self._leaving and self._leaving[0][0] == at_ns:
-            self._give_up(heapq.heappop(self._leaving)[2], LEFT, at_ns)
-        else:
-            self._give_up(self._timing_out.popleft()[1], TIMEOUT, at_ns)
+        item, why = self._departures.take(at_ns)
+        self._give_up(item, why, at_ns)
 
     def _give_up(self, item: VirtualItem, why: str, now_ns: int) -> None:
         stream = item.stream
@@ -261,7 +289,7 @@ class VirtualPlayer:
 
     def _end(self, item: VirtualItem, exchange: Exchange, now_ns: int) -> None:
         self._in_flight -= 1
-        self._now_ns = now_ns
+        self._now_ns = self._idle_since_ns = now_ns
         self._keep_answer(item)
         item.stream = None
         self._note(exchange)
@@ -285,6 +313,7 @@ class VirtualPlayer:
             blocked.missing.discard(request_id)
             if not blocked.missing:
                 self._blocked_items -= 1
+                self._blocked_weight -= row_weight(blocked.row)
                 self._admit(blocked)
 
     def _fail_never_ready(self) -> None:

@@ -13,8 +13,10 @@ TIMEOUT = "timeout"
 class Recorder:
     """Makes Exchanges of streams that have ended, in one way or another."""
 
-    def __init__(self, shape: ReplyShape, model: str, timeout_s: float) -> None:
+    def __init__(self, shape: ReplyShape, model: str, timeout_s: float, *, each_event_counts: bool = False) -> None:
+        """each_event_counts: every event tells how many tokens have come."""
         self._shape, self._model, self._timeout_s = shape, model, timeout_s
+        self._counted_by = CountedBy.CONTINUOUS_USAGE if each_event_counts else CountedBy.USAGE
 
     def completed(self, ask: Ask, stream: VirtualStream, request: VirtualRequest) -> Exchange:
         """All tokens came."""
@@ -30,16 +32,19 @@ class Recorder:
             model=self._model,
             finish_reason=request.finish_reason,
             usage=Usage(request.input_tokens, stream.output_tokens, reasoning_tokens, stream.cached_tokens),
-            counted_by=CountedBy.USAGE,
+            counted_by=self._counted_by,
             timeline=_timeline(times_ns, counts, self.cutter(ask, stream)),
             simulated=True,
         )
 
     def given_up(self, ask: Ask, stream: VirtualStream, why: str, now_ns: int) -> Exchange:
-        """Its reader left, or its time was over. No usage came: events are known, their tokens are not."""
+        """Its reader left, or its time was over. No total came: tokens are known where each event tells its own."""
         times_ns, counts = stream.token_times_ns()
         timeline = _timeline(times_ns, counts, self.cutter(ask, stream))
-        kinds = [mark(kind, 0) for kind in timeline.kinds]
+        counted_by = self._counted_by
+        if counted_by is CountedBy.USAGE or not len(timeline):
+            kinds = [mark(kind, 0) for kind in timeline.kinds]
+            timeline, counted_by = Timeline(timeline.times_ns, kinds, counted=False), CountedBy.EVENTS
         return Exchange(
             ask=ask,
             outcome=Outcome.ABORTED if why == LEFT else Outcome.TRUNCATED,
@@ -50,8 +55,8 @@ class Recorder:
             first_byte_ns=timeline.times_ns[0] if len(timeline) else None,
             streamed=True,
             model=self._model if len(timeline) else None,
-            counted_by=CountedBy.EVENTS,
-            timeline=Timeline(timeline.times_ns, kinds, counted=False),
+            counted_by=counted_by,
+            timeline=timeline,
             simulated=True,
         )
 

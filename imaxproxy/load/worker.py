@@ -13,8 +13,10 @@ from typing import Any
 
 import orjson
 
+from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.load.attempt import Attempt
 from imaxproxy.load.item import FrameReader, Item
+from imaxproxy.load.looks import Looks
 from imaxproxy.load.player import Player, Sink
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.metrics import HealthProbe, HealthSample, tune_gc
@@ -38,14 +40,16 @@ class WorkerSettings:
     worker: int = 0
     start_fd: int = -1
     """Where the schedule's zero comes from once all workers are ready; -1: start with the first item."""
+    look_fd: int = -1
+    """Where it is asked what is in flight, a byte each time; -1: nobody will."""
     warms_up: bool = False
     """Items before the start come first: the worker is ready when they have ended."""
+    tokenizer: str | None = None
+    """Where the tokenizer lies that counts what the engine does not."""
 
     @classmethod
     def from_dict(cls, row: dict[str, Any]) -> "WorkerSettings":
-        return cls(
-            BaseUrl(**row["url"]), Rules(**row["rules"]), row["out"], row["worker"], row["start_fd"], row["warms_up"]
-        )
+        return cls(**{**row, "url": BaseUrl(**row["url"]), "rules": Rules(**row["rules"])})
 
 
 class Teller:
@@ -118,7 +122,8 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     _allow_many_connections()
     pool = Pool(settings.url)
     waits = settings.start_fd >= 0
-    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits)
+    counter = None if settings.tokenizer is None else await AnswerTokens.started(settings.tokenizer)
+    player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits, counter=counter)
     inbox = Inbox(player, _say_ready, warms_up=settings.warms_up)
     if waits:
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
@@ -128,10 +133,16 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     tune_gc()
     probe = HealthProbe(loop, health_sink, settings.worker)
     reporter = loop.create_task(_report(player))
+    looks = Looks(settings.look_fd, player.live, say) if settings.look_fd >= 0 else None
     try:
-        return await player.finished()
+        ended = await player.finished()
+        if counter is not None:
+            await counter.close()
+        return ended
     finally:
         reporter.cancel()
+        if looks is not None:
+            looks.close()
         pipe.close()
         probe.close()
         pool.close()
@@ -171,6 +182,7 @@ def _progress(player: Player) -> dict[str, Any]:
     return {
         "in_flight": player.in_flight,
         "warming": player.warming,
+        "idle_cut_ns": player.idle_cut_ns,
         "output_tokens": player.output_tokens,
         **counts,
     }

@@ -16,6 +16,7 @@ from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
 from imaxproxy.metrics.slowest import Slowest
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
 from imaxproxy.metrics.timeline import ANSWER, REASONING, TOOL, Timeline, mark
+from imaxproxy.metrics.totals import Totals
 from imaxproxy.metrics.window import Trim, Window, WindowFinder, Windows, mser5
 
 __all__ = [
@@ -51,6 +52,7 @@ __all__ = [
     "Slowest",
     "Tally",
     "Timeline",
+    "Totals",
     "Trim",
     "Underway",
     "Usage",

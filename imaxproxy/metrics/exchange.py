@@ -18,6 +18,7 @@ class CountedBy(StrEnum):
     USAGE = "usage"
     """The engine says the total at the end; it is shared over the events (see `wire.apportion`)."""
     TOKENIZER = "tokenizer"
+    """The user's tokenizer, in the text that came: without the tokens that leave no text (the end's, say)."""
     EVENTS = "events"
     """Nobody says. Events are known, tokens are not: token metrics leave this exchange out."""
 

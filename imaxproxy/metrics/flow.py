@@ -24,6 +24,8 @@ class Who(NamedTuple):
     client: str | None = None
     tags: dict[str, str] | None = None
     model: str | None = None
+    is_measured: bool = True
+    """False: it fills caches, or goes to a path that is only passed through, and no figure knows it."""
 
 
 class Underway(Protocol):

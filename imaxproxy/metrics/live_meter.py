@@ -13,7 +13,7 @@ from typing import Any
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from imaxproxy.metrics import formulas
 from imaxproxy.metrics.ending import Outcome
-from imaxproxy.metrics.exchange import CountedBy, Exchange
+from imaxproxy.metrics.exchange import WARMUP, CountedBy, Exchange
 from imaxproxy.metrics.flow import Underway, Who
 from imaxproxy.metrics.live_part import MOST_STREAMS, LivePart, slowness
 
@@ -138,6 +138,10 @@ class LiveMeter:
             if tps is not None:
                 part.tps_now_milli.add(round(tps * _MILLI))
             part.waiting += not state.events
+            if state.told:
+                part.open_tokens += state.tokens
+            else:
+                part.open_events += state.tokens
             for dimension, value in state.places():
                 part.traffic(dimension, value).in_flight += 1
             rows.append((slowness(state.idle_ns(now_ns) / NS_PER_S, tps), len(rows), state))
@@ -148,9 +152,9 @@ class LiveMeter:
     def ended(self, underway: Underway, exchange: Exchange) -> None:
         """It has, and is not under way any more. To be called while `is_on`."""
         part, known = self._part, self._states.pop(underway, None)
-        if exchange.ask.dialect is None:
+        if exchange.ask.dialect is None or exchange.ask.kind == WARMUP:
             return
-        state = known or self._met(underway)
+        state = known or self._met(underway.who())
         if exchange.model is not None and exchange.model != state.model:
             state.model, state.dimensions = exchange.model, None
         part.ended += 1
@@ -169,10 +173,13 @@ class LiveMeter:
             part.tps_milli.add(round(tps * _MILLI))
 
     def _look_at(self, each: Underway) -> None:
-        flow = each.flow()
         state = self._states.get(each)
         if state is None:
-            state = self._states[each] = self._met(each)
+            who = each.who()
+            if not who.is_measured:
+                return
+            state = self._states[each] = self._met(who)
+        flow = each.flow()
         if flow is None:
             return
         state.sent_ns = flow.sent_ns
@@ -180,9 +187,9 @@ class LiveMeter:
             state.model, state.dimensions = flow.model, None
         self._count(state, flow.times_ns, flow.tokens)
 
-    def _met(self, each: Underway) -> _State:
-        state = _State(each.who())
-        state.is_old = self._since_ns is None or state.who.started_ns < self._since_ns
+    def _met(self, who: Who) -> _State:
+        state = _State(who)
+        state.is_old = self._since_ns is None or who.started_ns < self._since_ns
         self._part.started += not state.is_old
         return state
 

@@ -12,7 +12,19 @@ MOST_STREAMS = 50
 """Told one by one: the slowest."""
 DIMENSIONS = ("upstream", "model", "client", "tag")
 _BUCKETS = ("gap_ns", "itl_ns", "ttft_ns", "e2e_ns", "tps_milli", "tps_now_milli")
-_COUNTS = ("events", "told_events", "tokens", "input_tokens", "started", "ended", "failed", "in_flight", "waiting")
+_COUNTS = (
+    "events",
+    "told_events",
+    "tokens",
+    "input_tokens",
+    "started",
+    "ended",
+    "failed",
+    "in_flight",
+    "waiting",
+    "open_events",
+    "open_tokens",
+)
 
 
 @dataclass(slots=True)
@@ -63,6 +75,10 @@ class LivePart:
     """Now."""
     waiting: int = 0
     """Now, without a token so far."""
+    open_events: int = 0
+    """Of those in flight now that do not tell their tokens, since each began."""
+    open_tokens: int = 0
+    """Of the others."""
     streams: list[dict[str, Any]] = field(default_factory=list)
     """The slowest in flight now, the slowest first: as `imaxproxy.live/1` has them, and `told`."""
     by: dict[str, dict[str, Traffic]] = field(default_factory=lambda: {name: {} for name in DIMENSIONS})

@@ -129,6 +129,14 @@ class SloTally:
         else:
             self._unjudged += 1
 
+    def merge(self, other: "SloTally") -> None:
+        """Add what was judged elsewhere by the same objectives."""
+        self._judged = [ours + theirs for ours, theirs in zip(self._judged, other._judged, strict=True)]
+        self._met = [ours + theirs for ours, theirs in zip(self._met, other._met, strict=True)]
+        self._good += other._good
+        self._requests += other._requests
+        self._unjudged += other._unjudged
+
     @property
     def good(self) -> int:
         return self._good

@@ -1,7 +1,8 @@
 """Power: where readings come from, the process that takes them, and what they say of a run's energy."""
 
+from imaxproxy.power.accrual import Accrual, read_now
 from imaxproxy.power.curve import EnergyCurve
-from imaxproxy.power.file import PowerLog, read_power
+from imaxproxy.power.file import NOW_NAME, PowerLog, read_power
 from imaxproxy.power.mapping import Mapping
 from imaxproxy.power.phases import Estimate, NoPhases, Phases, find_phases
 from imaxproxy.power.process import SamplerProcess
@@ -26,7 +27,9 @@ from imaxproxy.power.window import DeviceEnergy, WindowEnergy, device_energy, wi
 __all__ = [
     "GPU_BOUNDARIES",
     "MEANINGS",
+    "NOW_NAME",
     "SCHEMA",
+    "Accrual",
     "Boundary",
     "Device",
     "DeviceEnergy",
@@ -56,6 +59,7 @@ __all__ = [
     "device_energy",
     "find_phases",
     "line_of",
+    "read_now",
     "read_power",
     "window_energy",
 ]

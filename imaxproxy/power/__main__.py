@@ -17,7 +17,7 @@ import orjson
 
 from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import ImaxproxyError
-from imaxproxy.power.file import PowerLog
+from imaxproxy.power.file import NOW_NAME, PowerLog
 from imaxproxy.power.mapping import Mapping
 from imaxproxy.power.opening import openers
 from imaxproxy.power.sample import PowerLine
@@ -75,7 +75,7 @@ def _wait(until_ns: int) -> bool:
 def _log(path: Path) -> Iterator[Callable[[PowerLine], None]]:
     """Lines into the file; through to it twice a second."""
     try:
-        log = PowerLog(open(path, "wb", buffering=1 << 16))  # noqa: SIM115 (the log closes it)
+        log = PowerLog(open(path, "wb", buffering=1 << 16), path.with_name(NOW_NAME))  # noqa: SIM115 (the log closes it)
     except OSError as error:
         raise ImaxproxyError(f"cannot write {path}: {error.strerror}") from error
     due_ns = 0

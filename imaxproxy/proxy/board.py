@@ -8,8 +8,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from imaxproxy.metrics import Exchange, LiveMeter, LivePart
-from imaxproxy.proxy.merged import Gauges, Merged, Totals, stats
+from imaxproxy.metrics import Exchange, LiveMeter, LivePart, Objective, Totals
+from imaxproxy.proxy.merged import Gauges, Merged, stats
 from imaxproxy.proxy.views import Views
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -24,6 +24,8 @@ class Board(Protocol):
     """A proxy writes on it, and hangs out its pages."""
 
     views: Views
+    objectives: tuple[Objective, ...]
+    """What good service is: all totals judge by them."""
 
     def watch(self, gauges: ReadGauges, refused: Counter[str], meter: LiveMeter) -> None:
         """From now on `gauges` says what is so at a moment, `meter` looks at what is in flight, and the board takes out
@@ -46,8 +48,9 @@ class LocalBoard:
         engine: dict[str, Any] | None = None,
         lost_lines: Callable[[], int] = lambda: 0,
         live: LivePage | None = None,
+        objectives: tuple[Objective, ...] = (),
     ) -> None:
-        self.totals = Totals()
+        self.objectives, self.totals = objectives, Totals(objectives)
         self._engine, self._lost_lines, self._live = engine, lost_lines, live
         self._gauges: ReadGauges = Gauges
         self._refused: Counter[str] = Counter()

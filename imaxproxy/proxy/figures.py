@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock
-from imaxproxy.metrics import Exchange
+from imaxproxy.metrics import Exchange, Objective, Totals
 from imaxproxy.proxy.board import PAGES
-from imaxproxy.proxy.merged import Gauges, Merged, Totals, WorkerState
+from imaxproxy.proxy.merged import Gauges, Merged, WorkerState
 from imaxproxy.proxy.place import WorkerProcess
 
 ANSWER_WITHIN_NS = 200 * NS_PER_MS
@@ -42,8 +42,8 @@ class _Told:
 class Figures:
     """Totals of all workers that ever were: as large as those of one."""
 
-    def __init__(self) -> None:
-        self.totals = Totals()
+    def __init__(self, objectives: tuple[Objective, ...] = ()) -> None:
+        self.totals = Totals(objectives)
         self.restarts = 0
         self._lost_lines = 0
         self._told: dict[int, _Told] = {}

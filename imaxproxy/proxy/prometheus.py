@@ -8,8 +8,8 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Histo
 from prometheus_client.registry import Collector
 
 from imaxproxy.clock import NS_PER_S
-from imaxproxy.metrics import Ending, Flag, Histogram, Outcome, Tally
-from imaxproxy.proxy.merged import Merged, Totals, is_simulated
+from imaxproxy.metrics import Ending, Flag, Histogram, Outcome, Tally, Totals
+from imaxproxy.proxy.merged import Merged, is_simulated
 from imaxproxy.proxy.upstream_state import UpstreamState
 
 _US_PER_S = 1_000_000

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Ask, Exchange, LiveMeter, Outcome, Underway
+from imaxproxy.metrics import Ask, Exchange, LiveMeter, Outcome, Totals, Underway
 from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.ask_usage import AskUsage, ask_usage
 from imaxproxy.proxy.beside import beside
@@ -20,7 +20,7 @@ from imaxproxy.proxy.call import Call
 from imaxproxy.proxy.capture import Capture
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.front import ClientSide, Front
-from imaxproxy.proxy.merged import Gauges, Totals
+from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.models import MODELS_PATH
 from imaxproxy.proxy.models_page import ModelsPage
 from imaxproxy.proxy.own_pages import OwnPages
@@ -261,7 +261,7 @@ class Proxy:
             return False
 
         def closed() -> tuple[Exchange, Totals]:
-            exchange, totals = keyless(_exchange(ask, answered), request), Totals()
+            exchange, totals = keyless(_exchange(ask, answered), request), Totals(self._board.objectives)
             self._sink(exchange)
             totals.add(exchange)
             return exchange, totals

@@ -15,7 +15,7 @@ from itertools import count
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
-from imaxproxy.metrics import Exchange
+from imaxproxy.metrics import Exchange, Objective
 from imaxproxy.proxy.board import LivePage
 from imaxproxy.proxy.channel import Channel, Message
 from imaxproxy.proxy.figures import Figures, Questions
@@ -62,13 +62,17 @@ class Supervisor:
         clear: Callable[[int], None] = lambda column: None,
         clock_ns: Clock = monotonic_ns,
         live: LivePage | None = None,
+        objectives: tuple[Objective, ...] = (),
     ) -> None:
-        """clear: told the column of each worker that has ended.  live: makes the live snapshots."""
+        """clear: told the column of each worker that has ended.  live: makes the live snapshots.
+
+        objectives: as in Board.
+        """
         self._places = [Place(door) for door in doors]
         self._work, self._recover, self._clear = work, recover, clear
         self._drain_timeout_s, self._say, self._clock_ns = drain_timeout_s, say, clock_ns
         self._selector = selectors.DefaultSelector()
-        self._figures = Figures()
+        self._figures = Figures(objectives)
         self._questions = Questions(self._figures, engine, clock_ns)
         self._live = LiveRound(live, self._figures.merged, clock_ns)
         self._workers: dict[int, WorkerProcess] = {}

@@ -7,11 +7,11 @@ from collections.abc import Callable
 from itertools import count
 
 from imaxproxy.errors import WireError
-from imaxproxy.metrics import Exchange, HealthSample, LiveMeter
+from imaxproxy.metrics import Exchange, HealthSample, LiveMeter, Objective, Totals
 from imaxproxy.proxy.board import ReadGauges
 from imaxproxy.proxy.channel import Channel
 from imaxproxy.proxy.figures import Part
-from imaxproxy.proxy.merged import Gauges, Totals
+from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.proxy import Proxy
 from imaxproxy.proxy.views import Views
 
@@ -25,11 +25,18 @@ class WorkerBoard:
     A kill loses nothing from the figures: the supervisor reads on in the journal where the last telling ended.
     """
 
-    def __init__(self, channel: Channel, journal_bytes: Callable[[], int], lost_lines: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        channel: Channel,
+        journal_bytes: Callable[[], int],
+        lost_lines: Callable[[], int],
+        objectives: tuple[Objective, ...] = (),
+    ) -> None:
+        self.objectives = objectives
         self.orders: asyncio.Queue[tuple[str, float | None]] = asyncio.Queue()
         """What the supervisor wants: `retire`, `drain` within s, `drop`."""
         self._channel, self._journal_bytes, self._lost_lines = channel, journal_bytes, lost_lines
-        self._totals = Totals()
+        self._totals = Totals(objectives)
         self._gauges: ReadGauges = Gauges
         self._refused: Counter[str] = Counter()
         self._pages: dict[int, asyncio.Future[bytes]] = {}
@@ -84,7 +91,7 @@ class WorkerBoard:
         if self._channel.backlog:
             self._channel.flush()
         if not self._channel.backlog:
-            totals, self._totals = self._totals, Totals()
+            totals, self._totals = self._totals, Totals(self.objectives)
             totals.take_refused(self._refused)
             self._channel.send("figures", Part(totals, self._gauges(), self._lost_lines(), self._journal_bytes()))
 

@@ -212,6 +212,8 @@ def notes_of(summary: dict[str, Any]) -> list[str]:
         notes.append(f"{trace['below_overhead']} prompts should be shorter than the chat template alone: one word each")
     if trace.get("idle_cut_s"):
         notes.append(f"--max-idle-gap cut {trace['idle_cut_s']:,.1f} s of waiting out of the trace")
+    if trace.get("system_idle_cut_s"):
+        notes.append(f"--system-idle-cap cut {trace['system_idle_cut_s']:,.1f} s in which nothing was in flight")
     if missing := trace.get("answers_missing"):
         turns = trace["live_turns"] + missing
         notes.append(f"{missing} of {turns} live turns went on without the engine's answer: it had given none")

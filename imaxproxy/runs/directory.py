@@ -6,6 +6,7 @@ from datetime import datetime
 from pathlib import Path
 
 from imaxproxy.errors import UsageError
+from imaxproxy.power import NOW_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +59,11 @@ class RunDirectory:
     def power(self) -> Path:
         """What the sampler, or the simulated engine, read of the boards."""
         return self.path / "power.jsonl"
+
+    @property
+    def power_now(self) -> Path:
+        """What these have come to so far; there while they are read."""
+        return self.path / NOW_NAME
 
     @property
     def energy(self) -> Path:

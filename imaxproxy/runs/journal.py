@@ -159,6 +159,18 @@ def exchange_of(row: dict[str, Any], *, outline: bool = False) -> Exchange:
     )
 
 
+def read_rows(run: RunDirectory) -> Iterator[tuple[Path, int, dict[str, Any]]]:
+    """Each journal line as JSON has it, with its file and line; requests that only filled caches are left out.
+
+    For who wants a few figures of each request: a fifth of the price of an Exchange. Raises ImaxproxyError at a line
+    that is no JSON object.
+    """
+    for path in run.journals():
+        for number, row in _rows(path):
+            if row.get("kind") != WARMUP:
+                yield path, number, row
+
+
 def read_journal(
     run: RunDirectory,
     *,
@@ -176,7 +188,7 @@ def read_journal(
             try:
                 exchange = exchange_of(row, outline=outline)
             except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise _broken(path, number, error) from error
+                raise broken_line(path, number, error) from error
             if exchange.ask.kind == WARMUP:
                 on_warmup(exchange)
             else:
@@ -203,7 +215,7 @@ def read_health(run: RunDirectory) -> Iterator[HealthSample]:
             try:
                 sample = HealthSample.from_dict(row)
             except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise _broken(path, number, error) from error
+                raise broken_line(path, number, error) from error
             yield sample
 
 
@@ -218,7 +230,8 @@ def _line(row: dict[str, Any]) -> bytes:
         return orjson.dumps(printable, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def _broken(path: Path, number: int, error: Exception) -> ImaxproxyError:
+def broken_line(path: Path, number: int, error: Exception) -> ImaxproxyError:
+    """What to raise of a line that is not as `exchange_row` writes it."""
     return ImaxproxyError(f"{path}:{number}: not a journal line ({error}); remove it to go on")
 
 
@@ -231,7 +244,9 @@ def _rows(path: Path, from_byte: int = 0) -> Iterator[tuple[int, dict[str, Any]]
             try:
                 row = orjson.loads(line)
             except orjson.JSONDecodeError as error:
-                raise _broken(path, number, error) from error
+                raise broken_line(path, number, error) from error
+            if type(row) is not dict:
+                raise broken_line(path, number, TypeError("it is no JSON object"))
             yield number, row
 
 

@@ -14,7 +14,7 @@ import orjson
 
 from imaxproxy.clock import NS_PER_S, Alarm, monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.power import PowerLog
+from imaxproxy.power import NOW_NAME, PowerLog
 from imaxproxy.sim.args import SimArgs, parse_args
 from imaxproxy.sim.assembly import Assembly, assemble
 from imaxproxy.sim.cluster import Cluster
@@ -51,7 +51,7 @@ async def serve(args: SimArgs) -> None:
     loop = asyncio.get_running_loop()
     parts = assemble(args)
     truth = _open_file(args.truth, "truth log", TruthLog)
-    power = _open_file(args.power, "power samples", PowerLog)
+    power = _open_file(args.power, "power samples", lambda file: _power_log(file, args))
     cluster, alarms = _live(loop, parts, truth, args)
     faults = FaultPlan(args.faults, args.seed, monotonic_ns())
     pages = Pages(cluster, parts.limits, parts.described, faults, monotonic_ns() + round(args.startup_s * NS_PER_S))
@@ -117,6 +117,10 @@ async def _listening(http: StampingServer, outage: Outage, cluster: Cluster) -> 
         outage.close()
         cluster.cancel_all()  # first: what is written to a connection that closes is lost without a word
         await http.shutdown(_GRACE_S)
+
+
+def _power_log(file: IO[bytes], args: SimArgs) -> PowerLog:
+    return PowerLog(file, None if args.power is None else args.power.with_name(NOW_NAME))
 
 
 async def _keep_power(pages: Pages, cluster: Cluster, log: PowerLog | None) -> None:

@@ -1,7 +1,9 @@
 """Exact token counts with the model's own tokenizer, from a local file; needs the extra `imaxproxy[tokenizers]`."""
 
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,18 @@ class Tokenizer:
 
     def counts(self, texts: Sequence[str]) -> list[int]:
         return [len(each.ids) for each in self._tokenizer.encode_batch(list(texts), add_special_tokens=False)]
+
+    def counts_of_pieces(self, pieces: Sequence[str]) -> list[int]:
+        """Tokens of each piece of one text: a token is of the piece in which its last character stands.
+
+        Together they are the text's: what the cut between two pieces does to a token does not count.
+        """
+        ends = list(accumulate(map(len, pieces)))
+        counts = [0] * len(pieces)
+        (encoding,) = self._tokenizer.encode_batch(["".join(pieces)], add_special_tokens=False)
+        for _, end in encoding.offsets:
+            counts[min(bisect_left(ends, end), len(pieces) - 1)] += 1
+        return counts
 
     def vocabulary_words(self) -> list[str]:
         """Words of ASCII letters that the vocabulary writes with a space before them, sorted."""

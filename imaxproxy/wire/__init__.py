@@ -6,6 +6,7 @@ from imaxproxy.wire.completions import COMPLETIONS
 from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Onward, Question
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.engine_dialect import ENGINE_DIALECTS, UNKNOWN, VLLM, EngineDialect, LengthField, known_dialect
+from imaxproxy.wire.event_texts import EventText, event_texts
 from imaxproxy.wire.head import HeadReader, ResponseHead, dropped_headers
 from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, hidden, keyless, shown
@@ -39,6 +40,7 @@ __all__ = [
     "Dialect",
     "EngineConnection",
     "EngineDialect",
+    "EventText",
     "Forward",
     "HeadReader",
     "KeptBudget",
@@ -50,6 +52,7 @@ __all__ = [
     "ResponseHead",
     "dropped_headers",
     "due",
+    "event_texts",
     "hidden",
     "hot_path",
     "keyless",

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+import orjson
+
 from imaxproxy.metrics import EngineTiming, Flag, Usage
 
 NO_TOKENS = (0, "", "")
@@ -13,7 +15,8 @@ NO_TOKENS = (0, "", "")
 Reading = tuple[int, str, str]
 """Of one event: kind (0 when it is no token event), its text, and the JSON key under which the text stood."""
 
-
+UNREADABLE = (orjson.JSONDecodeError, AttributeError, TypeError, KeyError)
+"""What reading JSON of any shape may raise."""
 MOST_TOKENS = 1 << 28
 """A count above this is no count of tokens: no context is that long, and a Timeline's marks hold no more."""
 _MOST_USAGES = 1024

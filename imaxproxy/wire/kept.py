@@ -1,14 +1,15 @@
 """Answers that are kept for whoever wants their text: each bounded, and all of a process together."""
 
 KEPT_LIMIT_BYTES = 4 << 20
-"""Of one answer; a longer one is not kept."""
+"""Of one answer, unless the budget says otherwise; a longer one is not kept."""
 
 
 class KeptBudget:
     """What all answers under way may hold together."""
 
-    def __init__(self, limit_bytes: int) -> None:
-        self.limit_bytes = limit_bytes
+    def __init__(self, limit_bytes: int, answer_bytes: int = KEPT_LIMIT_BYTES) -> None:
+        """answer_bytes: the longest answer that is kept."""
+        self.limit_bytes, self.answer_bytes = limit_bytes, answer_bytes
         self.held_bytes = 0
 
     def __repr__(self) -> str:
@@ -34,8 +35,8 @@ class Kept:
     def add(self, data: bytes) -> None:
         if self._data is None:
             return
-        if len(self._data) + len(data) > KEPT_LIMIT_BYTES:
-            self._give_up(f"over {KEPT_LIMIT_BYTES >> 20} MiB")
+        if len(self._data) + len(data) > self._budget.answer_bytes:
+            self._give_up(f"over {self._budget.answer_bytes >> 20} MiB")
         elif self._budget.held_bytes + len(data) > self._budget.limit_bytes:
             self._give_up(f"all answers under way held {self._budget.limit_bytes >> 20} MiB")
         else:

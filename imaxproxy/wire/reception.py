@@ -9,11 +9,9 @@ from array import array
 from bisect import bisect_left
 from itertools import accumulate, cycle
 
-import orjson
-
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Ask, CountedBy, Exchange, Flag, Outcome, Usage
-from imaxproxy.wire.dialect import Dialect, Facts, Reading, error_message, one_line
+from imaxproxy.wire.dialect import UNREADABLE, Dialect, Facts, Reading, error_message, one_line
 from imaxproxy.wire.encoding import Decode, decode_of
 from imaxproxy.wire.event_json import load_json
 from imaxproxy.wire.framing import Chunked, Framing, Length, UntilClose
@@ -37,8 +35,6 @@ _BATCHES = cycle(range(BATCH_READS, 2 * BATCH_READS))
 _DONE = b"[DONE]"
 _Sample = tuple[bytes, int, str, str]
 """A read, and the reading of the one event in it."""
-_UNREAD = (orjson.JSONDecodeError, AttributeError, TypeError, KeyError)
-"""What reading JSON of any shape may raise."""
 
 
 def due(data: bytes, waiting: int, batch_reads: int = BATCH_READS) -> bool:
@@ -328,7 +324,7 @@ class Reception:
                 return None
             kind, text, key = self._dialect.read_event(chunk, self._facts)
             with_usage = bool(chunk.get("usage"))
-        except _UNREAD as error:
+        except UNREADABLE as error:
             self._malformed = self._malformed or f"{type(error).__name__} at {payload[:80]!r}"
             return None
         self._events_read += 1
@@ -360,7 +356,7 @@ class Reception:
                 self._dialect.read_body(body, self._facts)
             if self._refused:
                 self._facts.error = error_message(body)
-        except _UNREAD as error:
+        except UNREADABLE as error:
             if self._refused:
                 self._facts.error = one_line(self._body[:2000].decode(errors="replace")) or None
             elif self._dialect is not None:

@@ -8,17 +8,18 @@ import pytest
 from scripted_engine import Script, ScriptedEngine, answering, whole_stream
 
 from cli.command import Command, lines_of
+from cli.replays import journal
 
 SIMULATED = ("--engine", "fixed-5ms", "--simulate")
 
 
-def write_agents(path: Path, sessions: int, turns: int) -> Path:
+def write_agents(path: Path, sessions: int, turns: int, delay: float = 20) -> Path:
     """Sessions whose prompts grow by a block a turn."""
     rows = [
         {
             "session_id": f"s{name}",
             "request_id": f"s{name}.{turn}",
-            "delay": 20,
+            "delay": delay,
             "input_length": 64 * (turn + 4),
             "output_length": 3,
             "hash_ids": list(range(turn + 4)),
@@ -56,6 +57,28 @@ def test_lanes_begin_with_warm_caches_and_go_on_to_the_end(command: Command, wor
     assert any(row["session_id"].endswith("~1") for row in measured)  # the trace began anew
 
 
+def test_lanes_in_virtual_time_are_those_of_a_live_run(command: Command) -> None:
+    """The same warm-up, the same turns with the same waits; time in which nothing happens is cut out of both."""
+    write_agents(command.folder / "agents.jsonl", 3, 8, delay=400)
+    flags = ("--lanes", 2, "--lane-warmup", 2, "--duration", 1, "--system-idle-cap", 0.1, "--json")
+    live = command.run("replay", "agents.jsonl", *SIMULATED, *flags, "--out", "live").check(0).json
+    virtual = command.run("replay", "agents.jsonl", *SIMULATED, *flags, "--virtual", "--out", "virtual").check(0).json
+    live_rows, rows = ({row["request_id"]: row for row in journal(command, out)} for out in ("live", "virtual"))
+    both = live_rows.keys() & rows.keys()
+    assert len(both) >= 12  # a busy machine gets less far
+    assert all(live_rows[name].get("kind") == rows[name].get("kind") for name in both)
+    assert all(live_rows[name]["usage"] == rows[name]["usage"] for name in both)
+    assert virtual["cache_warmup"]["requests"] == live["cache_warmup"]["requests"] == 4
+    assert virtual["trace"]["system_idle_cut_s"] > 0.5
+    assert live["trace"]["system_idle_cut_s"] > 0.2
+    begun = sorted(row["scheduled_ns"] for row in rows.values() if "kind" not in row)
+    ended = sorted(row["ended_ns"] for row in rows.values())
+    gaps_ns = [at - max(each for each in ended if each <= at) for at in begun]
+    assert max(gaps_ns) == 100_000_000
+    table = " ".join(command.run("report", "virtual").check(0).out.split())
+    assert "--system-idle-cap cut" in table
+
+
 def test_text_is_salted_lap_by_lap(command: Command, start_engine: Callable[[Script], ScriptedEngine]) -> None:
     engine = start_engine(answering(*whole_stream(2)))
     rows = [
@@ -87,7 +110,7 @@ def test_text_is_salted_lap_by_lap(command: Command, start_engine: Callable[[Scr
         (("--lanes", 2, "--duration", 5, "--start-at", "0.5"), "--start-at 0.5: give LOW:HIGH"),
         (("--lanes", 2, "--duration", 5, "--start-at", "0.8:0.2"), "shares of a session"),
         (("--start-at", "0.1:0.2"), "leave them out without --lanes"),
-        (("--lanes", 2, "--duration", 5, "--virtual"), "--lanes has no counterpart in virtual time"),
+        (("--lanes", 2, "--duration", 5, "--system-idle-cap", 1, "--workers", 2), "none of --workers 2 sees those of"),
     ],
 )
 def test_what_does_not_go_together(command: Command, flags: tuple[object, ...], why: str) -> None:

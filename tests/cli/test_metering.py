@@ -1,12 +1,15 @@
 """`--power` beside a run, with real pynvml over the fake driver and an engine that another command simulates."""
 
 import json
+import signal
+import urllib.request
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cli.command import Command, lines_of, write_trace
+from cli.command import Command, lines_of, until, write_trace
 from tests.power.conftest import fake_driver  # noqa: F401 (a fixture)
 
 Driver = Callable[..., None]
@@ -121,3 +124,45 @@ def test_a_source_that_was_named_and_is_not_there_ends_the_command_before_the_ru
     done = command.run("replay", trace, *flags)
     assert done.code == 2
     assert "DCGM exporter http://127.0.0.1:9/metrics" in done.err
+
+
+def test_serve_is_measured_and_its_live_view_shows_power_as_it_accrues(
+    command: Command, engine_url: str, fake: Driver
+) -> None:
+    fake(gpus=2, idle_w=200)
+    flags = ("--gpu", "h200", "--gpus", "2", "--price", "3.6", "--power", "nvml", "--power-devices", "0,1")
+    serving = command.start(
+        "serve", "--upstream", engine_url, *flags, "--workers", 2, "--port", 0, "--out", "run", *QUICK
+    )
+    url = serving.url()
+    assert "power of GPU 1 NVIDIA Fake H200: counted (--power-devices)" in serving.err
+
+    def live() -> Any:  # noqa: ANN401
+        with urllib.request.urlopen(f"{url}/imax/live?once=1", timeout=10) as answer:
+            return json.load(answer)
+
+    body = json.dumps(
+        {"model": "fixed-5ms", "messages": [{"role": "user", "content": "one"}], "max_tokens": 20}
+    ).encode()
+    with urllib.request.urlopen(
+        urllib.request.Request(f"{url}/v1/chat/completions", body, {"Content-Type": "application/json"}), timeout=10
+    ) as answer:
+        assert json.load(answer)["usage"]["completion_tokens"] == 20
+    until(lambda: (live()["power"] or {}).get("energy_j"), "energy to be told")
+    snapshot = live()
+    power, cost = snapshot["power"], snapshot["cost"]
+    assert (power["source"], power["boundary"], power["boards"], power["simulated"]) == ("nvml", "board", 2, False)
+    assert power["watts"] == pytest.approx(400, rel=0.02)
+    assert power["j_per_output_token"] == pytest.approx(power["energy_j"] / 20)
+    assert power["energy_j"] < 400 * (snapshot["elapsed_s"] + 1.5)  # the idle baseline is not the run's
+    assert cost["price"] == "3.6 USD/GPU-hour x 2 h200, given"
+    assert cost["usd"] == pytest.approx(3.6 * 2 * snapshot["elapsed_s"] / 3600)
+    serving.send(signal.SIGTERM)
+    done = serving.wait().check(0)
+    assert done.json["energy"]["windows"]["whole"]["power_w"] == pytest.approx(400, rel=0.02)
+    assert not (command.folder / "run" / "power-now.json").exists()
+
+
+def test_serve_does_not_begin_without_a_source_that_was_named(command: Command, engine_url: str) -> None:
+    done = command.run("serve", "--upstream", engine_url, "--power", "nvml", "--port", 0, "--out", "a", *QUICK).check(2)
+    assert "--power nvml" in done.err

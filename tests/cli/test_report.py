@@ -1,6 +1,7 @@
 from pathlib import Path
 
 import pytest
+from runs.made_run import ENGINE, make_run
 
 from cli.command import Command
 
@@ -66,4 +67,32 @@ def test_runs_are_listed_found_by_tag_and_half_ones_named(command: Command, trac
     ],
 )
 def test_a_list_that_cannot_be_is_one_line(command: Command, arguments: tuple[str, ...], says: str) -> None:
+    assert command.run("report", *arguments).complaint().startswith(says)
+
+
+def test_every_chart_becomes_a_picture_that_bears_the_mark(command: Command) -> None:
+    (command.folder / "runs").mkdir()
+    for concurrency in (1, 4):
+        settings = {"concurrency": concurrency, "endpoint": "chat"}
+        make_run(command.folder / "runs" / f"c{concurrency}", engine=ENGINE | {"simulated": True}, settings=settings)
+    done = command.run("report", "runs", "--charts", "charts", "--axes", "interactivity:usd_output").check(0)
+    pictures = sorted((command.folder / "charts").iterdir())
+    assert f"{len(pictures)} charts in charts" in done.err
+    assert sum(path.name.startswith("frontier") for path in pictures) == 1
+    for path in pictures:
+        assert path.suffix == ".svg"
+        assert "SIMULATED, not measured" in path.read_text("utf-8"), path.name
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("run", "--axes", "interactivity:usd_total"), "--axes says which charts to draw: add --charts DIR"),
+        (("run", "--charts", "x", "--axes", "speed:usd_total"), "--axes speed:usd_total: there is no metric speed"),
+        (("run", "--charts", "x", "--axes", "usd_total"), "--axes is two metrics"),
+        (("run", "--charts", "x", "--axes", "usd_total:usd_total"), "--axes is two metrics"),
+        (("run", "--charts", "x"), "run is no directory"),
+    ],
+)
+def test_charts_that_cannot_be_are_one_line(command: Command, arguments: tuple[str, ...], says: str) -> None:
     assert command.run("report", *arguments).complaint().startswith(says)

@@ -284,3 +284,41 @@ def test_usage_of_a_stream_is_counted_by_the_engine(
     assert (done.json["tokens"]["output"], counts) == (6, [2, 4])
     assert engine.requests[-1].line == b"POST /v1/chat/completions HTTP/1.1"
     assert not [path for path in (tmp_path / "run").iterdir() if b"CANARY" in path.read_bytes()]
+
+
+def test_power_cost_and_slo_accrue_live_and_stand_in_the_summary(command: Command) -> None:
+    """With the model of a B200 for boards: its counter goes the way that any source's goes."""
+    serving = command.start(
+        "serve", "--engine", "gpt-oss-120b-b200-vllm", "--simulate", "--power", "sim", "--slo", "ttft_ms<60000",
+        "--port", 0, "--out", "run", "--json",
+    )  # fmt: skip
+    url = serving.url()
+
+    def powered() -> Any:  # noqa: ANN401
+        snapshot = get_json(f"{url}/imax/live?once=1")
+        done = snapshot["run"]["requests"]["completed"] == 3
+        return snapshot if done and snapshot["power"] and snapshot["power"]["energy_j"] else None
+
+    with OpenAI(base_url=f"{url}/v1", api_key="none", timeout=20, max_retries=0) as client:
+        for _ in range(3):
+            client.chat.completions.create(model=client.models.list().data[0].id, messages=MESSAGES, max_tokens=5)
+    until(powered, "energy to be told")
+    snapshot = powered()
+    power, cost = snapshot["power"], snapshot["cost"]
+    assert (power["source"], power["simulated"], power["boards"]) == ("sim", True, 1)
+    assert 100 < power["watts"] / power["boards"] < 1000
+    assert power["j_per_output_token"] == pytest.approx(power["energy_j"] / 15)
+    assert cost["usd"] > 0
+    assert "b200" in cost["price"]
+    assert snapshot["slo"] == {
+        "text": "ttft_ms<60000@p99",
+        "attainment": None if not snapshot["slo"]["of"] else 1.0,
+        "goodput_requests_per_s": snapshot["slo"]["goodput_requests_per_s"],
+        "met": snapshot["slo"]["of"],
+        "of": snapshot["slo"]["of"],
+    }
+    serving.send(signal.SIGTERM)
+    done = serving.wait().check(0)
+    assert done.json["slo"]["objectives"][0]["objective"] == "ttft_ms<60000@p99"
+    assert done.json["energy"]["simulated"] is True
+    assert not (command.folder / "run" / "power-now.json").exists()

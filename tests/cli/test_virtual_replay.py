@@ -66,7 +66,7 @@ def test_a_live_engine_can_be_faster_and_says_so(command: Command) -> None:
         (("--url", "http://127.0.0.1:1/v1", "--power", "sim"), "--power sim goes with --engine RECIPE --simulate"),
         ((*VIRTUAL, "--time-scale", "2"), "leave --time-scale out"),
         ((*VIRTUAL, "--model", "m"), "leave --model out"),
-        ((*VIRTUAL, "--workers", "2"), "one process draws the same schedule"),
+        ((*VIRTUAL, "--tokenizer", "x"), "its engine counts words"),
         ((*VIRTUAL, "--retries", "2"), "nothing fails there that a second attempt would mend"),
         ((*B200, "--time-scale", "0"), "--time-scale is above 0"),
     ],

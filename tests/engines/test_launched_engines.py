@@ -108,6 +108,24 @@ def test_a_replay_gets_every_answer_and_counts_as_the_engine_does(running: Runni
         assert view["output_tokens"] >= 8 * 16
 
 
+def test_a_search_finds_how_many_at_once_a_real_engine_carries(running: Running, tmp_path: Path) -> None:
+    """Up to --to where all is met; none where a thousandth of the shortest TTFT is asked for."""
+    trace = write_trace(tmp_path / "trace.jsonl", 12, input_length=40, output_length=8)
+    where = ("--url", running.url, "--model", running.model, "--by", "concurrency", "--to", 4)
+    search, out = ("search", trace, *where, "--json"), running.command.folder / f"search-{running.name}"
+    generous = running.command.start(*search, "--slo", "ttft_ms<60000@p90", "--out", out)
+    found = generous.wait(180.0).check(0).json
+    assert (found["highest_met"], found["lowest_missed"], found["simulated"]) == (4, None, False)
+    assert [probe["load"] for probe in found["probes"]] == [1, 2, 4]
+    for probe in found["probes"]:
+        summary = json.loads((out / probe["run"] / "summary.json").read_text())
+        assert summary["requests"]["completed"] == 12
+    ttft_ms = summary["ttft_ms"]["min"]
+    strict = running.command.start(*search, "--slo", f"ttft_ms<{ttft_ms / 1000:.6f}", "--out", f"none-{running.name}")
+    none = strict.wait(120.0).check(1).json
+    assert (none["highest_met"], none["lowest_missed"], len(none["probes"])) == (None, 1, 1)
+
+
 def test_vllms_own_times_stand_beside_ours(running: Running, tmp_path: Path) -> None:
     if running.name != "vllm":
         pytest.skip("only vLLM tells its times of each request")

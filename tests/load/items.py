@@ -8,6 +8,7 @@ from typing import Any
 from scripted_engine import Script, ScriptedEngine
 
 from imaxproxy.load import Item, Player, Rules
+from imaxproxy.load.answer_tokens import AnswerTokens
 from imaxproxy.metrics import Exchange
 from imaxproxy.wire import BaseUrl, Pool
 
@@ -39,7 +40,12 @@ class Playing:
 
 @asynccontextmanager
 async def playing(
-    script: Script, rules: Rules | None = None, *, starts_itself: bool = True, every_attempt: bool = False
+    script: Script,
+    rules: Rules | None = None,
+    *,
+    starts_itself: bool = True,
+    every_attempt: bool = False,
+    counter: AnswerTokens | None = None,
 ) -> AsyncIterator[Playing]:
     """A player in this process, in front of a scripted engine."""
     exchanges: dict[str, Exchange] = {}
@@ -53,7 +59,7 @@ async def playing(
     async with ScriptedEngine(script) as engine:
         pool = Pool(BaseUrl.parse(engine.url, "--url"))
         try:
-            player = Player(pool, rules or Rules(), sink, starts_itself=starts_itself)
+            player = Player(pool, rules or Rules(), sink, starts_itself=starts_itself, counter=counter)
             yield Playing(player, engine, exchanges, attempts)
         finally:
             pool.close()

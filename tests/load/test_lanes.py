@@ -1,3 +1,4 @@
+from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -161,3 +162,9 @@ def test_sub_agents_that_wait_for_nobody_keep_their_distance() -> None:
 def test_a_trace_without_sessions_has_no_lanes() -> None:
     with pytest.raises(UsageError, match="no row of this trace names one"):
         plan([TraceRow("a", input_length=1)], 1)
+
+
+def test_so_much_is_held_that_all_lanes_can_begin() -> None:
+    rows = [replace(row, hash_ids=tuple(range(64 * 40_000))) for row in trees(1, 1)] + trees(4)[6:]
+    assert plan(rows, 1).held_weight == 3 * 40_001
+    assert plan(trees(4), 2).held_weight == 2_000  # a short trace is not read again and again beforehand

@@ -63,6 +63,38 @@ def test_an_open_loop_sends_at_its_times_and_waits_for_nobody() -> None:
     run(scenario())
 
 
+def test_time_in_which_nothing_is_in_flight_is_cut_for_all_that_waits() -> None:
+    """The schedule says an hour, and a tenth of a second between two; nothing is cut while somebody works."""
+    gate = Gate()
+    hour_ns = 3600 * 1000 * NS_PER_MS
+
+    async def scenario() -> None:
+        async with playing(gate, Rules(system_idle_s=0.02)) as play:
+            player = play.player
+            player.offer(item("a", offset_ns=0))
+            player.offer(item("b", wait_for=("a",), wait_ns=2 * hour_ns))
+            player.offer(item("c", offset_ns=hour_ns))
+            player.offer(item("d", offset_ns=hour_ns + 100 * NS_PER_MS))
+            await until(lambda: "a" in gate.under_way, "the first to arrive")
+            assert player.idle_cut_ns == 0
+            await gate.finish("a")
+            await until(lambda: "d" in gate.under_way, "those of an hour later to arrive")
+            assert play.asked == ["a", "c", "d"]
+            assert hour_ns * 0.9 < player.idle_cut_ns < hour_ns
+            player.offer(item("e", offset_ns=hour_ns + 200 * NS_PER_MS))
+            player.no_more_items()
+            await until(lambda: "e" in gate.under_way, "one that was offered behind the cut")
+            for name in ("c", "d", "e", "b"):
+                await gate.finish(name)
+            assert await player.finished() is Ended.FINISHED
+            a, b, c, d, e = (play.exchanges[name].ask.scheduled_ns or 0 for name in "abcde")
+            assert (d - c, e - d) == (100 * NS_PER_MS, 100 * NS_PER_MS)
+            assert c - a >= 20 * NS_PER_MS
+            assert b - play.exchanges["a"].ended_ns < hour_ns
+
+    run(scenario())
+
+
 def test_a_warm_up_goes_at_once_in_its_order_and_is_no_outcome() -> None:
     gate = Gate()
 

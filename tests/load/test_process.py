@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 from scripted_engine import ScriptedEngine, answering, in_background, whole_stream
 
+from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.load import Feeder, Item, Placement, Rules, Turn
 from imaxproxy.load.process import Crew, Part
 from imaxproxy.load.worker import WorkerSettings
-from imaxproxy.metrics import Exchange
+from imaxproxy.metrics import Exchange, LivePart
 from imaxproxy.runs import RunDirectory, read_journal
 from imaxproxy.traces import TraceRow
 from imaxproxy.wire import BaseUrl
@@ -52,8 +53,8 @@ def test_items_go_in_and_journals_come_out(engine: ScriptedEngine, tmp_path: Pat
     crew = Crew(WORKER, workers)
     crew.feed(settings(engine, tmp_path), parts(names, workers))
     rows: list[dict[str, Any]] = list(crew.progress())
-    assert rows[-1] == {"ended": "finished", "lost_lines": 0}
-    assert rows[-2] == {"in_flight": 0, "warming": 0, "output_tokens": 20, "completed": 10}
+    assert rows[-1] == {"ended": "finished", "lost_lines": 0, "idle_cut_ns": 0}
+    assert rows[-2] == {"in_flight": 0, "warming": 0, "idle_cut_ns": 0, "output_tokens": 20, "completed": 10}
     crew.close()
     assert ids(tmp_path) == sorted(names)
     assert len(RunDirectory(tmp_path).journals()) == workers
@@ -149,3 +150,28 @@ def test_a_worker_that_is_killed_is_heard_of_and_the_others_stop(engine: Scripte
     assert not any("ended" in row for row in progress)
     with pytest.raises(ImaxproxyError, match="worker 1 with code -9"):
         crew.close()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_say_what_is_in_flight_when_they_are_asked(
+    engine: ScriptedEngine, tmp_path: Path, workers: int
+) -> None:
+    names = [f"r{number}" for number in range(12)]
+    crew = Crew(WORKER, workers)
+    heard: list[tuple[int, LivePart]] = []
+    crew.on_live = lambda worker, row: heard.append((worker, LivePart.from_row(row)))
+    crew.feed(settings(engine, tmp_path), parts(names, workers, gap_ns=50 * NS_PER_MS))
+    rows = []
+    for row in crew.progress():
+        rows.append(row)
+        crew.look()
+    crew.close()
+    crew.look()  # nobody is there any more
+    assert rows[-1]["ended"] == "finished"
+    assert {worker for worker, _ in heard} == set(range(workers))
+    seen = LivePart()
+    for _, part in heard:
+        seen.merge_counts(part)
+    assert 0 < seen.ended <= len(names)  # those that ended between the first look and the last one
+    assert seen.events == seen.gap_ns.total + seen.ttft_ns.total
+    assert seen.ttft_ns.total <= len(names)

@@ -1,5 +1,6 @@
 from collections import Counter
-from itertools import pairwise
+from collections.abc import Iterator
+from itertools import count, pairwise
 from operator import itemgetter
 
 import pytest
@@ -82,6 +83,48 @@ def test_a_fixed_engine_gives_exactly_what_it_says() -> None:
 def test_requests_leave_when_the_trace_says() -> None:
     found = play(FIXED, [row(number) for number in range(5)])
     assert [exchange.ask.scheduled_ns for exchange in found] == [50 * NS_PER_MS * number for number in range(5)]
+
+
+def test_what_fills_caches_goes_first_and_the_schedule_begins_behind_it() -> None:
+    found: list[Exchange] = []
+    warm = [(0, row(0, session_id="s", request_kind=WARMUP)), (0, row(1, session_id="s", request_kind=WARMUP))]
+    rules = Rules(duration_s=0.2)
+    playing = player(FIXED, found, rules)
+    rows = [row(number, session_id="s" if number == 2 else None) for number in range(2, 9)]
+    assert playing.play(by_trace(rows, 1.0, 0.0, 0), warm) is Ended.DURATION
+    zero_ns = found[1].ended_ns
+    assert [exchange.ask.kind for exchange in found] == [WARMUP, WARMUP] + [None] * 5
+    assert found[1].ask.started_ns == found[0].ended_ns
+    assert [each.ask.scheduled_ns for each in found[2:]] == [zero_ns + 50 * NS_PER_MS * number for number in range(5)]
+
+
+def test_when_nothing_is_in_flight_for_long_all_that_waits_comes_forward() -> None:
+    """By the same, so that what was apart stays so; a gap in which somebody works is left as it is."""
+    rows = [row(0), row(1, session_id="s", timestamp_ms=0, output_length=60), row(2, session_id="s", delay_ms=9000.0)]
+    rows += [row(3, timestamp_ms=5000), row(4, timestamp_ms=5100), row(5, timestamp_ms=7000)]
+    found = {each.ask.request_id: each for each in play(FIXED, rows, Rules(system_idle_s=1.0))}
+    sent_ms = {name: (each.ask.sent_ns or 0) / NS_PER_MS for name, each in found.items()}
+    ended_ms = {name: each.ended_ns / NS_PER_MS for name, each in found.items()}
+    assert sent_ms["r3"] == ended_ms["r1"] + 1000
+    assert sent_ms["r4"] == sent_ms["r3"] + 100
+    assert sent_ms["r5"] == ended_ms["r4"] + 1000
+    assert sent_ms["r2"] == ended_ms["r5"] + 1000
+
+
+def test_of_sessions_without_end_no_more_is_read_than_there_is_room_for() -> None:
+    read = 0
+
+    def endless() -> Iterator[tuple[int | None, TraceRow]]:
+        nonlocal read
+        for read in count():
+            yield None if read else 0, row(read, session_id="s", delay_ms=100.0)
+
+    found: list[Exchange] = []
+    parts = assemble(parse_args(FIXED))
+    maker = RequestMaker(parts.limits, parts.prefix_block_tokens, "completions", Prompts(0, "salt"))
+    playing = VirtualPlayer(parts, maker, Rules(duration_s=2), found.append, held_weight=5)
+    assert playing.play(endless()) is Ended.DURATION
+    assert 5 < len(found) <= read <= len(found) + 7
 
 
 def test_a_closed_loop_keeps_its_number_in_flight() -> None:

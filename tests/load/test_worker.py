@@ -31,7 +31,7 @@ class Primed:
 
 def test_settings_survive_the_pipe() -> None:
     settings = WorkerSettings(
-        BaseUrl("e", 1, "/a", tls=True), Rules(3, 1.5, 9.0, 2, 1.0, 0.5), "out", 2, 7, warms_up=True
+        BaseUrl("e", 1, "/a", tls=True), Rules(3, 1.5, 9.0, 2, 1.0, 0.5), "out", 2, 7, 8, warms_up=True, tokenizer="/t"
     )
     row = {
         "url": {"host": "e", "port": 1, "prefix": "/a", "tls": True},
@@ -46,7 +46,9 @@ def test_settings_survive_the_pipe() -> None:
         "out": "out",
         "worker": 2,
         "start_fd": 7,
+        "look_fd": 8,
         "warms_up": True,
+        "tokenizer": "/t",
     }
     assert WorkerSettings.from_dict(row) == settings
 

@@ -4,15 +4,19 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
 from on_loop import run, until
 from scripted_engine import STREAM_HEAD, Call, sse, token, usage
 
-from imaxproxy.live.feed import ProxyPage
+from imaxproxy.clock import monotonic_ns
+from imaxproxy.live.feed import Beside, SnapshotMaker
+from imaxproxy.live.feed.proxy_page import ProxyPage
 from imaxproxy.proxy import Admission, Allowance, KeyRing, LocalBoard
 from imaxproxy.proxy.views import Views
+from imaxproxy.runs import RunDirectory
 from proxy.running import Running, Wire, get, post, proxied
 
 QUICK_S = 0.01
@@ -28,7 +32,8 @@ async def watched(gate: asyncio.Event, admission: Admission | None = None) -> As
         await call.send(token(" d", "stop"), usage(8), sse(b"[DONE]") + b"0\r\n\r\n")
 
     with patch("imaxproxy.proxy.board.TICK_S", QUICK_S):
-        board = LocalBoard(live=ProxyPage("a title", None))
+        beside = Beside(RunDirectory(Path("no-such-run")), None, {})
+        board = LocalBoard(live=ProxyPage(SnapshotMaker("serve", "a title", monotonic_ns(), beside), None))
         async with proxied(script, admission=admission, board=board) as running:
             yield running
 

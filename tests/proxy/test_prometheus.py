@@ -7,8 +7,8 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from imaxproxy.clock import NS_PER_MS
-from imaxproxy.metrics import ANSWER, Ask, CountedBy, Exchange, HealthSample, Outcome, Timeline, Usage, mark
-from imaxproxy.proxy.merged import Gauges, Merged, Totals, WorkerState
+from imaxproxy.metrics import ANSWER, Ask, CountedBy, Exchange, HealthSample, Outcome, Timeline, Totals, Usage, mark
+from imaxproxy.proxy.merged import Gauges, Merged, WorkerState
 from imaxproxy.proxy.prometheus import exposition
 
 

@@ -52,3 +52,9 @@ def test_a_conversation_of_deltas_is_counted_with_what_was_said_before(tmp_path:
     ]
     assert [(row.input_length, row.output_length) for row in step.apply(rows)] == [(3, 2), (8, 2)]
     assert step.report() == {"requests_counted": 2}
+
+
+def test_tokens_of_pieces_are_those_of_the_whole(tmp_path: Path) -> None:
+    tokenizer = load_tokenizer(saved(tmp_path, ("one", "two")))
+    assert tokenizer.counts_of_pieces(["one t", "", "wo on", "e"]) == [1, 0, 1, 1]
+    assert tokenizer.counts_of_pieces(["", ""]) == [0, 0]

@@ -28,3 +28,9 @@ def test_a_long_answer_is_not_kept() -> None:
     assert kept.data is not None
     kept.add(b"z")
     assert (kept.data, kept.unkept) == (None, "over 4 MiB")
+
+
+def test_how_long_an_answer_may_be_is_the_budgets_word() -> None:
+    kept = Kept(KeptBudget(1 << 40, 2 << 20))
+    kept.add(bytes((2 << 20) + 1))
+    assert kept.unkept == "over 2 MiB"

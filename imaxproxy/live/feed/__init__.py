@@ -1,5 +1,10 @@
-"""What makes the live snapshot (`imaxproxy.live/1`) of a proxy and of a player; docs/live.md lists its fields."""
+"""What makes the live snapshot (`imaxproxy.live/1`) of a proxy and of a player; docs/live.md lists its fields.
 
-from imaxproxy.live.feed.proxy_page import ProxyPage
+`proxy_page` is not behind this door: it would bring the proxy into every replay.
+"""
 
-__all__ = ["ProxyPage"]
+from imaxproxy.live.feed.beside import Beside
+from imaxproxy.live.feed.maker import Facts, SnapshotMaker
+from imaxproxy.live.feed.player_feed import PlayerFeed
+
+__all__ = ["Beside", "Facts", "PlayerFeed", "SnapshotMaker"]

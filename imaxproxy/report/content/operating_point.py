@@ -3,6 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from os.path import commonprefix
 from pathlib import PurePath
 from typing import Any
 
@@ -71,18 +72,26 @@ def published_points(baselines: Sequence[Baseline]) -> list[OperatingPoint]:
 
 
 def workload_names(found: Sequence[FoundRun]) -> list[str]:
-    """A name for what each run played: its sweep's, else its trace's; different traces never share one."""
-    plain = [each.workload or _trace_name(each.record) for each in found]
-    traces: dict[str, dict[str, None]] = defaultdict(dict)
-    for each, name in zip(found, plain, strict=True):
+    """A name for what each run played: its sweep's, else its trace's; different traces never share one.
+
+    Loads of one drawn workload are files of their own, `1k1k-4` and `1k1k-64`: they share what their names begin with.
+    """
+    called: dict[str, dict[str, None]] = defaultdict(dict)
+    keys = [trace_hash(each.record) or _trace_name(each.record) for each in found]
+    for key, each in zip(keys, found, strict=True):
         if each.workload is None:
-            traces[name][trace_hash(each.record)] = None
+            called[key][_trace_name(each.record)] = None
+    of_key = {key: _beginning(list(names)) for key, names in called.items()}
+    shared = Counter(of_key.values())
     return [
-        name
-        if each.workload is not None or len(traces[name]) < 2
-        else f"{name} ({trace_hash(each.record)[:7] or 'unknown'})"
-        for each, name in zip(found, plain, strict=True)
+        each.workload or (of_key[key] if shared[of_key[key]] < 2 else f"{of_key[key]} ({key[:7]})")
+        for key, each in zip(keys, found, strict=True)
     ]
+
+
+def _beginning(names: Sequence[str]) -> str:
+    """What all of them begin with; the first one where that is nothing."""
+    return commonprefix(list(names)).rstrip("-_. ") or names[0]  # noqa: RUF071 (names are no paths)
 
 
 def _trace_name(record: RunRecord) -> str:

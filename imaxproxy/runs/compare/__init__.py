@@ -7,7 +7,7 @@ from typing import Any
 from imaxproxy.metrics import share_difference
 from imaxproxy.metrics.bootstrap import RESAMPLES, percentile_of, ratio_interval
 from imaxproxy.runs.axes import AXES
-from imaxproxy.runs.compare.figures import LATENCIES, Figures, Key, read_all, read_figures
+from imaxproxy.runs.compare.figures import LATENCIES, Columns, Figures, Key, read_all, read_figures
 from imaxproxy.runs.compare.pairs import Pairs
 from imaxproxy.runs.compare.repeated import rows_of
 from imaxproxy.runs.compare.verdict import Row, Verdict, judge, overall
@@ -79,7 +79,7 @@ def compare(
     why_not = _why_unpaired(a, b, pairs, len(of_a), len(of_b))
     rows = [] if why_not else pairs.rows(threshold)
     shares = (0.99,) if rows else (0.5, 0.99)
-    rows += [row for name in LATENCIES for share in shares if (row := _tail(name, share, of_a, of_b, threshold))]
+    rows += _tails(shares, of_a, of_b, threshold)
     rows += _rates(a, b, threshold)
     rows += _joules(a, b, threshold)
     rows += [row for row in (_failures(of_a, of_b), _attainment(a, b)) if row is not None]
@@ -112,22 +112,32 @@ def _why_unpaired(a: RunRecord, b: RunRecord, pairs: Pairs, count_a: int, count_
     if None not in (a.workload, b.workload) and a.workload != b.workload:
         return "the runs played different traces"
     fewer = min(count_a, count_b)
-    if len(pairs.both) < PAIRED_FROM * fewer or not fewer:
-        return f"{len(pairs.both)} of {fewer} requests have a name that both runs know"
+    if len(pairs) < PAIRED_FROM * fewer or not fewer:
+        return f"{len(pairs)} of {fewer} requests have a name that both runs know"
     return None
 
 
-def _tail(name: str, share: float, of_a: dict[Key, Figures], of_b: dict[Key, Figures], threshold: float) -> Row | None:
-    read = LATENCIES[name]
-    a, b = (sorted(value for row in side.values() if (value := read(row)) is not None) for side in (of_a, of_b))
-    if not a or not b or (found := ratio_interval(a, b, share)) is None:
-        return None
-    change, low, high = (ratio - 1 for ratio in found)
-    metric = f"{name.removesuffix('_ms')} p{share * 100:g}"
+def _tails(shares: Sequence[float], of_a: dict[Key, Figures], of_b: dict[Key, Figures], threshold: float) -> list[Row]:
+    """A row a latency and percentile that both runs have."""
+    a, b = (Columns.of(list(side.values())) for side in (of_a, of_b))
+    rows = []
+    for name in LATENCIES:
+        before, after = (sorted([value for value in getattr(side, name) if value is not None]) for side in (a, b))
+        for share in shares:
+            if before and after and (found := ratio_interval(before, after, share)) is not None:
+                rows.append(
+                    _tail(name, share, percentile_of(before, share), percentile_of(after, share), found, threshold)
+                )
+    return rows
+
+
+def _tail(
+    name: str, share: float, before: float, after: float, ratio: tuple[float, float, float], threshold: float
+) -> Row:
+    change, low, high = (each - 1 for each in ratio)
     verdict = judge(change, low, high, threshold)
-    return Row(
-        metric, "ms", percentile_of(a, share), percentile_of(b, share), change, low, high, None, _BOOTSTRAP, verdict
-    )
+    metric = f"{name.removesuffix('_ms')} p{share * 100:g}"
+    return Row(metric, "ms", before, after, change, low, high, None, _BOOTSTRAP, verdict)
 
 
 def _rates(a: RunRecord, b: RunRecord, threshold: float) -> list[Row]:

@@ -81,6 +81,17 @@ def test_workloads_are_told_apart_by_their_hash_where_they_share_a_name(tmp_path
     assert workload_names(found) == ["chat (abcdef0)", "chat (0123456)", "1k1k", "1k1k"]
 
 
+def test_loads_of_one_drawn_workload_share_its_name(tmp_path: Path) -> None:
+    found = [
+        run(
+            tmp_path / f"c{load}", concurrency=load,
+            trace={"path": f"traces/1k1k-{load}.toml", "sha256": str(load), "workload_sha256": "w"},
+        )
+        for load in (4, 64)
+    ]  # fmt: skip
+    assert workload_names(found) == ["1k1k", "1k1k"]
+
+
 def test_what_others_measured_keeps_its_source_and_day() -> None:
     facts = {"model": "gptoss", "gpu": "b200", "isl": 1024, "osl": 8192}
     values = {"interactivity": 50.0, "total_per_gpu": 20_000.0, "no such axis": 1.0}
