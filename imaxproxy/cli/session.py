@@ -15,7 +15,7 @@ from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.output import say
 from imaxproxy.cli.power_flags import PowerChoice
-from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.progress import LiveScreen, show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
@@ -35,7 +35,7 @@ from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
-_HIDDEN = frozenset({"api_key", "out", "as_json"})
+_HIDDEN = frozenset({"api_key", "out", "as_json", "screen"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
 
@@ -94,11 +94,12 @@ class Session:
         flags: dict[str, Any],
         share: Share = ALL,
         start: StartTime | None = None,
+        screen: LiveScreen | None = None,
     ) -> None:
-        """share: which part of the schedule is played here, from `start` on."""
+        """share: which part of the schedule is played here, from `start` on.  screen: where it is watched."""
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
-        self._share, self._start = share, start
+        self._share, self._start, self._screen = share, start, screen
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -127,7 +128,7 @@ class Session:
                 settings = WorkerSettings(self.engine.url, load.rules(), str(run.path), tokenizer=tokenizer)
                 crew.feed(settings, [part.fed for part in parts])
                 requests = None if endless else self._trace.requests or flags["limit"]
-                last = show_progress(crew, requests, self._feed(load, run, crew, requests))
+                last = show_progress(crew, requests, self._feed(load, run, crew, requests), self._screen)
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
         facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
@@ -152,6 +153,7 @@ class Session:
             requests=requests,
             duration_s=load.duration_s,
             objectives=objectives,
+            progress=self._screen.progress if self._screen is not None else None,
         )
 
     def _meter(self) -> PowerMeter:

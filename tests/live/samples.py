@@ -53,13 +53,13 @@ MEASURED: dict[str, Any] = {
 """Of a machine with GPUs: everything that a snapshot can hold."""
 
 
-def row(number: int = 2, **changed: Any) -> dict[str, Any]:
+def row(number: int = 2, **changed: object) -> dict[str, Any]:
     """A recorded snapshot as JSON has it; 1 and 2 are ten seconds of one run apart."""
     recorded: dict[str, Any] = json.loads((DATA / f"serve-{number}.json").read_text())
     return copy.deepcopy(recorded | changed)
 
 
-def snapshot(number: int = 2, **changed: Any) -> Snapshot:
+def snapshot(number: int = 2, **changed: object) -> Snapshot:
     return Snapshot.of(row(number, **changed))
 
 

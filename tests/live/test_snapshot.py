@@ -28,8 +28,8 @@ def test_what_is_not_known_is_none_or_empty() -> None:
 
 
 @pytest.mark.parametrize("told", [[], {"schema": "imaxproxy.live/2"}, {}, None])
-def test_another_schema_is_named(told: Any) -> None:
-    with pytest.raises(SnapshotError, match="not 'imaxproxy.live/1'"):
+def test_another_schema_is_named(told: dict[str, Any]) -> None:
+    with pytest.raises(SnapshotError, match=r"not 'imaxproxy\.live/1'"):
         Snapshot.of(told)
 
 

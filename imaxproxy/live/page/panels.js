@@ -275,7 +275,7 @@ const MARKS = { done: ["✓", "good"], failed: ["✗", "bad"], skipped: ["–", 
 const pointTable = new Table(by("points-table"), [
   ["", "text", null, (row) => ({ text: (MARKS[row.state] ?? ["·"])[0], class: (MARKS[row.state] ?? ["", "soft"])[1] })],
   ["point", "text", null, (row) => row.name],
-  ["tok/s/GPU", "number", null, (row) => figure(row.output_tokens_per_s_per_gpu)],
+  ["tok/s/GPU", "number", null, (row) => figure(row.total_tokens_per_s_per_gpu)],
   ["tok/s/user", "number", null, (row) => figure(row.tps_per_user)],
   ["why", "text", null, (row) => row.reason ?? ""],
 ]);

@@ -44,8 +44,10 @@ class HostedScreen:
         self._is_closing = threading.Event()
         self._process, self._rows = self._start(title, url, key)
         os.dup2(_appending(self._messages), _STDERR)
+        self._next, self._is_next = b"", threading.Event()
         self._watch = threading.Thread(target=self._look_after, daemon=True)
         self._watch.start()
+        threading.Thread(target=self._hand_over, daemon=True).start()
 
     @property
     def is_up(self) -> bool:
@@ -53,18 +55,20 @@ class HostedScreen:
         return self._process.poll() is None
 
     def show(self, snapshot: Mapping[str, Any]) -> None:
-        """The next one. Never blocks for long: the screen reads what comes, and one that is gone is no matter."""
-        with contextlib.suppress(OSError, ValueError):
-            self._rows.write(orjson.dumps(snapshot) + b"\n")
-            self._rows.flush()
+        """The next one. Never waits: a screen that is slow, or stopped, misses those between."""
+        self._next = orjson.dumps(snapshot) + b"\n"
+        self._is_next.set()
+
+    def progress(self) -> dict[str, Any] | None:
+        """What is shown is the whole."""
+        return None
 
     def close(self) -> None:
         """The screen goes, stderr is stderr again, and what was said meanwhile stands there."""
         if self._is_closing.is_set():
             return
         self._is_closing.set()
-        with contextlib.suppress(OSError):
-            self._rows.close()
+        self._is_next.set()
         try:
             self._process.wait(_GOES_WITHIN_S)
         except subprocess.TimeoutExpired:
@@ -98,6 +102,17 @@ class HostedScreen:
         os.close(rows_fd)
         os.close(messages_fd)
         return process, open(write_fd, "wb")
+
+    def _hand_over(self) -> None:
+        """The newest snapshot into the pipe; when we close, its end, which ends the screen."""
+        with contextlib.suppress(OSError), self._rows:
+            while True:
+                self._is_next.wait()
+                self._is_next.clear()
+                if self._is_closing.is_set():
+                    return
+                self._rows.write(self._next)
+                self._rows.flush()
 
     def _look_after(self) -> None:
         """When the person leaves the screen, or it dies, stderr comes through again."""

@@ -27,7 +27,10 @@ class Column:
 
 
 def table(columns: Sequence[Column], rows: Sequence[Sequence[Text]], width: int, *, sorted_by: str = "") -> list[Text]:
-    """Heading and rows, each at most `width` cells; the column that the rows are sorted by is marked."""
+    """Heading and rows, each at most `width` cells; the column that the rows are sorted by is marked.
+
+    A column of names in which nothing stands is left out.
+    """
     longest = [_longest(rows, index) for index in range(len(columns))]
     kept = _that_fit(columns, longest, width)
     widths = _widths([columns[index] for index in kept], [longest[index] for index in kept], width)
@@ -58,6 +61,8 @@ def _that_fit(columns: Sequence[Column], longest: Sequence[int], width: int) -> 
     left = width + _GAP
     for index in sorted(range(len(columns)), key=lambda index: columns[index].keep):
         column = columns[index]
+        if column.grows and not longest[index] and any(longest):
+            continue
         if column.width + _GAP <= left:
             chosen.append(index)
             wished = max(column.width, min(longest[index], column.most, _READABLE)) if column.grows else column.width

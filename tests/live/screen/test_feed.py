@@ -88,12 +88,15 @@ def test_what_is_no_feed_is_told_in_one_line(status: int, kind: str, body: bytes
 def test_nobody_there() -> None:
     with serving(lambda asked: None) as server:
         port = server.port
-    with pytest.raises(FeedError, match="no answer from http://127.0.0.1:.*: Connection refused"):
+    with pytest.raises(FeedError, match=r"no answer from http://127.0.0.1:.*: Connection refused"):
         once(url_of(port))
 
 
 def test_an_answer_that_breaks_off() -> None:
-    with serving(lambda asked: None) as server, pytest.raises(FeedError, match="no answer from .*: Remote end closed connection"):
+    with (
+        serving(lambda asked: None) as server,
+        pytest.raises(FeedError, match=r"no answer from .*: Remote end closed connection"),
+    ):
         once(url_of(server.port))
 
 

@@ -66,7 +66,8 @@ def test_clock(seconds: float, text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(None, "–"), (0.04, "0.04 s"), (4.21, "4.2 s"), (42.4, "42 s"), (99.6, "1:39"), (724, "12:04")]
+    ("seconds", "text"),
+    [(None, "–"), (0.04, "0.04 s"), (4.21, "4.2 s"), (42.4, "42 s"), (99.6, "1:39"), (724, "12:04")],
 )
 def test_age(seconds: float | None, text: str) -> None:
     assert age(seconds) == text

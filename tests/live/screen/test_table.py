@@ -39,6 +39,10 @@ def test_columns_grow_no_further_than_what_stands_in_them() -> None:
     assert head == "name    count  model           rate"
 
 
+def test_names_that_nobody_gave_take_no_column() -> None:
+    assert shown(60, ("chat", "12", "", "3.4"))[0].split() == ["name", "count", "rate"]
+
+
 def test_the_column_that_is_sorted_by_is_marked() -> None:
     (head,) = table(COLUMNS, [], 40, sorted_by="count")
     marked = [head.plain[span.start : span.end].strip() for span in head.spans if "underline" in str(span.style)]

@@ -46,7 +46,7 @@ def _row(point: Mapping[str, Any]) -> list[Text]:
     return [
         Text(mark, style=style),
         Text(printable(point.get("name")), style=theme.FIGURE if mark == "▶" else theme.PLAIN),
-        Text(figure(point.get("output_tokens_per_s_per_gpu")), style=theme.FIGURE),
+        Text(figure(point.get("total_tokens_per_s_per_gpu")), style=theme.FIGURE),
         Text(figure(point.get("tps_per_user"))),
         Text(printable(point.get("reason")), style=theme.BAD if mark == "✗" else theme.LABEL),
     ]
