@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from imaxproxy.cli.output import print_json
+from imaxproxy.cli.threshold import threshold_of
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.compare import SCHEMA, Verdict, compare_repeats
@@ -37,7 +38,7 @@ def compare(runs: tuple[Path, ...], threshold: str, *, markdown: bool, as_json: 
     """
     if len(runs) < 2:
         raise UsageError("compare wants two runs or more: A, and what is held against it")
-    results = _results([open_runs([path]) for path in runs], _share(threshold))
+    results = _results([open_runs([path]) for path in runs], threshold_of(threshold))
     if as_json:
         print_json(results[0] if len(results) == 1 else {"schema": SCHEMA, "comparisons": results})
     elif markdown:
@@ -64,14 +65,3 @@ def _results(sides: list[list[RunRecord]], threshold: float) -> list[dict[str, A
         single = sides[counts.index(1)][0].directory.path
         raise UsageError(f"{single} is one run and another side has {max(counts)}: repeat it, or name one run of each")
     return [compare_repeats(sides[0], side, threshold) for side in sides[1:]]
-
-
-def _share(text: str) -> float:
-    """5% or 0.05. Raises UsageError for what is neither."""
-    try:
-        value = float(text.removesuffix("%")) / (100 if text.endswith("%") else 1)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < 10:
-        raise UsageError(f"--threshold is a share such as 5% or 0.05, not {text}")
-    return value

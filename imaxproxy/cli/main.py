@@ -15,7 +15,7 @@ COMMANDS: dict[str, str] = {
     "sweep": "Play a grid of recipes, workloads and loads; go on where it stopped.",
     "top": "Watch a running proxy: throughput, latency, streams in flight.",
     "merge": "Make one run of the shares that several machines played.",
-    "report": "Print a run's table again, or a list of runs; rebuild a summary after a crash.",
+    "report": "A run's table again; a page or pictures of many runs; a list of runs.",
     "cost": "What tokens cost and bring in: from figures, or from a run.",
     "compare": "Run against run: what changed, how surely, and is it a regression.",
     "frontier": "The Pareto frontier of runs, and machines at the same interactivity.",

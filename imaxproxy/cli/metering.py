@@ -12,6 +12,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.power_flags import AUTO, PowerChoice
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.power import GPU_BOUNDARIES, Device, Mapping, SamplerProcess, SourceError
+from imaxproxy.power.opening import settling_s
 from imaxproxy.power.recorded import import_recording
 from imaxproxy.runs import Manifest, RunDirectory
 from imaxproxy.wire import BaseUrl
@@ -21,10 +22,11 @@ _CALIBRATE_S = 2.0
 
 @dataclass(frozen=True, slots=True)
 class PowerMeter:
-    """Knows the engine and the flags; measures any number of runs of it."""
+    """Knows the engines and the flags; measures any number of runs of them."""
 
     choice: PowerChoice
-    url: BaseUrl
+    urls: tuple[BaseUrl, ...]
+    """Of all engines under test: their boards' energy is one sum."""
     engine: dict[str, Any]
     """What is known of it."""
     simulated_here: bool = False
@@ -78,13 +80,16 @@ class PowerMeter:
         if self.choice.source != AUTO:
             return [spec.strip() for spec in self.choice.source.split(",")]
         if self.engine.get("simulated"):
-            return [f"sim:{self.url}/imax/power"]
-        if not is_here(self.url.host):
+            return [f"sim:{url}/imax/power" for url in self.urls]
+        hosts = dict.fromkeys(url.host for url in self.urls)
+        if away := [host for host in hosts if not is_here(host)]:
+            here = ["nvml"] if len(away) < len(hosts) else []
+            wanted = ",".join([*here, *(f"dcgm:http://{host}:9400" for host in away)])
             raise SourceError(
-                f"the engine is at {self.url.host}, and --power auto reads this host; give --power dcgm:http://"
-                f"{self.url.host}:9400, or a recording with file:PATH"
+                f"the engine is at {' and '.join(away)}, and --power auto reads this host; give --power {wanted}, or a "
+                "recording with file:PATH"
             )
-        return ["nvml", "?rapl"]
+        return ["nvml|amdsmi", "?rapl"]
 
     def _start(self, run: RunDirectory, sources: list[str]) -> SamplerProcess:
         baseline_s = self.choice.baseline_s
@@ -92,6 +97,11 @@ class PowerMeter:
         sampler = SamplerProcess(
             run.power, sources, self._mapping(), tick_ms=self.choice.tick_ms, calibrate_s=calibrate_s
         )
+        if settling_s(sources):
+            say(
+                "imaxproxy: waiting until the DCGM exporter's figures have moved: two of its periods, a minute unless "
+                "it was started with --collect-interval=100; one more after the run"
+            )
         devices = sampler.start()
         for line in told(devices):
             say(f"imaxproxy: {line}")
@@ -101,11 +111,10 @@ class PowerMeter:
         return sampler
 
     def _mapping(self) -> Mapping:
-        local = is_here(self.url.host)
         return Mapping(
             devices=self.choice.devices,
             pids=self.pids,
-            port=self.url.port if local else None,
+            ports=tuple(url.port for url in self.urls if is_here(url.host)),
             own_visible=os.environ.get("CUDA_VISIBLE_DEVICES"),
             gpus=self.engine.get("gpus"),
         )

@@ -16,9 +16,31 @@ from imaxproxy.power.survey import Seen, look_at, watts_now
 _LIVE_S = 0.5
 
 
-@click.command(short_help="What this machine tells of its power: sources, sensors, watts now.")
+class _Power(click.Group):
+    """A command of its own, and the door of another one: imported when it is called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return ["join"]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name != "join":
+            return None
+        from imaxproxy.cli.power_join import join
+
+        return join
+
+
+@click.group(
+    cls=_Power,
+    invoke_without_command=True,
+    short_help="What this machine tells of its power: sources, sensors, watts now.",
+)
 @click.option(
-    "--source", "specs", multiple=True, metavar="SOURCE", help="nvml, rapl, dcgm:URL, sim:URL.  [default: all here]"
+    "--source",
+    "specs",
+    multiple=True,
+    metavar="SOURCE",
+    help="nvml, amdsmi, rapl, dcgm:URL, sim:URL.  [default: all here]",
 )
 @click.option(
     "--look", type=seconds, default=2.0, show_default=True, metavar="S", help="Watch each source for so long."
@@ -26,17 +48,23 @@ _LIVE_S = 0.5
 @click.option("--live", is_flag=True, help="Then go on with a line of watts twice a second, until Ctrl-C.")
 @click.option("--for", "for_s", type=seconds, metavar="S", help="With --live: for so long.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON instead of the table.")
-def power(specs: tuple[str, ...], look: float, live: bool, for_s: float | None, as_json: bool) -> int:
+@click.pass_context
+def power(
+    ctx: click.Context, specs: tuple[str, ...], look: float, live: bool, for_s: float | None, as_json: bool
+) -> int:
     """What this machine's power sensors are, how often they move, and what they read while nothing is asked of them.
 
     \b
     imaxproxy power
     imaxproxy power --source dcgm:http://gpu-host:9400
     imaxproxy power --live
+    imaxproxy power join RUN FILE    # what was recorded beside a run, joined afterwards
 
     Mean watts of an idle machine are its idle watts: look before the engine starts, and again with it loaded. Exit 1
     when there is nothing to read.
     """
+    if ctx.invoked_subcommand is not None:
+        return 0
     if for_s is not None and not live:
         raise UsageError("--for goes with --live")
     found, missing = _survey(specs or tuple(LOCAL), look)

@@ -71,7 +71,7 @@ def power_options(command: "click.decorators.FC") -> "click.decorators.FC":
             default=OFF,
             show_default=True,
             metavar="SOURCE",
-            help="Measure energy: auto, nvml, rapl, dcgm:URL, sim, sim:URL, file:PATH, off; several with commas.",
+            help="Energy by: auto, nvml, amdsmi, rapl, dcgm:URL, sim, sim:URL, file:PATH, off; several with commas.",
         ),
         click.option("--power-devices", metavar="G,G,..", help="The engine's GPUs: indices or UUIDs; all for all."),
         click.option(

@@ -144,7 +144,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         manifest.write(run)
         stack.enter_context(engine_metrics(run, _metrics_sources(flags["engine_metrics"], launched, upstreams.urls)))
         pids = launched.pids if launched else ()
-        meter = PowerMeter(power, upstreams.urls[0], described or {}, flags["simulate"], pids)
+        meter = PowerMeter(power, upstreams.urls, described or {}, flags["simulate"], pids)
         with (
             meter.measuring(run) as metered,
             launched.watched(_stop_ourselves) if launched else contextlib.nullcontext(),

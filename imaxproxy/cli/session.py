@@ -160,7 +160,7 @@ class Session:
         engine, launched = self.engine, self.engine.launched
         choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
         pids = launched.pids if launched is not None else ()
-        return PowerMeter(choice, engine.url, engine.described or {}, engine.simulated_here, pids)
+        return PowerMeter(choice, (engine.url,), engine.described or {}, engine.simulated_here, pids)
 
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:

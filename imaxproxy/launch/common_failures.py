@@ -31,13 +31,13 @@ COMMON_FAILURES = failures(
     ),
     (
         r"Repo id must|HFValidationError|Incorrect path_or_model_id|not a (?:valid model identifier|local folder)"
-        r"|does not appear to have a file named|No such file or directory: '([^']*config\.json)|failed to load model"
+        r"|does not appear to have a file named|No such file or directory: '([^']*config\.json)"
         r"|Model snapshots for '.*' not found in cache"
-        r"|Can't load (?:the configuration|tokenizer|config)|(?:failed to open|invalid magic).*gguf",
+        r"|Can't load (?:the configuration|tokenizer|config)|(?i:failed to open|invalid magic).*(?i:gguf)",
         "there is no model where the recipe says: correct its model or model_path",
     ),
     (
-        r"address already in use|Errno 98|couldn't bind|EADDRINUSE",
+        r"(?i:address already in use)|Errno 98|couldn't bind|EADDRINUSE",
         "the port was taken while the engine started: stop what listens there, or choose another",
     ),
     (
@@ -46,21 +46,15 @@ COMMON_FAILURES = failures(
         "the model's heads do not split over so many GPUs: choose a tp in the recipe's [parallel] that divides them",
     ),
     (
-        r"World size \(?\d*\)? ?is larger than|invalid device ordinal|number of available GPUs"
-        r"|\d+ GPUs? (?:are|is) (?:required|needed)|gpus_per_node|not enough GPUs",
-        "the engine sees fewer GPUs than the recipe splits the model over: check [parallel], gpu.count and --gpus "
-        "against `nvidia-smi -L`",
+        r"World size \(?\d*\)? ?is larger than|invalid device ordinal|larger than the number of available GPUs"
+        r"|\d+ GPUs? (?:are|is) (?:required|needed)|gpus_per_node\W+\d+\W+(?:must|is|should|cannot)|not enough GPUs",
+        "the engine sees fewer GPUs than the recipe splits the model over: check [parallel], gpu.count and "
+        "--engine-gpus against `nvidia-smi -L`",
     ),
     (
         r"No CUDA GPUs are available|Found no NVIDIA driver|libcuda\.so\.1|CUDA driver version is insufficient"
         r"|no CUDA-capable device|Failed to infer device type",
         "the engine finds no GPU that it can use: is the driver loaded and new enough (`nvidia-smi`)?",
-    ),
-    (
-        r"CUDA out of memory|OutOfMemoryError|out of memory|cudaErrorMemoryAllocation|hipErrorOutOfMemory"
-        r"|Cannot allocate memory|std::bad_alloc|DefaultCPUAllocator: can't allocate|MemoryError",
-        "there is not memory enough: stop what else holds it (`nvidia-smi`), lower the recipe's limits "
-        "(max_model_len, max_num_seqs), or split the model over more GPUs",
     ),
     (
         r"No available memory for the cache blocks|KV cache is needed, which is larger than|larger than the available"
@@ -70,13 +64,20 @@ COMMON_FAILURES = failures(
         "split the model over more GPUs",
     ),
     (
+        r"CUDA out of memory|OutOfMemoryError|out of memory|cudaErrorMemoryAllocation|hipErrorOutOfMemory"
+        r"|Cannot allocate memory|std::bad_alloc|DefaultCPUAllocator: can't allocate|MemoryError|cudaMalloc failed"
+        r"|failed to allocate (?:\w+ )?buffer",
+        "there is not memory enough: stop what else holds it (`nvidia-smi`), lower the recipe's limits "
+        "(max_model_len, max_num_seqs), or split the model over more GPUs",
+    ),
+    (
         r"Capture cuda graph failed: (.*)",
         "its CUDA graphs could not be captured; if the cause is memory, lower the recipe's limits.memory_fraction or "
         "limits.max_num_seqs, else it is a kernel that this installation lacks",
     ),
     (
         r"No module named '?([\w.]+)",
-        "{1} is missing in the engine's environment: install the engine anew there, or name another with --python",
+        "{1} is missing in the engine's environment: install the engine anew there, or name another with --engine-env",
     ),
 )
 

@@ -18,9 +18,9 @@ from imaxproxy.launch.engine import (
 from imaxproxy.launch.options import options_text
 from imaxproxy.launch.prefill import prefill_recipe
 from imaxproxy.launch.recipe import Recipe
-from imaxproxy.launch.sglang import sglang_env, sglang_flags
+from imaxproxy.launch.sglang import SGLANG_PARTS, sglang_env, sglang_flags
 from imaxproxy.launch.trtllm import trtllm_env, trtllm_options
-from imaxproxy.launch.vllm import vllm_flags
+from imaxproxy.launch.vllm import VLLM_PARTS, vllm_flags
 
 _TOGETHER = ("--discovery-backend", "file", "--request-plane", "tcp")
 
@@ -131,4 +131,5 @@ DYNAMO = Engine(
         itl_seconds="dynamo_frontend_inter_token_latency_seconds",
     ),
     stopping=Stopping(grace_s=10.0),
+    parts=(*VLLM_PARTS, *SGLANG_PARTS),  # of its workers
 )

@@ -157,6 +157,10 @@ class Engine:
     """Key of the final event that holds the engine's own timings of a request, if it gives any."""
     help_flag: str = "--help"
     """What makes it print all its flags."""
+    parts: tuple[str, ...] = ()
+    """Words in the command lines of its inner processes: without them it does not serve, and says so seconds later."""
+    gpu_warmup_rounds: tuple[int, ...] = ()
+    """Streams at once, round by round, where a GPU wants more than the usual warm-up."""
     named_by_path: bool = False
     """Clients must ask for the model by what was loaded; the engine takes no other name."""
 

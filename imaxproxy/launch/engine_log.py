@@ -23,11 +23,16 @@ _ERROR = re.compile(
 )
 _VAGUE = re.compile(
     r"See root cause above|Engine core initialization failed|^Traceback|^SystemExit|^KeyboardInterrupt$"
-    r"|For further information visit|EngineCore failed to start\.?$",
+    r"|For further information visit|EngineCore failed to start\.?$|See stack trace \(above\)",
 )
 """Lines that say that there is an error, not which."""
-_HARMLESS = re.compile(r"^Ignore import error")
-"""Lines that name an error which is none: SGLang's, of models that nobody asked for."""
+_HARMLESS = re.compile(
+    r"^(\([^)]*pid=\d+\)\s*)?(DEBUG|INFO)\b"  # what an engine itself says is no error
+    r"|\[TRT-LLM\]\s*\[[IVD]\]|^[\d.]{12} [ID] "  # the same of TensorRT-LLM and of llama-server
+    r"|server_args=|non-default args"  # its own flags, read back: any word may stand there
+    r"|Ignore import error"  # SGLang's, of models that nobody asked for
+)
+"""Lines that name no cause, whatever words are in them."""
 
 
 class LogReader:
@@ -48,7 +53,7 @@ class LogReader:
             return []
         self._at += len(new)
         *whole, self._rest = re.split(rb"[\r\n]+", self._rest + new)
-        return [_clean(line) for line in whole if line]
+        return [_clean(line.decode("utf-8", errors="replace")) for line in whole if line]
 
 
 class Progress:
@@ -80,19 +85,26 @@ class Diagnosis:
 
 def diagnose(logs: Sequence[Path], failures: Sequence[Failure]) -> Diagnosis:
     """Look for the surest failure in the logs' ends, and for the lines worth showing. `failures`: the surest first."""
-    lines = [line for log in logs for line in tail(log) if not _HARMLESS.search(line)]
+    raw = [line for log in logs for line in _end_of(log)]
+    suspects = [_clean(line) for line in raw if not _HARMLESS.search(line)]
     for failure in failures:
-        for line in reversed(lines):
+        for line in reversed(suspects):
             if found := failure.pattern.search(line):
                 said = (_shortened(line),)
                 return Diagnosis(said, failure.advice.format(found[0], *(group or "" for group in found.groups())))
-    errors = [line for line in lines if _ERROR.search(line) and not _VAGUE.search(line)]
-    chosen = list(dict.fromkeys(errors))[-_SHOWN_LINES:] or lines[-_SHOWN_LINES:]
+    errors = [line for line in suspects if _ERROR.search(line) and not _VAGUE.search(line)]
+    chosen = list(dict.fromkeys(errors))[-_SHOWN_LINES:] or [_clean(line) for line in raw[-_SHOWN_LINES:]]
     return Diagnosis(tuple(map(_shortened, chosen)), None)
 
 
 def tail(log: Path, lines: int | None = None) -> list[str]:
     """The log's last lines, without colours, times and process names; [] when there is none."""
+    found = [_clean(line) for line in _end_of(log)]
+    return found if lines is None else found[-lines:]
+
+
+def _end_of(log: Path) -> list[str]:
+    """Its last lines without colours; blank ones and those that only tell a time are left out."""
     try:
         with log.open("rb") as file:
             size = file.seek(0, 2)
@@ -100,13 +112,12 @@ def tail(log: Path, lines: int | None = None) -> list[str]:
             text = file.read().decode("utf-8", errors="replace")
     except FileNotFoundError:
         return []
-    found = [line for raw in re.split(r"[\r\n]+", text) if (line := _clean(raw.encode()))]
-    return found if lines is None else found[-lines:]
+    lines = (_ANSI.sub("", line).rstrip() for line in re.split(r"[\r\n]+", text))
+    return [line for line in lines if _clean(line)]
 
 
-def _clean(raw: bytes) -> str:
-    text = _ANSI.sub("", raw.decode("utf-8", errors="replace")).rstrip()
-    return _PREFIX.sub("", text)
+def _clean(line: str) -> str:
+    return _PREFIX.sub("", _ANSI.sub("", line).rstrip())
 
 
 def _shortened(line: str) -> str:

@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 from imaxproxy.errors import UsageError
@@ -15,6 +16,14 @@ _PROGRAMS = {
     "transformers": "transformers",
 }
 """What lies in the folder of an engine's programs, by the engine's name."""
+
+_OURS_ALONE = frozenset({"PYTHONWARNINGS", "PYTHONDEVMODE", "PYTHONHOME", "PYTHONASYNCIODEBUG", "PYTHONTRACEMALLOC"})
+"""Variables that mean our interpreter: with PYTHONWARNINGS=error no engine starts."""
+
+
+def for_engines(ours: Mapping[str, str]) -> dict[str, str]:
+    """What an engine's processes inherit of our environment; a recipe's [engine.env] may put anything back."""
+    return {name: value for name, value in ours.items() if name not in _OURS_ALONE}
 
 
 def engine_bin(engine: str, environment: Path | None, path: str | None = None) -> Path:

@@ -4,7 +4,7 @@ import contextlib
 import http.client
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -63,13 +63,17 @@ def first_token_s(door: Door, timeout_s: float, *, tokens: int = 4, words: str =
         return _stream(door, _COMPLETIONS, {"prompt": words}, tokens, timeout_s)
 
 
-def warm_up(door: Door, requests: int, timeout_s: float, *, at_once: int = 4, tokens: int = 32) -> None:
-    """Requests that nobody measures: engines compile on the first ones. No two prompts begin alike, so that nothing
-    but these is left in a prefix cache. Raises as `first_token_s`."""
-    prompts = [f"{number} {' '.join(_WORDS)}" for number in range(requests)]
-    with ThreadPoolExecutor(at_once) as pool:
-        for _ in pool.map(lambda words: first_token_s(door, timeout_s, tokens=tokens, words=words), prompts):
-            pass
+def warm_up(door: Door, rounds: Sequence[int], timeout_s: float, *, tokens: int = 32) -> None:
+    """Requests that nobody measures, so many at once in each round: engines compile on the first ones, some for each
+    new number of streams. No two prompts begin alike, so that nothing but these is left in a prefix cache. Raises as
+    `first_token_s`."""
+    asked = 0
+    for streams in rounds:
+        prompts = [f"{number} {' '.join(_WORDS)}" for number in range(asked, asked + streams)]
+        asked += streams
+        with ThreadPoolExecutor(streams) as pool:
+            for _ in pool.map(lambda words: first_token_s(door, timeout_s, tokens=tokens, words=words), prompts):
+                pass
 
 
 def _stream(door: Door, path: str, question: dict[str, Any], tokens: int, timeout_s: float) -> float:

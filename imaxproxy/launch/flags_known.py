@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 from imaxproxy.launch.check import Finding
 from imaxproxy.launch.engine import Engine, Plan, Process
+from imaxproxy.launch.environment import for_engines
 from imaxproxy.launch.recipe import Recipe
 
 _TIMEOUT_S = 180.0
@@ -36,7 +37,7 @@ def _help(command: tuple[str, ...], help_flag: str, process: Process) -> str | N
     try:
         answer = subprocess.run(
             [*command, help_flag],
-            env={**os.environ, **process.env, "COLUMNS": "200"},
+            env={**for_engines(os.environ), **process.env, "COLUMNS": "200"},
             capture_output=True,
             timeout=_TIMEOUT_S,
             check=False,

@@ -14,11 +14,13 @@ from imaxproxy.errors import UsageError
 from imaxproxy.launch.common_failures import COMMON_FAILURES, KILLED_ADVICE
 from imaxproxy.launch.engine import Engine, Plan
 from imaxproxy.launch.engine_log import LogReader, Progress, diagnose
+from imaxproxy.launch.environment import for_engines
 from imaxproxy.launch.first_token import Door, RefusedError, first_token_s, names_model, page, warm_up
 from imaxproxy.launch.port import check_port
 from imaxproxy.launch.process import EngineError, EngineProcess
 
-WARMUP_REQUESTS = 8
+WARMUP_ROUNDS = (4, 4)
+"""Streams at once, round by round."""
 WARMUP_TIMEOUT_S = 600.0  # of one request: the first ones compile
 _LOG_EVERY_S = 0.1
 _ORPHANS_S = 2.0
@@ -40,11 +42,12 @@ class Launch:
     ready_timeout_s: float
     stop_s: float | None = None
     """From SIGTERM to SIGKILL, if not the engine's own."""
-    warmup_requests: int = WARMUP_REQUESTS
+    warmup_rounds: tuple[int, ...] = WARMUP_ROUNDS
 
     def environment(self, ours: Mapping[str, str], process_env: Mapping[str, str]) -> dict[str, str]:
-        """Ours, with the name of the engine that a process belongs to, and what the engine and the recipe want."""
-        return {**ours, MARK: self.name, **process_env}
+        """Ours without what speaks to our own interpreter, with the name of the engine that a process belongs to, and
+        what the engine and the recipe want."""
+        return {**for_engines(ours), MARK: self.name, **process_env}
 
     def log_of(self, process_name: str) -> Path:
         return self.log_dir / f"{process_name}.log"
@@ -69,11 +72,16 @@ class Death:
     """An end that nobody asked for."""
 
     process: str
-    code: int
+    code: int | None
+    """None: it still ran when one of its inner processes ended."""
     seen_s: float
     """time.monotonic() when we heard of it."""
+    part: str | None = None
+    """That inner process."""
 
     def __str__(self) -> str:
+        if self.code is None:
+            return f"{self.process} lost its {self.part}"
         how = f"was killed by {_signal_name(-self.code)}" if self.code < 0 else f"ended with code {self.code}"
         return f"{self.process} {how}"
 
@@ -155,7 +163,7 @@ class LaunchedEngine:
         logs = [self.launch.log_of(process.name) for process in self.launch.plan.processes]
         found = diagnose(logs, (*self.launch.engine.failures, *COMMON_FAILURES))
         advice = found.advice
-        if advice is None and self.death is not None and self.death.code == -signal.SIGKILL:
+        if advice is None and self.death is not None and self.death.code in (None, -signal.SIGKILL):
             advice = KILLED_ADVICE
         said = " | ".join(found.errors) or "nothing"
         then = f". To mend it: {advice}" if advice else ""
@@ -174,6 +182,8 @@ class LaunchedEngine:
         started_s = time.monotonic()
         self._start_processes()
         self._wait_ready(started_s + launch.ready_timeout_s)
+        for process in self.processes:  # before that, the engine itself says best what went wrong
+            process.watch(launch.engine.parts)
         ready_s = time.monotonic() - started_s
         self.show(_LOADED_SHARE, "serves; first token")
         left_s = started_s + launch.ready_timeout_s - time.monotonic()
@@ -195,11 +205,12 @@ class LaunchedEngine:
     def _on_exit(self, process: EngineProcess) -> None:
         """From a process's thread. The first end is the cause; the others may follow from it."""
         with self._lock:
-            if self._stopping or self.death is not None or process.code is None:
+            if self._stopping or self.death is not None:
                 return
-            self.death = Death(process.role, process.code, time.monotonic())
+            part = process.lost if process.code is None else None
+            self.death = Death(process.role, process.code, time.monotonic(), part)
         for other in self.processes:  # a frontend whose workers died holds its streams open for ever
-            if other is not process:
+            if other.runs:
                 other.ask_stop(_ORPHANS_S)
         self._news.put(_News(death=self.death))
         self.on_death(self.death)
@@ -232,8 +243,8 @@ class LaunchedEngine:
         return taken_s
 
     def _warm_up(self) -> None:
-        if self.launch.warmup_requests:
-            self._in_thread(lambda: warm_up(self.launch.door, self.launch.warmup_requests, WARMUP_TIMEOUT_S))
+        if self.launch.warmup_rounds:
+            self._in_thread(lambda: warm_up(self.launch.door, self.launch.warmup_rounds, WARMUP_TIMEOUT_S))
             self._answer("did not get through its warm-up", WARMUP_TIMEOUT_S)
 
     def _answer(self, what: str, left_s: float) -> Any:  # noqa: ANN401 (what the thread's function gave)

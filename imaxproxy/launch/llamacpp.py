@@ -50,12 +50,16 @@ LLAMACPP = Engine(
     readiness=Readiness(path="/health", lists_model=False),  # 503 "Loading model" until the model is there
     milestones=milestones(
         (r"loading model", "loading weights", 0.2),
-        (r"loaded meta data", "reading the file", 0.4),
-        (r"llama_context|llama_kv_cache", "KV cache allocated", 0.8),
-        (r"server is listening|main: model loaded", "serving", 1.0),
+        (r"initializing, n_slots", "KV cache allocated", 0.8),
+        (r"model loaded", "weights loaded", 0.9),
+        (r"listening on http", "serving", 1.0),
     ),
     failures=failures(  # of its own; what several engines say is in common_failures.py
         (r"failed to open GGUF file '?([^']*)'?", "there is no GGUF file {1}: mend model_path"),
+        (
+            r"error loading model: llama_model_loader: failed to load model from (.*)",
+            "{1} is no whole GGUF file that this build reads: fetch it again, or take a newer llama-server",
+        ),
     ),
     metrics=MetricsPage(
         running="llamacpp:requests_processing",

@@ -10,7 +10,8 @@ from imaxproxy.launch.engine import Place
 from imaxproxy.launch.engines import engine_of
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.first_token import Door
-from imaxproxy.launch.launched import WARMUP_REQUESTS, Launch
+from imaxproxy.launch.gpus import GpusFound, find_gpus
+from imaxproxy.launch.launched import WARMUP_ROUNDS, Launch
 from imaxproxy.launch.recipe import NO_GPU, Recipe
 
 
@@ -23,17 +24,19 @@ def prepare(
     environment: Path | None = None,
     gpus: tuple[str, ...] = (),
     dummy_weights: bool = False,
-    warmup_requests: int = WARMUP_REQUESTS,
 ) -> Launch:
     """Nothing is started yet. Raises UsageError for what the recipe's engine cannot do, or not here."""
     check_launchable(recipe)
     engine = engine_of(recipe)
+    pinned = pinned_gpus(recipe, gpus, os.environ)
+    if pinned:
+        check_gpus(recipe, pinned, find_gpus())
     place = Place(
         run_dir=log_dir.absolute(),
         bin=engine_bin(recipe.engine.name, environment),
         host=host,
         port=port,
-        gpus=pinned_gpus(recipe, gpus, os.environ),
+        gpus=pinned,
         dummy_weights=dummy_weights,
     )
     return Launch(
@@ -43,7 +46,7 @@ def prepare(
         door=Door(host, port, engine.client_name(recipe)),
         log_dir=place.run_dir,
         ready_timeout_s=recipe.readiness.timeout_s,
-        warmup_requests=warmup_requests,
+        warmup_rounds=engine.gpu_warmup_rounds if recipe.wanted_gpus and engine.gpu_warmup_rounds else WARMUP_ROUNDS,
     )
 
 
@@ -70,6 +73,25 @@ def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[st
             f"CUDA_VISIBLE_DEVICES={visible} leaves {len(left)} GPUs, and recipe {recipe.name} wants {wanted}"
         )
     return left[:wanted]
+
+
+def check_gpus(recipe: Recipe, pinned: tuple[str, ...], found: GpusFound) -> None:
+    """Raises UsageError for GPUs that are not here: an engine finds out after its imports, or its load. Where NVML
+    shows none nothing is said: a container may have CUDA without it, or GPUs of another make."""
+    if not found.gpus:
+        return
+    indices, uuids = {str(gpu.index) for gpu in found.gpus}, [gpu.uuid for gpu in found.gpus]
+    absent = [
+        name
+        for name in pinned
+        if not name.startswith("MIG-") and name not in indices and not any(uuid.startswith(name) for uuid in uuids)
+    ]
+    if absent:
+        here = ", ".join(f"{gpu.index} ({gpu.name})" for gpu in found.gpus)
+        raise UsageError(
+            f"recipe {recipe.name} wants {recipe.wanted_gpus} GPUs, and there is no GPU {', '.join(absent)} here, only "
+            f"{here}: give --engine-gpus, a recipe of fewer (`imaxproxy engine list`), or add --simulate"
+        )
 
 
 def describe(recipe: Recipe, launch: Launch) -> dict[str, Any]:

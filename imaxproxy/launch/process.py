@@ -5,7 +5,7 @@ import errno
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -23,7 +23,8 @@ class EngineError(ImaxproxyError):
 
 
 class EngineProcess:
-    """A program that runs until `stop`; any end before that is heard through `on_exit(self)`, also one with code 0.
+    """A program that runs until `stop`; any end before that is heard through `on_exit(self)`, also one with code 0, and
+    the end of an inner process that is watched.
 
     argv: the program (looked up in `env`'s PATH) and its arguments.  env: its whole environment.  log: appended to.
     """
@@ -42,6 +43,8 @@ class EngineProcess:
         self.pid: int | None = None
         self.code: int | None = None
         """How its first process ended; below 0: the signal that ended it."""
+        self.lost: str | None = None
+        """The first inner process that ended before it: what it calls itself, and its number."""
         self._env = dict(env)
         self._on_exit = on_exit
         self._asked = False
@@ -82,13 +85,21 @@ class EngineProcess:
         """Wait for the end of the engine's first process; False when it still runs."""
         return self._exited.wait(timeout_s)
 
+    def watch(self, words: Sequence[str]) -> None:
+        """From now on the end of any descendant is an end of the engine whose command line holds one of these words."""
+        if words:
+            self._tell(f"watch {' '.join(words)}")
+
     def ask_stop(self, deadline_s: float) -> None:
         """SIGTERM now, SIGKILL to all that is left of it after `deadline_s` seconds. Returns at once."""
         self._asked = True
+        self._tell(f"stop {deadline_s}")
+
+    def _tell(self, line: str) -> None:
         warden = self._warden
         if warden is not None and warden.stdin is not None and not warden.stdin.closed:
             with contextlib.suppress(BrokenPipeError):
-                warden.stdin.write(f"stop {deadline_s}\n".encode())
+                warden.stdin.write(f"{line}\n".encode())
                 warden.stdin.flush()
 
     def stop(self, deadline_s: float) -> None:
@@ -124,10 +135,18 @@ class EngineProcess:
                 elif word == "failed":
                     self._failed_errno = int(number)
                     self._started.set()
+                elif word == "lost":
+                    self._lose(number)
                 elif word == "exited":
                     self._end(int(number))
         self._end(LOST)  # no harm after "exited"
         self._started.set()
+
+    def _lose(self, called: str) -> None:
+        pid, _, name = called.partition(" ")
+        if self.lost is None and not self._asked:
+            self.lost = f"{name} (process {pid})"
+            self._on_exit(self)
 
     def _end(self, code: int) -> None:
         if self._exited.is_set() or self.pid is None:

@@ -12,10 +12,13 @@ from imaxproxy.launch.engine import (
     Process,
     Readiness,
     Stopping,
+    failures,
     milestones,
 )
 from imaxproxy.launch.recipe import Recipe
 
+SGLANG_PARTS = ("sglang::scheduler", "sglang::detokenizer", "sglang::data_parallel_controller")
+"""Titles of its processes."""
 _ALGORITHMS = {"eagle3": "EAGLE3", "mtp": "EAGLE", "ngram": "NGRAM", "draft_model": "STANDALONE"}
 """MTP runs as EAGLE with the checkpoint's own layer."""
 
@@ -98,6 +101,13 @@ SGLANG = Engine(
         (r"Application startup complete", "opening its port", 0.95),
         (r"The server is fired up and ready to roll", "serving", 1.0),
     ),
+    failures=failures(  # of its own; what several engines say is in common_failures.py
+        (
+            r"total number of ranks .*should be smaller",
+            "this CPU takes fewer ranks than parallel asks for: set tp and dp to 1, or SGLANG_CPU_OMP_THREADS_BIND in "
+            "[engine.env]",
+        ),
+    ),
     metrics=MetricsPage(
         running="sglang:num_running_reqs",
         waiting="sglang:num_queue_reqs",
@@ -113,4 +123,5 @@ SGLANG = Engine(
     ),
     memory=MemoryFraction(of="weights and KV of total", default=0.88),
     stopping=Stopping(grace_s=10.0, drains=True),
+    parts=SGLANG_PARTS,
 )

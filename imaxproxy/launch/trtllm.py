@@ -112,7 +112,8 @@ TRTLLM = Engine(
         (r"Extra inputs are not permitted", "an option is unknown to this version: mend engine.options"),
         (r"Invalid value for '?(--[\w-]+)", "trtllm-serve refuses {1}: mend it in engine.flags"),
     ),
-    # /metrics is JSON that is gone once read; the Prometheus page wants options.return_perf_metrics = true.
+    # /metrics is JSON that is gone once read; the Prometheus page wants options.return_perf_metrics = true. Names as in
+    # tensorrt_llm/metrics/collector.py at 050f80de (2026), not scraped here; release 1.1 has the TTFT alone of these.
     metrics=MetricsPage(
         path="/prometheus/metrics",
         running="trtllm_num_requests_running",
@@ -125,6 +126,7 @@ TRTLLM = Engine(
         accepted_tokens="trtllm_spec_decode_num_accepted_tokens_total",
         prefix_hit_share="trtllm_kv_cache_hit_rate",
         accept_length_tokens="trtllm_spec_decode_acceptance_length",
+        ttft_seconds="trtllm_time_to_first_token_seconds",
     ),
     memory=MemoryFraction(of="free after weights", default=0.9),
     stopping=Stopping(grace_s=15.0),

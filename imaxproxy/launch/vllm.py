@@ -17,6 +17,9 @@ from imaxproxy.launch.engine import (
 )
 from imaxproxy.launch.recipe import Recipe
 
+VLLM_PARTS = ("::EngineCore", "::Worker", "::DPCoordinator", "::APIServer")
+"""Titles of its processes, behind VLLM or what VLLM_PROCESS_NAME_PREFIX says."""
+
 
 def vllm_flags(recipe: Recipe, *, dummy_weights: bool) -> dict[str, Any]:
     """All flags but those of the model and the server: Dynamo's vLLM workers take the same."""
@@ -125,5 +128,6 @@ VLLM = Engine(
     memory=MemoryFraction(of="total", default=0.92),
     stopping=Stopping(grace_s=10.0),
     request_timings="metrics",
+    parts=VLLM_PARTS,
     help_flag="--help=all",
 )

@@ -4,9 +4,11 @@
 
 The engine gets a session of its own, its output goes to LOG. On stdin: `stop SECONDS` asks the engine to end (SIGTERM)
 and kills it when the seconds are over; the end of stdin means that whoever started us is gone, and does the same with
-5 seconds. On stdout, a line each: `started PID` or `failed ERRNO`, then `exited CODE` (below 0: a signal) the moment
-the engine's first process ends, then `gone` when none of its descendants is left. As a subreaper this process inherits
-those whose parents died, so it finds them all, also the ones that left the engine's process group.
+5 seconds. `watch WORD WORD ..` looks once for the descendants whose command line holds one of the words: the engine's
+inner processes. On stdout, a line each: `started PID` or `failed ERRNO`, then `lost PID COMMAND` the moment a watched
+process ends, `exited CODE` (below 0: a signal) the moment the engine's first process does, then `gone` when none of
+its descendants is left. As a subreaper this process inherits those whose parents died, so it finds them all, also the
+ones that left the engine's process group.
 """
 
 import contextlib
@@ -33,6 +35,9 @@ class Warden:
         self._asked = False
         self._kill_at_s: float | None = None
         self._input: int | None = 0
+        self._heard = b""
+        self._parts: dict[int, str] = {}
+        """Inner processes that are watched: a descriptor of each, and what to call it."""
         self._wake, self._waker = os.pipe()
         os.set_blocking(self._wake, False)
         os.set_blocking(self._waker, False)
@@ -68,14 +73,16 @@ class Warden:
 
     def _wait(self) -> None:
         """Sleep until something happens, and deal with it."""
-        watched = [self._wake] if self._input is None else [self._wake, self._input]
+        watched = [self._wake, *self._parts] if self._input is None else [self._wake, self._input, *self._parts]
         left_s = None if self._kill_at_s is None else max(0.0, self._kill_at_s - time.monotonic())
         readable, _, _ = select.select(watched, [], [], left_s)
         if self._wake in readable:
             self._hear_signals(os.read(self._wake, 4096))
         if self._input is not None and self._input in readable:
-            self._hear_owner(os.read(self._input, 4096).decode())
+            self._hear_owner(os.read(self._input, 4096))
         self._reap()
+        for descriptor in self._parts.keys() & set(readable):
+            self._lose(descriptor)
         if self._kill_at_s is not None and time.monotonic() >= self._kill_at_s:
             self._kill_all()
 
@@ -83,12 +90,31 @@ class Warden:
         if any(number in _STOP_SIGNALS for number in numbers):
             self._stop(PARENT_GONE_S)
 
-    def _hear_owner(self, text: str) -> None:
-        if not text:
+    def _hear_owner(self, data: bytes) -> None:
+        if not data:
             self._input = None
             self._stop(PARENT_GONE_S)
-        for line in text.splitlines():
-            self._stop(float(line.removeprefix("stop ")))
+        *lines, self._heard = (self._heard + data).split(b"\n")
+        for line in lines:
+            word, *rest = line.decode().split(" ")
+            if word == "watch":
+                self._watch(rest)
+            elif word == "stop":
+                self._stop(float(rest[0]))
+
+    def _watch(self, words: "list[str]") -> None:
+        """Found once and then waited for, at no cost: looking again and again would read all of /proc."""
+        for pid in _descendants(self._pid):
+            command = _command(pid)
+            if any(word in command for word in words):
+                with contextlib.suppress(OSError, AttributeError):  # gone already, or a kernel before 5.3
+                    self._parts[os.pidfd_open(pid)] = f"{pid} {command.split(' ')[0]}"
+
+    def _lose(self, descriptor: int) -> None:
+        os.close(descriptor)
+        called = self._parts.pop(descriptor)
+        if not self._asked and not self._exited:
+            _say(f"lost {called}")
 
     def _stop(self, deadline_s: float) -> None:
         """SIGTERM to the engine's first process, once: a second one makes some engines drop what they drain."""
@@ -136,6 +162,15 @@ def _become(argv: "list[str]", log: str, failing: int) -> None:
         os.write(failing, str(error.errno).encode())
     finally:
         os._exit(127)
+
+
+def _command(pid: int) -> str:
+    """Its command line, which engines overwrite with a title; "" when it is gone."""
+    try:
+        with open(f"/proc/{pid}/cmdline", "rb") as file:
+            return file.read(4096).replace(b"\0", b" ").decode("utf-8", "replace")
+    except OSError:
+        return ""
 
 
 def _descendants(root: int) -> "list[int]":

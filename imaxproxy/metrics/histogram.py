@@ -164,6 +164,11 @@ class Histogram:
         head: Stats = {"count": self.total, "mean": _read(mean), "min": _read(self.minimum), "max": _read(self.maximum)}
         return head | {name: _read(value) for name, value in zip(names, values, strict=True)}
 
+    def slow_tail(self) -> Stats:
+        """Of rates, where slow is low: what 99 % and 90 % of the values reach or beat; None when empty."""
+        values = [value and min(value, self.maximum or 0) for value in self.values_at([1.0, 10.0])]
+        return {name: _read(value) for name, value in zip(("p01", "p10"), values, strict=True)}
+
     def encode(self) -> str:
         """HdrHistogram's compressed V2 form in base64, as a `.hlog` line holds it."""
         from hdrh.histogram import HdrHistogram

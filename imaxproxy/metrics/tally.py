@@ -133,8 +133,12 @@ class Tally:
         }
 
     def stats(self) -> dict[str, Any]:
-        """Every metric's count, mean, extremes and percentiles."""
-        return {name: histogram.stats() for name, histogram in self.histograms.items()}
+        """Every metric's count, mean, extremes and percentiles; of rates the slow tail, too."""
+        stats = {name: histogram.stats() for name, histogram in self.histograms.items()}
+        for name in PER_EXCHANGE_RATE:
+            if name in stats:
+                stats[name] |= self.histograms[name].slow_tail()
+        return stats
 
     def coalesced_event_share(self) -> float | None:
         return self.coalesced_events / self.token_events if self.token_events else None

@@ -38,6 +38,7 @@ def main() -> int:
                 openers(settings["sources"]), sink, monotonic_ns, _wait, mapping=mapping, tick_ms=settings["tick_ms"]
             )
             sampler.begin()
+            sampler.settle()
             devices = sampler.calibrate(round(settings["calibrate_s"] * NS_PER_S))
             _say({"devices": [device.as_row() for device in devices]})
             sampler.run()

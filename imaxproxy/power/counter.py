@@ -4,6 +4,7 @@ import math
 import statistics
 from array import array
 from bisect import bisect_right
+from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
@@ -13,6 +14,7 @@ from imaxproxy.power.rhythm import Rhythm
 _STUCK_PERIODS, _STUCK_LEAST_NS = 8, NS_PER_S
 _STEP = 0.25
 """Power steps, rather than wavers, when it changes by more than this share from one segment to the next but one."""
+Level = Callable[[int, int], float | None]
 _STEP_DOUBT = 1 / 3
 """What is left of a step's error when it is placed: a load's real beginning has a shape."""
 _CLEARLY = 0.8
@@ -27,8 +29,12 @@ class Counter:
     it keeps a rhythm they are on its beats. One that is exact at each read (`update_ms` 0) has every read as a knot.
     """
 
-    def __init__(self, update_ms: float | None = None, range_mj: float | None = None) -> None:
-        """update_ms: as in `Device.counter_update_ms`.  range_mj: where it wraps."""
+    def __init__(
+        self, update_ms: float | None = None, range_mj: float | None = None, level_w: Level = lambda _begin, _end: None
+    ) -> None:
+        """update_ms: as in `Device.counter_update_ms`.  range_mj: where it wraps.  level_w: mean of the watts that were
+        read in a stretch, None for few: they tell levels within a segment, the joules how long each held."""
+        self._level_w = level_w
         self._said_ns = None if update_ms is None else round(update_ms * NS_PER_MS)
         self._range_mj = range_mj
         self._offset_mj = 0.0
@@ -193,6 +199,26 @@ class Counter:
         if not 0 < left < len(self) - 2:
             return None
         before_w, within_w, after_w = (self._mean_w(at) for at in (left - 1, left, left + 1))
+        if abs(after_w - before_w) <= _STEP * max(before_w, after_w):
+            return None
+        at_share = (within_w - after_w) / (before_w - after_w)
+        if not 0 <= at_share <= 1:
+            return None
+        return self._levelled(left, before_w, within_w, after_w, at_share) or (before_w, after_w, at_share)
+
+    def _levelled(
+        self, left: int, before_w: float, within_w: float, after_w: float, at_share: float
+    ) -> tuple[float, float, float] | None:
+        """The same with the segment's own levels instead of its neighbours', where the watts tell them: a prompt may
+        have been read in it. By their ratio to the watts of the neighbours, so that the watts' gain cancels."""
+        begin_ns, end_ns = self.knot_ns(left), self.knot_ns(left + 1)
+        step_ns = round(begin_ns + at_share * (end_ns - begin_ns))
+        own = self._level_w(begin_ns, step_ns), self._level_w(step_ns, end_ns)
+        beside = self._level_w(self.knot_ns(left - 1), begin_ns), self._level_w(end_ns, self.knot_ns(left + 2))
+        before_w, after_w = (
+            level_w * mine / theirs if mine and theirs else level_w
+            for level_w, mine, theirs in zip((before_w, after_w), own, beside, strict=True)
+        )
         if abs(after_w - before_w) <= _STEP * max(before_w, after_w):
             return None
         at_share = (within_w - after_w) / (before_w - after_w)

@@ -46,10 +46,11 @@ class _Row:
 
 class DcgmSource:
     """All GPUs of one exporter. It collects in a period of its own (30 s unless told otherwise), which nobody states:
-    the attribution finds it from how often the counter moves, and widens the error by it."""
+    the sampler waits until it has seen it, before the run and after it, and the error is widened by it."""
 
     name = "dcgm"
     tick_ms = 200.0
+    settle_s = 62.0
 
     def __init__(self, url: str, clock_ns: Clock = monotonic_ns) -> None:
         """Raises SourceError when nobody answers or the page has no power of a GPU, UsageError for what is no URL."""

@@ -14,7 +14,8 @@ _VISIBLE, _ORDER, _BY_BUS = "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "PCI_BU
 
 @dataclass(frozen=True, slots=True)
 class Mapping:
-    """What is known of the engine. The most certain knowledge decides; the rest is not asked."""
+    """What is known of the engine, or of all engines under test. The most certain knowledge decides; the rest is not
+    asked."""
 
     devices: str | None = None
     """`--power-devices`: indices or UUIDs with commas between, or `all`."""
@@ -22,8 +23,8 @@ class Mapping:
     """CUDA_VISIBLE_DEVICES as the recipe sets it."""
     pids: Sequence[int] = ()
     """The engine's own process."""
-    port: int | None = None
-    """Where the engine listens on this host: who does so is its process, once it is up."""
+    ports: Sequence[int] = ()
+    """Where engines listen on this host: who does so is one of their processes, once it is up."""
     own_visible: str | None = None
     """CUDA_VISIBLE_DEVICES of this command."""
     gpus: int | None = None
@@ -51,8 +52,8 @@ class Mapping:
         return {pid for pid in set(pids) - family(engine) if (PROC / str(pid)).exists()}
 
     def engine_pids(self) -> set[int]:
-        """Said, or found by the port."""
-        return set(self.pids) | (listening_pids(self.port) if self.port is not None else set())
+        """Said, or found by the ports."""
+        return set(self.pids).union(*map(listening_pids, self.ports))
 
     def _choose(self, boards: Sequence[Device], computing: Table[str, Sequence[int]]) -> tuple[set[str], str | None]:
         every = {board.device for board in boards}
@@ -66,10 +67,8 @@ class Mapping:
         relatives = family(engine) if engine else set()
         if seen := {name for name, pids in computing.items() if relatives.intersection(pids)} & every:
             return seen, "pids"
-        for pid in sorted(engine):
-            variables = environment(pid)
-            if (visible := variables.get(_VISIBLE)) and _order_is_ours(variables, boards):
-                return _visible(visible, boards), f"the engine's {_VISIBLE}={visible}"
+        if told := _told_by_environment(engine, boards):
+            return told
         if self.own_visible:
             return _visible(self.own_visible, boards), f"{_VISIBLE}={self.own_visible} of this command"
         if len(every) == 1:
@@ -77,6 +76,16 @@ class Mapping:
         if self.gpus is not None and self.gpus == len(every):
             return every, f"all {self.gpus}, as many as the engine has"
         return set(), None
+
+
+def _told_by_environment(engine: Iterable[int], boards: Sequence[Device]) -> tuple[set[str], str] | None:
+    """By the CUDA_VISIBLE_DEVICES of the engines' processes, all of them together."""
+    found: dict[str, set[str]] = {}
+    for pid in sorted(engine):
+        variables = environment(pid)
+        if (visible := variables.get(_VISIBLE)) and _order_is_ours(variables, boards):
+            found[visible] = _visible(visible, boards)
+    return (set().union(*found.values()), f"the engine's {_VISIBLE}={' and '.join(found)}") if found else None
 
 
 def _visible(text: str, boards: Sequence[Device]) -> set[str]:
@@ -91,19 +100,21 @@ def _named(text: str, boards: Sequence[Device], flag: str) -> set[str]:
     """Boards by index or UUID, of which the beginning is enough. A MIG instance is its whole board."""
     chosen = set()
     for word in filter(None, (part.strip() for part in text.split(","))):
-        wanted = word.removeprefix("MIG-").partition("/")[0] if word.startswith("MIG-GPU-") else word
-        found = [
-            board.device
-            for board in boards
-            if (wanted.isdecimal() and board.index == int(wanted))
-            or (not wanted.isdecimal() and board.device.lower().startswith(wanted.lower()))
-        ]
+        found = [board.device for board in boards if _is_called(board, word)]
         if len(found) != 1:
             here = ", ".join(f"{board.index} ({board.device})" for board in boards) or "none"
             what = "no board" if not found else "several boards"
             raise UsageError(f"{flag} {word} names {what}; here are: {here}")
         chosen.add(found[0])
     return chosen
+
+
+def _is_called(board: Device, word: str) -> bool:
+    """An instance is MIG-<its own UUID>, or in older drivers MIG-GPU-<the board's>/<instance>/<part>."""
+    if word.isdecimal():
+        return board.index == int(word)
+    wanted = (word.removeprefix("MIG-").partition("/")[0] if word.startswith("MIG-GPU-") else word).lower()
+    return any(name.lower().startswith(wanted) for name in (board.device, *board.instances))
 
 
 def _order_is_ours(variables: Table[str, str], boards: Sequence[Device]) -> bool:

@@ -37,6 +37,7 @@ class _Board:
     watts: list[tuple[int, int]]
     """Those without the counter."""
     notes: tuple[str, ...]
+    instances: tuple[str, ...]
 
 
 class NvmlSource:
@@ -44,6 +45,7 @@ class NvmlSource:
 
     name = "nvml"
     tick_ms = None
+    settle_s = 0.0
 
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         """Raises SourceError where there is no driver, no GPU, no permission, or nothing that tells power."""
@@ -117,15 +119,26 @@ class NvmlSource:
         watts = list(fields)
         fields += [field for field, value in self._ask(handle, [(TOTAL_ENERGY, SCOPE_GPU)]) if value is not None]
         notes: tuple[str, ...] = ("module_scope",) if scope == SCOPE_MODULE else ()
+        instances: tuple[str, ...] = ()
         if self._has_mig(handle):
             notes += ("mig",)
+            instances = self._instances(handle)
         uuid, name = nvml.nvmlDeviceGetUUID(handle), nvml.nvmlDeviceGetName(handle)
-        return _Board(handle, index, uuid, name, scope, fields, watts, notes)
+        return _Board(handle, index, uuid, name, scope, fields, watts, notes, instances)
 
     def _has_mig(self, handle: Any) -> bool:  # noqa: ANN401 (pynvml's own handle)
         with contextlib.suppress(self._nvml.NVMLError):
             return bool(self._nvml.nvmlDeviceGetMigMode(handle)[0])
         return False
+
+    def _instances(self, handle: Any) -> tuple[str, ...]:  # noqa: ANN401
+        """UUIDs of what the board is split into. Their places are numbered, and some of them are empty."""
+        nvml, found = self._nvml, []
+        with contextlib.suppress(nvml.NVMLError):
+            for place in range(nvml.nvmlDeviceGetMaxMigDeviceCount(handle)):
+                with contextlib.suppress(nvml.NVMLError):
+                    found.append(nvml.nvmlDeviceGetUUID(nvml.nvmlDeviceGetMigDeviceHandleByIndex(handle, place)))
+        return tuple(found)
 
     def _ask(self, handle: Any, fields: Sequence[tuple[int, int]]) -> list[tuple[tuple[int, int], int | None]]:  # noqa: ANN401
         """One call for all; the status stands in each field, the call itself succeeds."""
@@ -185,6 +198,7 @@ class NvmlSource:
             limit_w=limit_mw / 1000 if limit_mw else None,
             default_limit_w=default_mw / 1000 if default_mw else None,
             gain_error=GAIN_ERROR,
+            instances=board.instances,
             notes=board.notes,
         )
 

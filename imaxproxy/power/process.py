@@ -13,6 +13,7 @@ from typing import IO, Any
 import orjson
 
 from imaxproxy.power.mapping import Mapping
+from imaxproxy.power.opening import settling_s
 from imaxproxy.power.sample import Device, line_of
 from imaxproxy.power.source import SourceError
 
@@ -40,6 +41,7 @@ class SamplerProcess:
             "tick_ms": tick_ms,
             "calibrate_s": calibrate_s,
         }
+        self._settle_s = settling_s(sources)
         self._calibrate_s = calibrate_s
         self._child: subprocess.Popen[bytes] | None = None
 
@@ -50,7 +52,7 @@ class SamplerProcess:
         stdin, stdout = _pipes(child)
         stdin.write(json.dumps(self._settings).encode() + b"\n")
         stdin.flush()
-        line = _line_within(stdout, self._calibrate_s + _START_S)
+        line = _line_within(stdout, self._calibrate_s + self._settle_s + _START_S)
         answer = orjson.loads(line) if line else {"error": "the power sampler ended, or is stuck in the driver"}
         if "error" in answer:
             self.stop()
@@ -68,7 +70,7 @@ class SamplerProcess:
         with contextlib.suppress(BrokenPipeError):
             stdin.close()
         try:
-            return child.wait(_END_S) == 0
+            return child.wait(self._settle_s + _END_S) == 0
         except subprocess.TimeoutExpired:  # stuck in a driver's call: what it wrote is on the disk
             child.kill()
             child.wait()

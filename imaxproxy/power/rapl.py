@@ -33,6 +33,7 @@ class RaplSource:
 
     name = "rapl"
     tick_ms = 200.0
+    settle_s = 0.0
 
     def __init__(self, root: Path = POWERCAP, clock_ns: Clock = monotonic_ns) -> None:
         """Raises SourceError where there are no zones, or where they may not be read."""

@@ -14,6 +14,7 @@ class Reason(StrEnum):
     WINDOW_NOT_BRACKETED = "window_not_bracketed"
     WINDOW_TOO_SHORT = "window_too_short"
     SAMPLING_GAP = "sampling_gap"
+    SOURCE_TOO_SLOW = "source_too_slow"
     CROSSCHECK_FAILED = "crosscheck_failed"
     COUNTER_RESET = "counter_reset"
     COUNTER_STUCK = "counter_stuck"
@@ -55,6 +56,7 @@ MEANINGS: dict[str, str] = {
     Reason.WINDOW_NOT_BRACKETED: "the samples do not reach from before the window to after it",
     Reason.WINDOW_TOO_SHORT: "under 1 s: the sensors are too slow for it",
     Reason.SAMPLING_GAP: "more than 3 s without a sample",
+    Reason.SOURCE_TOO_SLOW: "watts that move more seldom than ten times a window, and no energy counter",
     Reason.CROSSCHECK_FAILED: "the counter and the integral of power differ by more than 5 %",
     Reason.COUNTER_RESET: "the energy counter began again, and there are no watts to integrate instead",
     Reason.COUNTER_STUCK: "the energy counter stood still, and there are no watts to integrate instead",

@@ -32,8 +32,10 @@ _SHARES = ("utilization", "memory_utilization")
 _FORMATS = ("%Y/%m/%d %H:%M:%S.%f", "%Y/%m/%d %H:%M:%S")
 
 
-def import_recording(path: Path, to: Path, clock: Mapping[str, Any], boards: Boards) -> int:
+def import_recording(path: Path, to: Path, clock: Mapping[str, Any], boards: Boards, *, shift_ns: int = 0) -> int:
     """Copy a recording, its times shifted to the clock that a manifest's `clock` describes; how many samples it had.
+
+    shift_ns: added to its times, for a wall clock that was off.
 
     Raises ImaxproxyError that names file, line and field for what is no recording, and for one without a wall clock.
     """
@@ -44,6 +46,8 @@ def import_recording(path: Path, to: Path, clock: Mapping[str, Any], boards: Boa
     with beside.open("wb") as file:
         log = PowerLog(file)
         for line in lines:
+            if shift_ns:
+                line = replace(line, time_ns=line.time_ns + shift_ns)
             if isinstance(line, Device):
                 known = mapped[line.device]
                 line = replace(line, counted=known.counted, counted_by=known.counted_by)

@@ -90,6 +90,8 @@ class Device:
     """It belongs to the engine under test."""
     counted_by: str | None = None
     """How that is known: `recipe`, `--power-devices`, `CUDA_VISIBLE_DEVICES`, `pids`, `only_device`, `source`."""
+    instances: tuple[str, ...] = ()
+    """UUIDs of the MIG instances that share it."""
     notes: tuple[str, ...] = ()
     """`mig`: several instances share the board, their parts are not known. `module_scope`: see Boundary."""
     time_scale: float = 1.0
@@ -186,8 +188,9 @@ def _typed(known: dict[str, Any]) -> dict[str, Any]:
         known["event"] = EventKind(known["event"])
     if "flags" in known:
         known["flags"] = tuple(map(SampleFlag, known["flags"]))
-    if "notes" in known:
-        known["notes"] = tuple(known["notes"])
+    for key in ("notes", "instances"):
+        if key in known:
+            known[key] = tuple(known[key])
     return known
 
 

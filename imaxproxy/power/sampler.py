@@ -6,13 +6,14 @@ from collections.abc import Mapping as Table
 from dataclasses import replace
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock
+from imaxproxy.power.feed import DEFAULT_TICK_MS, Feed
 from imaxproxy.power.mapping import Mapping
 from imaxproxy.power.moves import Moves
 from imaxproxy.power.sample import Device, EventKind, PowerEvent, PowerLine, PowerSample
+from imaxproxy.power.settling import ALL_MOVES, Settling
 from imaxproxy.power.source import Source, SourceError, SourceLostError
 from imaxproxy.power.spacing import COUNTER_SHARE, Spacing
 
-DEFAULT_TICK_MS = 50.0
 _OUT_OF_STEP = 0.48
 LEAST_TICK_MS, MOST_TICK_MS = 20.0, 100.0
 CALIBRATION_TICK_MS = 5.0
@@ -38,33 +39,6 @@ def calibrated_tick_ms(periods_ms: Iterable[float | None]) -> float:
     return min(max(min(known) * _OUT_OF_STEP, LEAST_TICK_MS), MOST_TICK_MS) if known else DEFAULT_TICK_MS
 
 
-class _Feed:
-    """One source as the sampler sees it: its rhythm, which devices answered last, whether it is lost."""
-
-    def __init__(self, source: Source, reopen: Callable[[], Source]) -> None:
-        self.source: Source | None = source
-        self.name = source.name
-        self.reopen = reopen
-        self.tick_ns = round((source.tick_ms or DEFAULT_TICK_MS) * NS_PER_MS)
-        self.due_ns = 0
-        self.devices: dict[str, Device] = {}
-        self.absent: set[str] = set()
-        self.devices_due_ns = 0
-        self.spacings: dict[str, Spacing] = {}
-        """Of devices whose counter is read less often than their watts."""
-
-    def counters_due(self, now_ns: int) -> Container[str] | None:
-        """The devices whose counter is read now; None: all of them, at every tick."""
-        if not self.spacings:
-            return None
-        return {name for name, spacing in self.spacings.items() if spacing.is_due(now_ns + NS_PER_MS)}
-
-    @property
-    def next_ns(self) -> int:
-        """When something of it is to be read."""
-        return min([self.due_ns, *(spacing.next_ns for spacing in self.spacings.values())])
-
-
 class Sampler:
     """Asks until told to stop. Keeps nothing: every line goes to `sink` at once, in the order of its time."""
 
@@ -87,7 +61,7 @@ class Sampler:
         self._sink, self._clock_ns, self._wait, self._mapping = sink, clock_ns, wait, mapping
         self._asked_tick_ms = tick_ms
         self._nap, self._cpu_clock = nap or wait, cpu_clock
-        self._feeds = [_Feed(opener(), opener) for opener in openers.values()]
+        self._feeds = [Feed(opener(), opener) for opener in openers.values()]
         self._cpu_s, self._begun_ns = cpu_clock(), clock_ns()
         self._strangers: set[int] = set()
         self._stopped = False
@@ -101,6 +75,14 @@ class Sampler:
             except SourceLostError as error:
                 raise SourceError(f"{feed.name}: {error}") from error
         return [device for feed in self._feeds for device in feed.devices.values()]
+
+    def settle(self, most_ns: int | None = None) -> None:
+        """Wait until exporters' figures are of now, and how often they come is known: two of their periods. most_ns: no
+        longer than that, whatever is known then."""
+        for feed in self._feeds:
+            if feed.source is not None and feed.source.settle_s:
+                whole_ns = round(feed.source.settle_s * NS_PER_S)
+                self._settle(feed, whole_ns if most_ns is None else min(most_ns, whole_ns), whole_ns)
 
     def calibrate(self, for_ns: int) -> list[Device]:
         """Ask quickly for so long, find each source's update periods, and set its rhythm by them."""
@@ -127,14 +109,16 @@ class Sampler:
                 return
             self._tick(feed)
 
-    def close(self) -> None:
+    def close(self, *, bracket: bool = True) -> None:
         """Write the end, with what the sampler itself cost. First a quick look at counters that were read seldom: their
-        rhythm is then known at both ends of the run."""
+        rhythm is then known at both ends of the run. bracket: and wait for exporters' figures that hold its end."""
         cpu_s, wall_s = self._cpu_clock() - self._cpu_s, (self._clock_ns() - self._begun_ns) / NS_PER_S
         self._stopped, self._wait = False, self._nap
         for feed in self._feeds:
             if feed.source is not None and feed.spacings:
                 self._ask_quickly(feed, self._clock_ns() + _LAST_LOOK_NS, {}, {})
+            if bracket and feed.source is not None and feed.settles_in_ns is not None:
+                self._watch(feed, Settling(feed.wanted), self._clock_ns() + feed.settles_in_ns, 1)
             if feed.source is not None:
                 self._look_again(feed)
             if feed.source is not None:
@@ -146,7 +130,7 @@ class Sampler:
         self._stopped = self._stopped or self._wait(until_ns)
         return self._stopped
 
-    def _calibrate(self, feed: _Feed, until_ns: int) -> None:
+    def _calibrate(self, feed: Feed, until_ns: int) -> None:
         counters: dict[str, Moves] = {}
         watts: dict[str, Moves] = {}
         begun_ns, cpu_s = self._clock_ns(), self._cpu_clock()
@@ -165,7 +149,26 @@ class Sampler:
         if rounds and self._clock_ns() > begun_ns:
             self._space_counters(feed, counters, (self._cpu_clock() - cpu_s) / rounds)
 
-    def _ask_quickly(self, feed: _Feed, until_ns: int, counters: dict[str, Moves], watts: dict[str, Moves]) -> int:
+    def _settle(self, feed: Feed, most_ns: int, whole_ns: int) -> None:
+        """What did not move in the whole of that time may be as old as that."""
+        settling = Settling(feed.wanted)
+        self._watch(feed, settling, self._clock_ns() + most_ns, ALL_MOVES)
+        feed.settles_in_ns = settling.longest_ns()
+        for name in feed.wanted:
+            period_ms = settling.period_ms(name) or (whole_ns / NS_PER_MS if most_ns == whole_ns else None)
+            told = replace(feed.devices[name], counter_update_ms=period_ms, power_update_ms=period_ms)
+            feed.devices[name] = told
+            self._sink(told)
+
+    def _watch(self, feed: Feed, settling: Settling, until_ns: int, moves: int) -> None:
+        """Ask in the source's own rhythm until its figures have moved so often, or the time is over."""
+        at_ns = self._clock_ns()
+        while at_ns < until_ns and not settling.has_moved(moves) and not self._pause(at_ns):
+            for sample in self._ask(feed, None):
+                settling.see(sample)
+            at_ns = max(at_ns + feed.tick_ns, self._clock_ns())
+
+    def _ask_quickly(self, feed: Feed, until_ns: int, counters: dict[str, Moves], watts: dict[str, Moves]) -> int:
         """Everything, as often as is decent; how often that was."""
         step_ns = round(CALIBRATION_TICK_MS * NS_PER_MS)
         at_ns, rounds = self._clock_ns(), 0
@@ -177,7 +180,7 @@ class Sampler:
             at_ns = max(at_ns + step_ns, self._clock_ns())
         return rounds
 
-    def _space_counters(self, feed: _Feed, counters: dict[str, Moves], round_s: float) -> None:
+    def _space_counters(self, feed: Feed, counters: dict[str, Moves], round_s: float) -> None:
         """Where reading them at every tick would cost too much."""
         if round_s * NS_PER_S <= COUNTER_SHARE * feed.tick_ns:
             return
@@ -186,7 +189,7 @@ class Sampler:
         for name, moves in counters.items():
             feed.spacings[name] = Spacing.of(moves, round_s / boards, boards, self._clock_ns())
 
-    def _tick(self, feed: _Feed) -> None:
+    def _tick(self, feed: Feed) -> None:
         now_ns = self._clock_ns()
         self.ticks += 1
         if feed.source is None:
@@ -202,7 +205,7 @@ class Sampler:
             self.late_ticks += 1
             feed.due_ns = now_ns + feed.tick_ns
 
-    def _ask(self, feed: _Feed, counters: Container[str] | None) -> list[PowerSample]:
+    def _ask(self, feed: Feed, counters: Container[str] | None) -> list[PowerSample]:
         if feed.source is None:
             return []
         try:
@@ -220,7 +223,7 @@ class Sampler:
         self._miss(feed, {sample.device for sample in samples})
         return samples
 
-    def _miss(self, feed: _Feed, answered: set[str]) -> None:
+    def _miss(self, feed: Feed, answered: set[str]) -> None:
         if len(answered) == len(feed.devices) and not feed.absent:
             return
         silent = {name for name in feed.devices if name not in answered}
@@ -230,7 +233,7 @@ class Sampler:
             self._sink(PowerEvent(self._clock_ns(), EventKind.DEVICE_BACK, name))
         feed.absent = silent
 
-    def _lose(self, feed: _Feed, why: str) -> None:
+    def _lose(self, feed: Feed, why: str) -> None:
         self._sink(PowerEvent(self._clock_ns(), EventKind.SOURCE_LOST, detail=f"{feed.name}: {why}"))
         if feed.source is not None:
             feed.source.close()
@@ -238,7 +241,7 @@ class Sampler:
         feed.spacings = {}  # whatever comes back may beat differently
         feed.due_ns = self._clock_ns() + _REOPEN_NS
 
-    def _try_again(self, feed: _Feed, now_ns: int) -> None:
+    def _try_again(self, feed: Feed, now_ns: int) -> None:
         """A driver that was reloaded, an exporter that was restarted: its counters may have begun anew."""
         feed.due_ns = now_ns + _REOPEN_NS
         try:
@@ -249,13 +252,13 @@ class Sampler:
             return
         self._sink(PowerEvent(self._clock_ns(), EventKind.SOURCE_BACK, detail=feed.name))
 
-    def _look_again(self, feed: _Feed) -> None:
+    def _look_again(self, feed: Feed) -> None:
         try:
             self._tell_devices(feed)
         except SourceLostError as error:
             self._lose(feed, str(error))
 
-    def _tell_devices(self, feed: _Feed) -> None:
+    def _tell_devices(self, feed: Feed) -> None:
         """Write down what the source has: when it is opened, and what changed since when it is looked at again."""
         feed.devices_due_ns = self._clock_ns() + _DEVICES_AGAIN_NS
         if feed.source is None:
@@ -273,7 +276,7 @@ class Sampler:
             self._compare(known, told)
         self._tell_strangers(feed, computing)
 
-    def _whose(self, feed: _Feed, devices: list[Device], computing: Table[str, list[int]]) -> list[Device]:
+    def _whose(self, feed: Feed, devices: list[Device], computing: Table[str, list[int]]) -> list[Device]:
         """Asked until it is known: an engine may come up later than the sampler."""
         if self._mapping is None:
             return devices
@@ -290,7 +293,7 @@ class Sampler:
         if replace(known, time_ns=0, unix_ns=None) != replace(told, time_ns=0, unix_ns=None):
             self._sink(told)
 
-    def _tell_strangers(self, feed: _Feed, computing: Table[str, list[int]]) -> None:
+    def _tell_strangers(self, feed: Feed, computing: Table[str, list[int]]) -> None:
         for name, pids in computing.items():
             device = feed.devices.get(name)
             if self._mapping is None or device is None or not device.counted:

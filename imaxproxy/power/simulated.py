@@ -15,6 +15,7 @@ class SimulatedSource:
 
     name = "sim"
     tick_ms = 100.0
+    settle_s = 0.0
 
     def __init__(self, url: str) -> None:
         """Raises SourceError when no simulated engine with boards answers there."""

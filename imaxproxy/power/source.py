@@ -26,6 +26,12 @@ class Source(Protocol):
         """How often asking makes sense, where the source knows; None: the sampler finds it out."""
         ...
 
+    @property
+    def settle_s(self) -> float:
+        """Of a source that answers with what it collected some time ago: two of the longest periods it may have. 0: its
+        answers are of now."""
+        ...
+
     def devices(self) -> list[Device]:
         """What it has, as of now (limits may change). Raises SourceLostError."""
         ...

@@ -13,6 +13,8 @@ _STEP = 0.25
 """Power has stepped when it differs by so much from the last read."""
 _AFTER_STEP = 3
 """So many of the counter's moves are then read one by one: where a load begins and ends, a window does too."""
+_WAITING_NS, _WAITING_SHARE = 5 * NS_PER_S, 0.05
+"""For so long after the calibration moves are read at this share of a core: the load begins then, nobody says when."""
 _MOST_SAVED_S = 30.0
 """For so long extra reads may be saved up."""
 
@@ -32,6 +34,11 @@ class Spacing:
         self._saved_s, self._saved_ns = _MOST_SAVED_S * EXTRA_SHARE, due_ns
         self._power_w: float | None = None
         self._soon_ns: list[int] = []
+        self._is_waiting = period_ns is not None
+        """For the first step of power."""
+        if period_ns is not None:
+            dense_ns = max(math.ceil(read_cost_s / _WAITING_SHARE * NS_PER_S / period_ns), 1) * period_ns
+            self._soon_ns = [due_ns + at_ns for at_ns in range(0, _WAITING_NS, dense_ns)]
 
     @classmethod
     def of(cls, moves: Moves, read_cost_s: float, boards: int, now_ns: int) -> "Spacing":
@@ -68,7 +75,9 @@ class Spacing:
         if before_w is None or sample.power_w is None or self._period_ns is None:
             return
         has_stepped = abs(sample.power_w - before_w) > _STEP * max(before_w, sample.power_w)
-        if has_stepped and not self._soon_ns and self._saved_s >= self._read_cost_s * _AFTER_STEP:
+        is_affordable = not self._soon_ns and self._saved_s >= self._read_cost_s * _AFTER_STEP
+        if has_stepped and (self._is_waiting or is_affordable):
+            self._is_waiting = False
             self._bring_forward(sample.time_ns)
 
     def _bring_forward(self, now_ns: int) -> None:

@@ -46,11 +46,12 @@ def look_at(opens: Callable[[], Source], clock_ns: Clock, wait: Wait, for_s: flo
     sampler = Sampler({"": opens}, lines.append, clock_ns, wait)
     sampler.begin()
     end_ns = clock_ns() + round(for_s * NS_PER_S)
-    sampler.calibrate(round(for_s * NS_PER_S))
+    sampler.settle(round(for_s * NS_PER_S))
+    sampler.calibrate(max(end_ns - clock_ns(), 0))
     while clock_ns() < end_ns:  # a source with a rhythm of its own needs no calibration, but some samples
         wait(min(clock_ns() + NS_PER_S // 5, end_ns))
         sampler.ask_all()
-    sampler.close()
+    sampler.close(bracket=False)
     recording = Recording.of(lines)
     return [Seen(series, _mean_w(series)) for series in recording.series.values()]
 

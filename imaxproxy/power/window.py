@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from imaxproxy.clock import NS_PER_S
+from imaxproxy.clock import NS_PER_MS, NS_PER_S
 from imaxproxy.power.reasons import Reason, Warn
 from imaxproxy.power.series import Series
 
@@ -118,8 +118,16 @@ class _Judge:
         self._integrals = {
             name: energy_j * scale
             for name, channel in ((BY_AVERAGE, series.average), (BY_INSTANT, series.instant))
-            if len(channel) and (energy_j := channel.between_j(*stretch)) is not None
+            if not self._watts_are_slow and len(channel) and (energy_j := channel.between_j(*stretch)) is not None
         }
+
+    @property
+    def _watts_are_slow(self) -> bool:
+        """They were collected so seldom that most of them are of another time: an exporter's, every 30 s."""
+        period_ms = self._series.device.power_update_ms
+        return period_ms is not None and period_ms * NS_PER_MS * _SLOW > max(
+            self._end_ns - self._begin_ns, _SHORTEST_NS
+        )
 
     def verdict(self) -> DeviceEnergy:
         series = self._series
@@ -161,6 +169,8 @@ class _Judge:
             self._reasons.append(broken[0])
         elif not self._series.times_ns:
             self._reasons.append(Reason.NO_USABLE_SAMPLES)
+        elif self._watts_are_slow and not len(counter):
+            self._reasons.append(Reason.SOURCE_TOO_SLOW)
         else:
             self._reasons.append(Reason.WINDOW_NOT_BRACKETED)
         return None, None

@@ -4,6 +4,7 @@ import asyncio
 import traceback
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
 
 import orjson
@@ -14,8 +15,18 @@ from imaxproxy.proxy.views import Views
 
 METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ReadGauges = Callable[[], Gauges]
-LivePage = Callable[[Merged, LivePart], bytes]
-"""Makes the live snapshot (`imaxproxy.live/1`, JSON) of what is so and of what came since it was last asked."""
+
+
+class LivePage(Protocol):
+    """Makes what the proxy alone does not know of itself."""
+
+    def __call__(self, merged: Merged, part: LivePart) -> bytes:
+        """The live snapshot (`imaxproxy.live/1`, JSON) of what is so and of what came since it was last asked."""
+
+    def beside(self, merged: Merged) -> dict[str, Any]:
+        """`power`, `cost` and `engine_metrics` as they are now."""
+
+
 TICK_S = 1.0
 """Between two live snapshots."""
 
@@ -68,7 +79,7 @@ class LocalBoard:
         self.totals.merge(totals)
 
     async def page(self, name: str) -> bytes:
-        return PAGES[name](self._merged(), self._engine)
+        return make_page(name, self._merged(), self._engine, self._live)
 
     def _merged(self) -> Merged:
         self.totals.take_refused(self._refused)
@@ -97,6 +108,13 @@ class LocalBoard:
             self.views.end()
 
 
+def make_page(name: str, merged: Merged, engine: dict[str, Any] | None, live: LivePage | None) -> bytes:
+    """One of `PAGES`."""
+    if live is not None and name in _WANT_BESIDE:
+        merged = replace(merged, beside=live.beside(merged))
+    return PAGES[name](merged, engine)
+
+
 def _stats_page(merged: Merged, engine: dict[str, Any] | None) -> bytes:
     return orjson.dumps(stats(merged, engine))
 
@@ -108,3 +126,4 @@ def _metrics_page(merged: Merged, engine: dict[str, Any] | None) -> bytes:
 
 
 PAGES: dict[str, Callable[[Merged, dict[str, Any] | None], bytes]] = {"stats": _stats_page, "metrics": _metrics_page}
+_WANT_BESIDE = frozenset({"metrics"})

@@ -7,7 +7,7 @@ from typing import Any
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock
 from imaxproxy.metrics import Exchange, Objective, Totals
-from imaxproxy.proxy.board import PAGES
+from imaxproxy.proxy.board import LivePage, make_page
 from imaxproxy.proxy.merged import Gauges, Merged, WorkerState
 from imaxproxy.proxy.place import WorkerProcess
 
@@ -98,8 +98,10 @@ class _Question:
 class Questions:
     """Pages under way."""
 
-    def __init__(self, figures: Figures, engine: dict[str, Any] | None, clock_ns: Clock) -> None:
-        self._figures, self._engine, self._clock_ns = figures, engine, clock_ns
+    def __init__(
+        self, figures: Figures, engine: dict[str, Any] | None, clock_ns: Clock, live: LivePage | None = None
+    ) -> None:
+        self._figures, self._engine, self._clock_ns, self._live = figures, engine, clock_ns, live
         self._open: list[_Question] = []
 
     def ask(self, request: int, name: str, asker: WorkerProcess, workers: Iterable[WorkerProcess]) -> None:
@@ -129,7 +131,9 @@ class Questions:
         self._open = [question for question in self._open if question not in done]
         for question in done:
             try:
-                page = PAGES[question.name](self._figures.merged(question.waiting, now_ns), self._engine)
+                page = make_page(
+                    question.name, self._figures.merged(question.waiting, now_ns), self._engine, self._live
+                )
             except Exception:  # a bug in a page must not end the workers; stderr hears of it, the client gets a 503
                 traceback.print_exc()
                 continue

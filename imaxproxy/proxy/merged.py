@@ -52,6 +52,8 @@ class Merged:
     """Empty where one process does it all."""
     restarts: int = 0
     """Workers that died and were replaced."""
+    beside: dict[str, Any] = field(default_factory=dict)
+    """`power`, `cost` and `engine_metrics` of the live snapshot, where a page wants them."""
 
 
 def stats(merged: Merged, engine: dict[str, Any] | None) -> dict[str, Any]:

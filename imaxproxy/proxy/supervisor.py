@@ -73,7 +73,7 @@ class Supervisor:
         self._drain_timeout_s, self._say, self._clock_ns = drain_timeout_s, say, clock_ns
         self._selector = selectors.DefaultSelector()
         self._figures = Figures(objectives)
-        self._questions = Questions(self._figures, engine, clock_ns)
+        self._questions = Questions(self._figures, engine, clock_ns, live)
         self._live = LiveRound(live, self._figures.merged, clock_ns)
         self._workers: dict[int, WorkerProcess] = {}
         self._next_number = 0

@@ -1,6 +1,7 @@
 """`--power` beside a run, with real pynvml over the fake driver and an engine that another command simulates."""
 
 import json
+import re
 import signal
 import urllib.request
 from collections.abc import Callable
@@ -10,6 +11,10 @@ from typing import Any
 import pytest
 
 from cli.command import Command, lines_of, until, write_trace
+from imaxproxy.cli.metering import PowerMeter
+from imaxproxy.cli.power_flags import PowerChoice
+from imaxproxy.runs import RunDirectory
+from imaxproxy.wire import BaseUrl
 from tests.power.conftest import fake_driver  # noqa: F401 (a fixture)
 
 Driver = Callable[..., None]
@@ -126,6 +131,23 @@ def test_a_source_that_was_named_and_is_not_there_ends_the_command_before_the_ru
     assert "DCGM exporter http://127.0.0.1:9/metrics" in done.err
 
 
+@pytest.mark.parametrize(
+    ("urls", "says"),
+    [
+        (("http://192.0.2.7:8000",), "the engine is at 192.0.2.7, .* give --power dcgm:http://192.0.2.7:9400, or"),
+        (
+            ("http://127.0.0.1:8000", "http://192.0.2.7:8000", "http://192.0.2.8:8000"),
+            "at 192.0.2.7 and 192.0.2.8, .* --power nvml,dcgm:http://192.0.2.7:9400,dcgm:http://192.0.2.8:9400, or",
+        ),
+    ],
+)
+def test_engines_of_other_hosts_want_sources_of_their_own(urls: tuple[str, ...], says: str, tmp_path: Path) -> None:
+    """192.0.2.0/24 is nobody's; nothing is sent there."""
+    meter = PowerMeter(PowerChoice(source="auto"), tuple(BaseUrl.parse(url, "--upstream") for url in urls), {})
+    with meter.measuring(RunDirectory(tmp_path)) as facts:
+        assert re.search(says, facts["power_unavailable"])
+
+
 def test_serve_is_measured_and_its_live_view_shows_power_as_it_accrues(
     command: Command, engine_url: str, fake: Driver
 ) -> None:
@@ -157,6 +179,10 @@ def test_serve_is_measured_and_its_live_view_shows_power_as_it_accrues(
     assert power["energy_j"] < 400 * (snapshot["elapsed_s"] + 1.5)  # the idle baseline is not the run's
     assert cost["price"] == "3.6 USD/GPU-hour x 2 h200, given"
     assert cost["usd"] == pytest.approx(3.6 * 2 * snapshot["elapsed_s"] / 3600)
+    with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
+        page = answer.read().decode()
+    assert 'imaxproxy_power_watts{boundary="board",source="nvml"} 40' in page
+    assert "imaxproxy_cost_usd_total" in page
     serving.send(signal.SIGTERM)
     done = serving.wait().check(0)
     assert done.json["energy"]["windows"]["whole"]["power_w"] == pytest.approx(400, rel=0.02)

@@ -25,6 +25,7 @@ RECIPES = {
     "llamacpp": "tiny-cpu-llamacpp",
 }
 MAKER = Path(__file__).with_name("make_tiny_model.py")
+GGUF_MAKER = MAKER.with_name("make_tiny_gguf.py")
 MODEL = "tiny-qwen3"
 """Where the recipes look for it, from where the command runs."""
 
@@ -38,14 +39,17 @@ def environment_of(engine: str) -> Path:
 
 
 def make_model(environment: Path, folder: Path) -> None:
-    """In a folder where commands will run."""
+    """In a folder where commands will run; llama.cpp's is one file."""
     python = environment / "bin" / "python3"
     subprocess.run([python, MAKER, folder / MODEL, "--arch", "qwen3"], check=True, capture_output=True, timeout=120)
+    if environment.name == "llamacpp":
+        argv = [python, GGUF_MAKER, folder / MODEL, folder / f"{MODEL}.gguf"]
+        subprocess.run(argv, check=True, capture_output=True, timeout=120)
 
 
 def command_in(folder: Path) -> Command:
-    """Commands with a runtime folder of their own. Engines warn of much: no warning is an error to them."""
-    return Command(folder, {"XDG_RUNTIME_DIR": str(folder), "PYTHONWARNINGS": "default"})
+    """Commands with a runtime folder of their own."""
+    return Command(folder, {"XDG_RUNTIME_DIR": str(folder)})
 
 
 START_S = 300.0
@@ -77,7 +81,16 @@ def running(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     folder = tmp_path_factory.mktemp(engine)
     make_model(environment, folder)
     command = command_in(folder)
-    arguments = ("--engine-env", environment, "--engine-port", free_port("127.0.0.1"), "--detach", "--json")
+    arguments = (
+        "--engine-env",
+        environment,
+        "--engine-port",
+        free_port("127.0.0.1"),
+        "--detach",
+        "--json",
+        "--out",
+        "engine",
+    )
     try:
         found = command.start("engine", "launch", RECIPES[engine], *arguments).wait(START_S).check(0).json
         assert found["state"] == "ready"

@@ -151,11 +151,21 @@ def test_an_abort_reaches_the_engine(running: Running, proxy: Started) -> None:
     assert post("127.0.0.1", port_of(proxy), question(running, 4))[0] == 200
 
 
+_PARTS = {"vllm": b"VLLM::EngineCore", "sglang": b"sglang::scheduler"}
+"""Inner processes without which an engine does not serve."""
+
+
 def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started) -> None:
-    """The last test of an engine: its serving process is killed with -9."""
-    engine = [pid for pid in running.command.family() if _serves(pid, running.host_port[1])]
+    """The last test of an engine: kill -9 of its inner process where it has one, else of the one that serves."""
+    part = _PARTS.get(running.name)
+    family = running.command.family()
+    engine = _inner(family, part) if part else [pid for pid in family if _serves(pid, running.host_port[1])]
     assert engine
+    log = running.command.folder / "engine" / "launch.log"
     os.kill(engine[0], signal.SIGKILL)
+    until(lambda: "the engine died: " in log.read_text(), "the keeper to hear of it", deadline_s=60.0)
+    if part:
+        assert f"server lost its {part.decode()}" in log.read_text()
     status, said = post("127.0.0.1", port_of(proxy), question(running, 4))
     assert status == 502, said
     until(lambda: "no engine runs" in running.command.run("engine", "stop").err, "its keeper to end", deadline_s=60.0)
@@ -163,14 +173,31 @@ def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started
     until(lambda: running.command.family() == [proxy_pid], "all of the engine to end")
 
 
+def _inner(family: list[int], part: bytes) -> list[int]:
+    """Children of the family that are called so: a title is written over the environment that tells the others."""
+    every = [int(path.name) for path in Path("/proc").iterdir() if path.name.isdecimal()]
+    return [pid for pid in every if part in _command_line(pid) and _parent(pid) in family]
+
+
+def _parent(pid: int) -> int | None:
+    try:
+        return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+    except OSError:
+        return None
+
+
 def _serves(pid: int, port: int) -> bool:
     """The engine's own process that listens, not its warden or keeper."""
-    try:
-        words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-    except OSError:
-        return False
+    words = _command_line(pid).split(b"\0")
     named = [b"warden.py" in word or b"imaxproxy.cli.main" in word for word in words]
     return str(port).encode() in words and not any(named)
+
+
+def _command_line(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
 
 
 @pytest.mark.parametrize("engine", list(RECIPES))

@@ -25,6 +25,9 @@ def main() -> None:
     if given.child:
         child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
         print(f"child {child.pid}", flush=True)
+    if given.part:  # as engines' inner processes do: a name of its own, and no end with the first one's
+        argv = [given.part, "-c", "import time; time.sleep(600)"]
+        print(f"part {subprocess.Popen(argv, executable=sys.executable).pid}", flush=True)
     for number in range(given.progress):
         print(f"milestone {number}", flush=True)
     if given.log:
@@ -102,6 +105,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--metrics", type=Path)
     parser.add_argument("--progress", type=int, default=0)
     parser.add_argument("--exit", type=int)
+    parser.add_argument("--part", help="run an inner process that is called so")
     parser.add_argument("--empty-models", type=int, default=0, help="so many times /v1/models lists none")
     parser.add_argument("--token-s", type=float, default=0.0)
     for flag in (

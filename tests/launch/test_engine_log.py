@@ -30,7 +30,9 @@ def test_progress_never_goes_back() -> None:
     assert (progress.share, progress.says) == (1.0, "serving")
 
 
-@pytest.mark.parametrize(("engine", "log"), [("vllm", "vllm-start.log"), ("sglang", "sglang-start.log")])
+@pytest.mark.parametrize(
+    ("engine", "log"), [("vllm", "vllm-start.log"), ("sglang", "sglang-start.log"), ("llamacpp", "llamacpp-start.log")]
+)
 def test_a_recorded_start_passes_the_milestones_to_the_end(engine: str, log: str) -> None:
     progress = Progress(ENGINES[engine].milestones)
     passed = sum(progress.read([line]) for line in tail(LOGS / log))

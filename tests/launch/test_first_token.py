@@ -51,9 +51,9 @@ def test_an_answer_without_a_token_is_none(engine: Callable[..., Door], flag: st
 
 
 def test_warming_up_asks_as_often_as_told_and_hears_of_failure(engine: Callable[..., Door]) -> None:
-    warm_up(engine(), 6, 10.0)
+    warm_up(engine(), (1, 2, 3), 10.0)
     with pytest.raises(RefusedError):
-        warm_up(engine("--refuse"), 2, 10.0)
+        warm_up(engine("--refuse"), (2,), 10.0)
 
 
 def test_a_page_is_its_body_or_nothing(engine: Callable[..., Door]) -> None:

@@ -17,7 +17,7 @@ import pytest
 
 from imaxproxy.errors import UsageError
 from imaxproxy.launch.engine import Engine, Plan, Process, Readiness, Stopping, milestones
-from imaxproxy.launch.first_token import Door
+from imaxproxy.launch.first_token import Door, first_token_s
 from imaxproxy.launch.launched import Death, Launch, LaunchedEngine
 from imaxproxy.launch.port import free_port
 from imaxproxy.launch.process import EngineError
@@ -38,6 +38,7 @@ ENGINE = Engine(
     readiness=Readiness(every_s=0.02),
     milestones=milestones(("milestone 0", "loading weights", 0.3), ("milestone 1", "compiling", 0.7)),
     stopping=Stopping(grace_s=5.0),
+    parts=("fake::core", "fake::worker"),
 )
 
 
@@ -63,7 +64,7 @@ def make(tmp_path: Path) -> Callable[..., Made]:
             door=Door("127.0.0.1", port, "tiny"),
             log_dir=tmp_path / "run",
             ready_timeout_s=20.0,
-            warmup_requests=2,
+            warmup_rounds=(2,),
         )
         return Made(replace(launch, **fields))  # type: ignore[arg-type]
 
@@ -130,6 +131,41 @@ def test_the_death_of_one_process_is_the_engines(make: Callable[..., Made]) -> N
         assert pid is not None
         os.kill(pid, signal.SIGTERM)
         assert deaths.get(timeout=10).process == "worker"
+
+
+def test_the_death_of_an_inner_process_is_the_engines(make: Callable[..., Made]) -> None:
+    """vLLM's server lives on for 4 s without its core, and SGLang's for 6."""
+    deaths: queue.Queue[Death] = queue.Queue()
+    with make("--part", "fake::core").engine(deaths.put) as engine:
+        pid, part = engine.processes[0].pid, int(log_of(engine).split()[1])
+        assert pid is not None
+        assert deaths.empty()
+        os.kill(part, signal.SIGKILL)
+        assert str(deaths.get(timeout=10)) == f"server lost its fake::core (process {part})"
+        with pytest.raises(EngineError, match=r"died: server lost its fake::core .*dmesg"):
+            engine.check()
+        assert wait_gone(pid, timeout_s=10)  # half an engine is stopped
+    assert deaths.empty()
+
+
+def test_an_inner_process_that_is_stopped_with_its_engine_is_no_death(make: Callable[..., Made]) -> None:
+    deaths: queue.Queue[Death] = queue.Queue()
+    with make("--part", "fake::worker").engine(deaths.put) as engine:
+        part = int(log_of(engine).split()[1])
+    assert not is_alive(part)
+    assert engine.processes[0].lost is None
+    assert deaths.empty()
+
+
+def test_a_process_that_no_engine_named_may_end(make: Callable[..., Made]) -> None:
+    """A compiler, or a pool that is no longer needed."""
+    deaths: queue.Queue[Death] = queue.Queue()
+    with make("--part", "ptxas").engine(deaths.put) as engine:
+        part = int(log_of(engine).split()[1])
+        os.kill(part, signal.SIGKILL)
+        assert first_token_s(engine.launch.door, 10.0) > 0
+        engine.check()
+    assert deaths.empty()
 
 
 def test_one_that_ignores_sigterm_is_killed_at_the_deadline(make: Callable[..., Made]) -> None:

@@ -10,6 +10,7 @@ RECORDED = [
     ("vllm", "vllm-metrics.txt", {"running": 0.0, "prompt_tokens": 347.0, "output_tokens": 200.0, "preemptions": 0.0}),
     ("sglang", "sglang-metrics.txt", {"running": 0.0, "waiting": 0.0, "prefix_hit_share": 0.95}),
     ("llamacpp", "llamaserver-metrics.txt", {"prompt_tokens": 77.0, "prefix_hits_tokens": 393.0, "drafts": 0.0}),
+    ("trtllm", "trtllm-metrics.txt", {"running": 2.0, "kv_share": 0.0625, "prefix_hits_tokens": 128.0}),
     ("dynamo", "dynamo-metrics.txt", {"output_tokens": 4084.0, "ttft_seconds_count": 3.0}),
 ]
 
@@ -23,6 +24,14 @@ def test_recorded_pages_are_known_and_read(engine: str, page: str, values: dict[
     assert found.metrics is not None
     read = read_page(text, names_of(found.metrics))
     assert values.items() <= read.items()
+
+
+def test_every_name_that_we_ask_of_tensorrt_llm_is_one_of_its_collectors() -> None:
+    """Its page was not recorded: written by hand, with the names and types of its source."""
+    metrics = ENGINES["trtllm"].metrics
+    assert metrics is not None
+    names = names_of(metrics)
+    assert set(read_page((PAGES / "trtllm-metrics.txt").read_text(), names)) == set(names)
 
 
 def test_histograms_give_their_sum_and_count() -> None:

@@ -1,11 +1,12 @@
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import GpuChoice, Parallel, load_recipe
-from imaxproxy.launch.prepare import describe, pinned_gpus, prepare
+from imaxproxy.launch import GpuChoice, GpuFound, GpusFound, Parallel, load_recipe
+from imaxproxy.launch.prepare import check_gpus, describe, pinned_gpus, prepare
 
 ONE = load_recipe("gpt-oss-120b-h200-vllm")
 FOUR = replace(ONE, gpu=GpuChoice("h200", 4), parallel=Parallel(tp=4))
@@ -36,6 +37,29 @@ def test_too_few_gpus_are_a_mistake_before_anything_starts() -> None:
         pinned_gpus(FOUR, (), {"CUDA_VISIBLE_DEVICES": "0,1"})
 
 
+@pytest.mark.parametrize(
+    ("pinned", "absent"),
+    [
+        (("0", "1"), None),
+        (("GPU-b", "0"), None),
+        (("GPU-b2", "0"), None),
+        (("MIG-3f", "1"), None),
+        (("0", "2"), "2"),
+        (("GPU-x", "4"), "GPU-x, 4"),
+    ],
+)
+def test_gpus_that_are_not_here_are_said_before_anything_starts(pinned: tuple[str, ...], absent: str | None) -> None:
+    two = GpusFound(tuple(GpuFound(at, uuid, "NVIDIA H200", 1, 1) for at, uuid in enumerate(("GPU-a1", "GPU-b2"))))
+    check_gpus(FOUR, pinned, GpusFound(why_none="there is no NVIDIA driver on this machine"))
+    if absent is None:
+        check_gpus(FOUR, pinned, two)
+        return
+    with pytest.raises(
+        UsageError, match=rf"wants 4 GPUs, and there is no GPU {absent} here, only 0 \(NVIDIA H200\), 1 "
+    ):
+        check_gpus(FOUR, pinned, two)
+
+
 def test_a_cpu_recipe_pins_none() -> None:
     assert pinned_gpus(CPU, (), {"CUDA_VISIBLE_DEVICES": "0"}) == ()
 
@@ -50,6 +74,14 @@ def test_a_launch_knows_its_door_its_processes_and_what_a_manifest_says(tmp_path
     assert (described["simulated"], described["gpu"], described["gpus"]) == (False, "h200", 4)
     assert described["launched"]["server"] == list(process.argv)
     assert describe(CPU, prepare(CPU, log_dir=tmp_path, host="::1", port=9))["gpu"] is None
+
+
+def test_an_engine_that_captures_graphs_on_demand_is_warmed_up_for_each_on_a_gpu(tmp_path: Path) -> None:
+    place: dict[str, Any] = {"log_dir": tmp_path, "host": "127.0.0.1", "port": 9}
+    tiny = load_recipe("tiny-cpu-transformers")
+    on_gpu = replace(tiny, gpu=GpuChoice("h200", 1))
+    assert prepare(on_gpu, **place).warmup_rounds == (1, 2, 4, 8, 16, 32, 64)
+    assert prepare(tiny, **place).warmup_rounds == prepare(ONE, **place).warmup_rounds == (4, 4)
 
 
 def test_what_models_no_hardware_cannot_be_launched(tmp_path: Path) -> None:

@@ -144,6 +144,13 @@ def test_what_does_not_fit_is_counted_at_the_edge() -> None:
     assert merged.out_of_range == 2
 
 
+def test_the_slow_tail_of_a_rate_is_its_low_end() -> None:
+    histogram = Histogram()
+    assert histogram.slow_tail() == {"p01": None, "p10": None}
+    histogram.record_values(range(1000, 101_000, 1000))  # 1 to 100 tokens/s
+    assert histogram.slow_tail() == {"p01": 1.0, "p10": pytest.approx(10, rel=1e-3)}
+
+
 @pytest.mark.parametrize("text", ["nonsense", "", "AAAA", "HISTFAAAABx4"])
 def test_what_is_no_histogram_is_a_value_error(text: str) -> None:
     with pytest.raises(ValueError):

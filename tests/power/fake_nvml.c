@@ -1,7 +1,7 @@
 /* A libnvidia-ml.so.1 for tests: boards of analytic power, a counter that latches, and faults at given times.
  *
  * It reads "key=value" lines of the file that FAKE_NVML names, at nvmlInitWithFlags; times count from there, in ms:
- *   gpus idle_w busy_w busy_from busy_to latch_ms power_ms start_mj limit_w mig pids
+ *   gpus idle_w busy_w busy_from busy_to latch_ms power_ms start_mj limit_w mig mig_instances pids
  *   init_error          what nvmlInitWithFlags returns
  *   missing_fields      comma list of field ids that are not supported
  *   module_only         1: power has no GPU scope, only the module's (GH200)
@@ -18,7 +18,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, TOO_SMALL = 7, LOST = 15 };
+enum { OK = 0, INVALID = 2, NOT_SUPPORTED = 3, NO_PERMISSION = 4, NOT_FOUND = 6, TOO_SMALL = 7, LOST = 15, INSTANCE = 1000 };
 
 typedef struct {
     uint32_t field, scope;
@@ -110,7 +110,20 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
 }
 
 int nvmlDeviceGetUUID(void *device, char *to, unsigned length) {
+    if ((uintptr_t)device >= INSTANCE)
+        return snprintf(to, length, "MIG-11111111-0000-0000-0000-%012lu", (unsigned long)((uintptr_t)device - INSTANCE)), OK;
     return snprintf(to, length, "GPU-00000000-0000-0000-0000-%012lu", (unsigned long)(uintptr_t)device - 1), OK;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) {
+    (void)device;
+    return *count = 7, OK;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(void *device, unsigned index, void **instance) {
+    if (index >= (unsigned)setting("mig_instances", 0)) return NOT_FOUND;
+    *instance = (void *)(INSTANCE + ((uintptr_t)device - 1) * 100 + index);
+    return OK;
 }
 
 int nvmlDeviceGetName(void *device, char *to, unsigned length) {

@@ -30,6 +30,7 @@ class FakeSource:
     counter_cpu_s: float = 0.0
     """What a read of the counter costs."""
     cpu_s: float = 0.0
+    settle_s: float = 0.0
 
     def open(self) -> "FakeSource":
         if self.lost:
@@ -83,6 +84,7 @@ class SensorSource:
     reads: int = 0
     name: str = "nvml"
     tick_ms: float | None = None
+    settle_s: float = 0.0
 
     def open(self) -> "SensorSource":
         return self

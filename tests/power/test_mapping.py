@@ -8,7 +8,12 @@ from imaxproxy.errors import UsageError
 from imaxproxy.power import Boundary, Device, Mapping
 
 UUIDS = ("GPU-aa00", "GPU-aa11", "GPU-bb22", "GPU-cc33")
-BOARDS = [Device(uuid, "nvml", Boundary.BOARD, index=at, name="H200") for at, uuid in enumerate(UUIDS)]
+SPLIT = {1: ("MIG-77ee0000-1", "MIG-88ff0000-1")}
+"""One board has instances."""
+BOARDS = [
+    Device(uuid, "nvml", Boundary.BOARD, index=at, name="H200", instances=SPLIT.get(at, ()))
+    for at, uuid in enumerate(UUIDS)
+]
 HOST = Device("cpu-package-0", "rapl", Boundary.CPU_PACKAGE)
 ME = os.getpid()
 
@@ -29,6 +34,12 @@ def _counted(mapping: Mapping, boards: list[Device] = BOARDS, computing: dict[st
         (Mapping(devices="GPU-bb22, gpu-cc"), {}, "2,3 by --power-devices"),
         (Mapping(devices="all"), {}, "0,1,2,3 by --power-devices all"),
         (Mapping(devices="MIG-GPU-bb22/3/0"), {}, "2 by --power-devices"),
+        (Mapping(devices="MIG-77ee"), {}, "1 by --power-devices"),
+        (
+            Mapping(own_visible="MIG-88ff0000,MIG-77ee0000"),
+            {},
+            "1 by CUDA_VISIBLE_DEVICES=MIG-88ff0000,MIG-77ee0000 of this command",
+        ),
         (Mapping(recipe_visible="2"), {UUIDS[0]: [ME]}, "2 by recipe, CUDA_VISIBLE_DEVICES=2"),
         # then who computes where, then what the engine was started with, then this command's own environment
         (Mapping(pids=(ME,), own_visible="3"), {UUIDS[1]: [ME, 1], UUIDS[2]: [1]}, "1 by pids"),
@@ -60,6 +71,16 @@ def test_boards_that_are_not_here_are_said(devices: str, says: str) -> None:
 def test_an_engines_environment_tells_its_boards(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("imaxproxy.power.mapping.environment", lambda _pid: {"CUDA_VISIBLE_DEVICES": "GPU-cc33"})
     assert _counted(Mapping(pids=(ME,))) == "3 by the engine's CUDA_VISIBLE_DEVICES=GPU-cc33"
+
+
+def test_several_engines_have_all_their_boards(monkeypatch: pytest.MonkeyPatch) -> None:
+    theirs = {11: {"CUDA_VISIBLE_DEVICES": "0"}, 22: {"CUDA_VISIBLE_DEVICES": "2,3"}, 33: {}}
+    monkeypatch.setattr("imaxproxy.power.mapping.environment", lambda pid: theirs.get(pid, {}))
+    monkeypatch.setattr("imaxproxy.power.mapping.listening_pids", lambda port: {port - 8000})
+    engines = Mapping(ports=(8011, 8022, 8033))
+    assert _counted(engines) == "0,2,3 by the engine's CUDA_VISIBLE_DEVICES=0 and 2,3"
+    assert _counted(engines, computing={UUIDS[1]: [11], UUIDS[2]: [22, 99]}) == "1,2 by pids"
+    assert engines.strangers([11, 22, os.getppid()]) == {os.getppid()}
 
 
 def test_indices_of_unlike_boards_are_not_trusted_without_the_buss_order(monkeypatch: pytest.MonkeyPatch) -> None:

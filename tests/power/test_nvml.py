@@ -62,9 +62,10 @@ def test_a_superchip_that_knows_only_its_module_is_labelled(driver: Driver) -> N
 
 
 def test_a_board_in_mig_mode_is_one_board_with_a_note(driver: Driver) -> None:
-    driver(mig=1)
+    driver(mig=1, mig_instances=2)
     read = _read()
     assert [device["notes"] for device in read["devices"]] == [["mig"]]
+    assert read["devices"][0]["instances"] == [f"MIG-11111111-0000-0000-0000-{at:012}" for at in range(2)]
     assert len(read["samples"]) == 1
 
 

@@ -70,7 +70,7 @@ def test_no_driver_is_an_error_of_one_line(tmp_path: Path, monkeypatch: pytest.M
 def test_an_unknown_source_is_said(spec: str, tmp_path: Path) -> None:
     from imaxproxy.power.opening import opener
 
-    with pytest.raises(UsageError, match="no such source; known: auto, nvml, rapl, dcgm:URL"):
+    with pytest.raises(UsageError, match="no such source; known: auto, nvml, amdsmi, rapl, dcgm:URL"):
         opener(spec)
 
 

@@ -1,5 +1,7 @@
 """When a dear counter is read."""
 
+from itertools import pairwise
+
 import pytest
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
@@ -47,6 +49,19 @@ def test_after_a_step_of_power_the_next_moves_are_read_one_by_one() -> None:
         spacing.see(PowerSample(at_ms * MS, "GPU-0", power_w))
     reads_ms = [at for at in range(5100, 5600) if spacing.is_due(at * MS)]
     assert reads_ms == [5150, 5250, 5350, 5550]
+
+
+@pytest.mark.parametrize(("read_cost_s", "gap_ms"), [(0.0033, 100), (8 * 0.0033, 600)])
+def test_until_the_load_begins_it_is_read_closely_and_then_seldom(read_cost_s: float, gap_ms: int) -> None:
+    spacing = Spacing(2000 * MS, 100 * MS, 50 * MS, read_cost_s)
+    waiting = [at for at in range(0, 2000, 10) if spacing.is_due(at * MS)]
+    assert {b - a for a, b in pairwise(waiting)} == {gap_ms}
+    spacing.see(PowerSample(1990 * MS, "GPU-0", 100.0))
+    spacing.see(PowerSample(2000 * MS, "GPU-0", 400.0))
+    after = [at for at in range(2000, 9000, 10) if spacing.is_due(at * MS)]
+    assert len(after) <= 3 + 4  # the step's own, and every two seconds
+    idle = Spacing(2000 * MS, 100 * MS, 50 * MS, read_cost_s)
+    assert sum(idle.is_due(at * MS) for at in range(6000, 16_000, 10)) <= 6
 
 
 def test_steps_that_come_all_the_time_cost_no_more_than_was_saved() -> None:

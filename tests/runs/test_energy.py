@@ -152,6 +152,10 @@ def _sound_but_for_energy(path: Path, lines: list[PowerLine] | None, **kwargs: A
     return energy
 
 
+def _only_joules(sample: PowerSample, energy_mj: float) -> PowerSample:
+    return PowerSample(sample.time_ns, sample.device, energy_mj=energy_mj)
+
+
 @pytest.mark.parametrize(
     ("lines", "kwargs", "reason"),
     [
@@ -162,6 +166,11 @@ def _sound_but_for_energy(path: Path, lines: list[PowerLine] | None, **kwargs: A
         ([*_lines(), PowerEvent(30 * S, EventKind.LIMIT_CHANGED, "GPU-0")], {}, "limit_changed"),
         (_lines(lambda s: replace(s, power_w=s.power_w * 2, power_avg_w=s.power_avg_w * 2)), {}, "crosscheck_failed"),
         ([], {}, "no_usable_samples"),
+        # a clock that jumps, a gap at the beginning, a counter that begins again or stands, and nothing beside it
+        (_lines(lambda s: replace(s, time_ns=s.time_ns - 2 * S * (30 < s.time_ns / S < 30.2))), {}, "clock_jumped"),
+        (_lines(lambda s: None if 9.5 * S < s.time_ns < 13.5 * S else s), {}, "sampling_gap"),
+        (_lines(lambda s: _only_joules(s, s.energy_mj - 1e6 * (s.time_ns > 30 * S))), {}, "counter_reset"),
+        (_lines(lambda s: _only_joules(s, min(s.energy_mj, 8e6))), {}, "counter_stuck"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_power_leaves_the_latencies_alone(
@@ -181,6 +190,9 @@ def test_what_is_wrong_with_power_leaves_the_latencies_alone(
         (_lines(notes=("mig",)), "mig"),
         (_lines(lambda s: replace(s, throttle=4)), "throttled"),
         (_lines(lambda s: s if s.time_ns > 9.5 * S else None), "no_idle_baseline"),
+        (_lines(lambda s: replace(s, power_w=-5.0) if s.time_ns % 7 == 0 else s), "bad_samples"),
+        (_lines(lambda s: replace(s, energy_mj=-1.0) if s.time_ns % 7 == 0 else s), "bad_samples"),
+        (_lines(lambda s: replace(s, energy_mj=s.energy_mj - 1e6 * (s.time_ns > 30 * S))), "counter_reset"),
     ],
 )
 def test_what_needs_to_be_known_is_a_warning(tmp_path: Path, lines: list[PowerLine], warning: str) -> None:

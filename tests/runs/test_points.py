@@ -40,6 +40,10 @@ def test_interactivity_is_1_over_tpot_and_its_p90_the_slow_tail(tmp_path: Path) 
     summary = make_run(tmp_path, [answered(0, [10, 10]), answered(1, [40, 40])]).summary
     assert AXES["interactivity"][1](summary, summary) == pytest.approx(100, rel=2e-3)
     assert AXES["interactivity_p90"][1](summary, summary) == pytest.approx(25, rel=2e-3)
+    e2e = summary["e2e_tps_per_user"]
+    assert AXES["e2e_interactivity_p90"][1](summary, summary) == e2e["p10"] == pytest.approx(e2e["min"], rel=2e-3)
+    del e2e["p01"]  # as an older version wrote it
+    assert AXES["e2e_interactivity_p99"][1](summary, summary) is None
     assert AXES["total_per_mw"][1](summary, summary) == summary["cost"]["power"]["total_tokens_per_s_per_facility_mw"]
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from imaxproxy.clock import NS_PER_S
+from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
 from imaxproxy.live.feed.beside import Beside, Made
 from imaxproxy.live.feed.snapshot import RunFigures, snapshot
 from imaxproxy.live.feed.ticks import Rates, Ticks
@@ -31,10 +31,17 @@ class SnapshotMaker:
     """Remembers the last seconds (`Ticks`), so all parts must go through one of these, a second apart."""
 
     def __init__(
-        self, source: str, title: str, started_ns: int, beside: Beside, objectives: tuple[Objective, ...] = ()
+        self,
+        source: str,
+        title: str,
+        started_ns: int,
+        beside: Beside,
+        objectives: tuple[Objective, ...] = (),
+        clock_ns: Clock = monotonic_ns,
     ) -> None:
         """source: serve, replay or sweep."""
         self._source, self._title, self._started_ns, self._beside = source, title, started_ns, beside
+        self._clock_ns = clock_ns
         self._slo_text = ", ".join(map(str, objectives))
         self._ticks = Ticks()
 
@@ -65,6 +72,14 @@ class SnapshotMaker:
             lost_lines=facts.lost_lines,
         )
         return snapshot(run, part, self._ticks, self._beside.blocks(self._made(run, part, elapsed_s)))
+
+    def beside(self, totals: Totals) -> Json:
+        """`power`, `cost` and `engine_metrics` alone, of requests that have ended."""
+        at_ns = self._clock_ns()
+        elapsed_s = max(at_ns - self._started_ns, 0) / NS_PER_S
+        output_tokens = totals.tally.output_tokens or 0
+        total_tokens = output_tokens + (totals.tally.input_tokens or 0)
+        return self._beside.blocks(Made(at_ns, elapsed_s, output_tokens, total_tokens, Rates(None, None, None, None)))
 
     def _made(self, run: RunFigures, part: LivePart, elapsed_s: float) -> Made:
         window, window_s = self._ticks.window()

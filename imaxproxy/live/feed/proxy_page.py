@@ -26,3 +26,7 @@ class ProxyPage:
             lost_lines=merged.lost_lines,
         )
         return orjson.dumps(self._maker.make(merged.totals, part, facts))
+
+    def beside(self, merged: Merged) -> dict[str, Any]:
+        """`power`, `cost` and `engine_metrics` for `/metrics`; tokens of streams in flight are not asked for."""
+        return self._maker.beside(merged.totals)

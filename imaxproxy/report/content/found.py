@@ -1,5 +1,6 @@
 """The runs that a report is about: looked for below what was named, each read or left out with its reason."""
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -69,8 +70,14 @@ def _below(path: Path, depth: int) -> Iterator[RunDirectory]:
     if run.journals():
         yield run
     elif depth:
-        for child in sorted(each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")):
+        children = [each for each in path.iterdir() if each.is_dir() and not each.name.startswith(".")]
+        for child in sorted(children, key=lambda each: by_number(each.name)):
             yield from _below(child, depth - 1)
+
+
+def by_number(text: str) -> list[tuple[float, str]]:
+    """A key that sorts c4 before c16."""
+    return [(float(part), "") if part.isdecimal() else (-1.0, part) for part in re.split(r"(\d+)", text)]
 
 
 def _take(run: RunDirectory, workload: str | None, found: Found, tell: Callable[[str], None]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from imaxproxy.metrics import Interval, t_interval
 from imaxproxy.report.content.energy_stack import EnergyStack, energy_stack, mean_stack
-from imaxproxy.report.content.found import FoundRun
+from imaxproxy.report.content.found import FoundRun, by_number
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.imports import Baseline
 from imaxproxy.runs.points import MACHINE, all_steady, load_of, load_words, machine_of
@@ -63,6 +63,8 @@ def points_of(found: Sequence[FoundRun], by: Sequence[str] = MACHINE) -> tuple[l
         _point(machine, name, load_words(load), places, [found[place].record for place in places], window)
         for (machine, name, load), places in groups.items()
     ]
+    order = list(dict.fromkeys((point.machine, point.facts["workload"]) for point in points))
+    points.sort(key=lambda point: (order.index((point.machine, point.facts["workload"])), by_number(point.load)))
     return points, window
 
 

@@ -61,6 +61,14 @@ class Report:
     notes: list[str] = field(default_factory=list)
     """What the report does not hold, and why."""
 
+    @property
+    def title(self) -> str:
+        """What the points have in common: `gpt-oss-120b on b200 and h200`; else what they are."""
+        models, gpus = ({point.facts.get(name): None for point in self.points} for name in ("model", "gpu"))
+        known = [list(filter(None, found)) for found in (models, gpus)]
+        words = [", ".join(name.rpartition("/")[2] for name in found) for found in known if 0 < len(found) <= 3]
+        return " on ".join(words) if words else f"{len(self.points)} operating points"
+
 
 def gather(paths: Sequence[Path], asked: Asked | None = None, tell: Callable[[str], None] = lambda _: None) -> Report:
     """Read summaries and histograms of all runs, journals of a few. tell: takes a line about what takes long.

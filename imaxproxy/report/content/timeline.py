@@ -11,7 +11,7 @@ from imaxproxy.metrics import Exchange, Outcome, Window
 from imaxproxy.power import EnergyCurve, Recording, read_power, window_energy
 from imaxproxy.runs import RunDirectory
 
-MOST_STEPS = 240
+MOST_STEPS = 120
 _NICE = (1, 2, 5, 10)
 
 

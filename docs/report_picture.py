@@ -1,0 +1,22 @@
+"""Draws docs/report.png from a page (needs the extra `browser`):  .venv/bin/python docs/report_picture.py FILE.html"""
+
+import shutil
+import sys
+from pathlib import Path
+
+from playwright.sync_api import sync_playwright
+
+
+def main() -> None:
+    with sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1240, "height": 1000}, color_scheme="light")
+        page.goto(Path(sys.argv[1]).resolve().as_uri())
+        mark = page.locator("#frontier .series").first.locator(":scope > g").nth(2).bounding_box()
+        page.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
+        page.locator("#frontier").screenshot(path=Path(__file__).parent / "report.png")
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()
