@@ -21,7 +21,8 @@ import aiohttp
 DOCS = Path(__file__).parent / "live"
 SIZES = ((80, 24), (120, 40), (200, 60))
 ENGINES, PROXY = {"a": 18431, "b": 18432}, 18430
-SIMULATED = ["--recipe", "llama-3.3-70b-fp8-b200-vllm"]
+MODEL = "meta-llama/Llama-3.3-70B-Instruct"
+SIMULATED = ["--model", MODEL, "--gpu", "b200", "--precision", "fp8", "--engine", "vllm"]
 CLIENTS = {"search": 6, "agents": 10, "batch": 4}
 """Name and requests at a time."""
 SETTLE_S, DEAD_S = 45.0, 12.0
@@ -72,7 +73,22 @@ def _engine(port: int) -> "Iterator[subprocess.Popen[bytes]]":
 def _proxy(out: Path) -> Iterator[None]:
     upstreams = [part for name, port in ENGINES.items() for part in ("--upstream", f"{name}=http://127.0.0.1:{port}")]
     keys = ",".join(f"{name}:{_key(name)}" for name in CLIENTS)
-    options = ["--port", PROXY, "--out", out, "--gpu", "b200", "--gpus", 2, "--no-screen", "--ask-usage"]
+    options = [
+        "--port",
+        PROXY,
+        "--out",
+        out,
+        "--gpu",
+        "b200",
+        "--gpus",
+        2,
+        "--no-screen",
+        "--ask-usage",
+        "--power",
+        f"sim:http://127.0.0.1:{ENGINES['a']}",
+        "--slo",
+        "ttft_ms<500@p90",
+    ]
     command = [sys.executable, "-m", "imaxproxy.cli.main", "serve", *upstreams, *options]
     with _running(*command, IMAXPROXY_KEYS=keys):
         _answers(f"http://127.0.0.1:{PROXY}/health")
@@ -116,7 +132,7 @@ async def _lane(session: aiohttp.ClientSession, client: str, lane: int, stop: th
     while not stop.is_set():
         words, answer = round(rng.lognormvariate(6.2, 0.8)), round(rng.lognormvariate(5.6, 0.7))
         body = {
-            "model": "nvidia/Llama-3.3-70B-Instruct-FP8",
+            "model": MODEL,
             "messages": [{"role": "user", "content": " ".join(["word"] * words)}],
             "max_tokens": min(answer, 1500),
             "stream": True,

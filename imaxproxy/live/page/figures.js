@@ -7,7 +7,7 @@ const three = (value) => {
   if (size >= 99.95 || value === 0) return Math.round(value).toLocaleString("en-US");
   if (size >= 9.995) return value.toFixed(1);
   if (size >= 0.0995) return value.toFixed(2);
-  return size >= 0.00095 ? value.toFixed(4) : value.toExponential(1);
+  return size >= 0.00095 ? value.toFixed(4) : value.toExponential(1).replace(/-(\d)$/, "-0$1");
 };
 
 export const figure = (value) => {
