@@ -11,6 +11,7 @@ from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.load_flags import Load, lane_options, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
+from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.power_flags import PowerChoice, power_options
 from imaxproxy.cli.screen import screen_of, screen_option
@@ -44,6 +45,7 @@ from imaxproxy.wire import BaseUrl
 @money_options
 @power_options
 @tag_option
+@OTLP_OPTION
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -119,6 +121,7 @@ def checked(flags: dict[str, Any]) -> tuple[EngineChoice, Load]:
     check_money(flags, choice.gpu_kind())
     PowerChoice.of(flags)
     check_key(flags["api_key"])
+    check_otlp(flags)
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
     return choice, load

@@ -24,6 +24,7 @@ from imaxproxy.cli.gate import Gate, gate_options
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.money_flags import check_money, money_options
+from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp, exporting
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.power_flags import PowerChoice, power_options
 from imaxproxy.cli.screen import screen_of, screen_option
@@ -90,6 +91,7 @@ def worker_count(value: str | int) -> str | int:
 @power_options
 @tag_option
 @screen_option
+@OTLP_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Stand between any OpenAI client and an engine; relay every byte, stamp every token.
@@ -111,6 +113,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     choice = EngineChoice.of(flags, "--upstream", first)
     check_money(flags, choice.gpu_kind())
     power = PowerChoice.of(flags)
+    check_otlp(flags)
     objectives = objectives_of(flags["slo"]) if flags["slo"] is not None else ()
     carried_by = hot_path()
     upstreams = FleetChoice.of(urls, flags)
@@ -147,6 +150,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         meter = PowerMeter(power, upstreams.urls, described or {}, flags["simulate"], pids)
         with (
             meter.measuring(run) as metered,
+            exporting(run, flags, described),
             launched.watched(_stop_ourselves) if launched else contextlib.nullcontext(),
         ):
             manifest = replace(manifest, settings=manifest.settings | metered)

@@ -13,6 +13,7 @@ from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
+from imaxproxy.cli.otlp_flags import exporting
 from imaxproxy.cli.output import say
 from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import LiveScreen, show_progress
@@ -123,7 +124,11 @@ class Session:
         with meter.measuring(run) as metered:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
-            with self.engine.watched(crew), engine_metrics(run, self._metrics_sources()):
+            with (
+                self.engine.watched(crew),
+                engine_metrics(run, self._metrics_sources()),
+                exporting(run, flags, self.engine.described, self.engine.model),
+            ):
                 tokenizer = self._wordings.tokenizer_path
                 settings = WorkerSettings(self.engine.url, load.rules(), str(run.path), tokenizer=tokenizer)
                 crew.feed(settings, [part.fed for part in parts])

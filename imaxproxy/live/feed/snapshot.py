@@ -230,6 +230,7 @@ def _meter(run: RunFigures) -> Json:
         achieved_rate=run.achieved_rate,
     )
     verdict["loop_lag_ms"] = _block("loop_lag_ms", health.lag)
+    verdict["read_lag_ms"] = _block("read_lag_ms", health.read_lag)
     verdict["send_lag_ms"] = _block("send_lag_ms", tally.histograms["send_lag_ms"])
     verdict["lost_lines"] = run.lost_lines
     return verdict

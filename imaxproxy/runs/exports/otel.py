@@ -6,6 +6,7 @@ the server's own; here they are seen from outside, with the network in them.
 
 from bisect import bisect_left
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ METRICS: dict[str, tuple[str, tuple[float, ...]]] = {
     "gen_ai.client.token.usage": ("{token}", _TOKENS),
     "gen_ai.client.operation.time_to_first_chunk": ("s", _S),
     "gen_ai.client.operation.time_per_output_chunk": ("s", _S),
+    "gen_ai.server.request.duration": ("s", _S),
     "gen_ai.server.time_to_first_token": ("s", _TTFT_S),
     "gen_ai.server.time_per_output_token": ("s", _TPOT_S),
 }
@@ -55,6 +57,29 @@ def write_otel(record: RunRecord, facts: Facts, path: Path) -> tuple[list[Path],
     return [path], []
 
 
+def values_of(exchange: Exchange, facts: Facts) -> Iterator[tuple[str, Labels, float]]:
+    """What the conventions measure of one operation: name, attributes, value; latencies of tokens of successful ones
+    only. The gaps between chunks are left out, of which there are many."""
+    labels = labels_of(exchange, facts)
+    durations: list[tuple[str, Labels, float | None]] = []
+    sent_ns = exchange.ask.sent_ns
+    if sent_ns is not None:
+        failed = (("error.type", exchange.error),) if exchange.error is not None else ()
+        for name in ("gen_ai.client.operation.duration", "gen_ai.server.request.duration"):
+            durations.append((name, (*labels, *failed), exchange.ended_ns - sent_ns))
+    for kind, count in (("input", exchange.usage.input_tokens), ("output", exchange.output_tokens)):
+        if count is not None:
+            yield "gen_ai.client.token.usage", (*labels, ("gen_ai.token.type", kind)), count
+    if exchange.streamed:
+        durations.append(("gen_ai.client.operation.time_to_first_chunk", labels, ttfe_ns(exchange)))
+    if exchange.outcome is Outcome.COMPLETED:
+        durations.append(("gen_ai.server.time_to_first_token", labels, ttft_ns(exchange)))
+        durations.append(("gen_ai.server.time_per_output_token", labels, tpot_ns(exchange)))
+    for name, attributes, duration_ns in durations:
+        if duration_ns is not None:
+            yield name, attributes, duration_ns / NS_PER_S
+
+
 class _Histograms:
     """One a metric and set of labels."""
 
@@ -63,22 +88,11 @@ class _Histograms:
         self._values: dict[str, dict[Labels, list[float]]] = {name: {} for name in METRICS}
 
     def add_exchange(self, exchange: Exchange, facts: Facts) -> None:
-        """What the conventions measure of one operation; latencies of tokens of successful ones only."""
-        labels = _labels(exchange, facts)
-        sent_ns = exchange.ask.sent_ns
-        if sent_ns is not None:
-            failed = (("error.type", exchange.error),) if exchange.error is not None else ()
-            self._add("gen_ai.client.operation.duration", (*labels, *failed), exchange.ended_ns - sent_ns)
-        for kind, count in (("input", exchange.usage.input_tokens), ("output", exchange.output_tokens)):
-            if count is not None:
-                self._record("gen_ai.client.token.usage", (*labels, ("gen_ai.token.type", kind)), count)
+        for name, labels, value in values_of(exchange, facts):
+            self._record(name, labels, value)
         if exchange.streamed:
-            self._add("gen_ai.client.operation.time_to_first_chunk", labels, ttfe_ns(exchange))
             for gap_us in exchange.timeline.gaps_us():
-                self._record("gen_ai.client.operation.time_per_output_chunk", labels, gap_us / 1e6)
-        if exchange.outcome is Outcome.COMPLETED:
-            self._add("gen_ai.server.time_to_first_token", labels, ttft_ns(exchange))
-            self._add("gen_ai.server.time_per_output_token", labels, tpot_ns(exchange))
+                self._record("gen_ai.client.operation.time_per_output_chunk", labels_of(exchange, facts), gap_us / 1e6)
 
     def metrics(self, start_unix_ns: int, end_unix_ns: int) -> list[dict[str, Any]]:
         """Those that have values."""
@@ -96,10 +110,6 @@ class _Histograms:
             for name, (unit, _) in METRICS.items()
             if self._buckets[name]
         ]
-
-    def _add(self, name: str, labels: Labels, duration_ns: float | None) -> None:
-        if duration_ns is not None:
-            self._record(name, labels, duration_ns / NS_PER_S)
 
     def _record(self, name: str, labels: Labels, value: float) -> None:
         buckets = self._buckets[name].setdefault(labels, Counter())
@@ -124,7 +134,7 @@ class _Histograms:
         }
 
 
-def _labels(exchange: Exchange, facts: Facts) -> Labels:
+def labels_of(exchange: Exchange, facts: Facts) -> Labels:
     """The provider is the engine where it is known, else the API that is spoken."""
     dialect = exchange.ask.dialect or "chat"
     labels = [
