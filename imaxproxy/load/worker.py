@@ -129,6 +129,7 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
+    say({"up": True})
     pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()
     probe = HealthProbe(loop, health_sink, settings.worker, reads=read_stamps)
