@@ -10,7 +10,7 @@ from imaxproxy.metrics.health import HealthProbe, HealthSample, ReadStamps, tune
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
 from imaxproxy.metrics.live_meter import LiveMeter
-from imaxproxy.metrics.live_part import LivePart
+from imaxproxy.metrics.live_part import LivePart, pause_ns
 from imaxproxy.metrics.log_buckets import LogBuckets, few_buckets
 from imaxproxy.metrics.meter_health import MeterHealth
 from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
@@ -67,6 +67,7 @@ __all__ = [
     "mark",
     "mser5",
     "objectives_of",
+    "pause_ns",
     "per_second",
     "seconds",
     "share_difference",
