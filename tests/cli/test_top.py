@@ -81,7 +81,7 @@ def test_the_terminal_is_as_it_was(tmp_path: Path, leaves: str) -> None:
         shown.until(b"Throughput")
         assert not shown.is_as_before()
         if leaves == "term":
-            shown.process.terminate()
+            shown.signal(signal.SIGTERM)
         else:
             shown.press(b"q" if leaves == "q" else b"\x03")
         assert shown.wait() == 0
@@ -163,8 +163,7 @@ def test_leaving_the_screen_leaves_the_proxy(tmp_path: Path, start_engine: Start
 def test_a_killed_command_leaves_the_terminal_right(tmp_path: Path, start_engine: StartEngine) -> None:
     with on_terminal(tmp_path, "serve", "--upstream", start_engine(quick).url, "--port", 0, "--out", "run") as shown:
         shown.until(b"live")
-        shown.process.kill()
-        shown.process.wait()
+        shown.signal(signal.SIGKILL)
         shown.until(LEFT)
         shown.until(shown.is_as_before)
 

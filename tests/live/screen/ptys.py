@@ -65,19 +65,31 @@ class OnTerminal:
         return termios.tcgetattr(self._slave) == self.before
 
     def signal(self, number: int) -> None:
-        os.killpg(self.process.pid, number)
+        """To the command alone: the shell waits for it."""
+        shell = self.process.pid
+        (command,) = Path(f"/proc/{shell}/task/{shell}/children").read_text().split()
+        os.kill(int(command), number)
 
 
 @contextlib.contextmanager
 def on_terminal(
     folder: Path, *arguments: object, width: int = 80, height: int = 24, **environment: str
 ) -> Iterator[OnTerminal]:
-    """`imaxproxy ...`, the head of its own session on a new terminal; nothing of it is left behind."""
+    """`imaxproxy ...` under a shell that is the head of a session on a new terminal; nothing of it is left behind."""
     master, slave = os.openpty()
     _set_size(master, width, height)
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     process = subprocess.Popen(
-        [sys.executable, "-m", "imaxproxy.cli.main", *map(str, arguments)],
+        [
+            "sh",
+            "-c",
+            'trap : INT; "$@"; exit $?',
+            "sh",
+            sys.executable,
+            "-m",
+            "imaxproxy.cli.main",
+            *map(str, arguments),
+        ],
         cwd=folder,
         env=kept | {"PYTHONPATH": str(_ROOT), "TERM": "xterm-256color", "PYTHONWARNINGS": "error"} | environment,
         stdin=slave,
