@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import re
 import select
 import signal
 import struct
@@ -14,8 +15,11 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 DEADLINE_S = 30.0
+_ENDED = re.compile(rb"ended: (\d+)\r\n")
 LEFT = b"\x1b[?1049l"
 """A screen that has gone."""
+_SHELL = 'trap : INT; "$@"; echo "ended: $?"; read -r _'
+"""It outlives the command, as a person's does: a terminal whose session has lost its head takes no more writes."""
 _ROOT = Path(__file__).parents[3]
 
 
@@ -56,10 +60,11 @@ class OnTerminal:
         return len(self.written)
 
     def wait(self) -> int:
-        """To the end, reading: who writes to a full terminal never ends."""
-        self.until(lambda: self.process.poll() is not None)
-        self.read()
-        return self.process.returncode
+        """To the command's end: its exit code."""
+        self.until(lambda: _ENDED.search(self.written))
+        found = _ENDED.search(self.written)
+        assert found is not None
+        return int(found[1])
 
     def is_as_before(self) -> bool:
         return termios.tcgetattr(self._slave) == self.before
@@ -83,7 +88,7 @@ def on_terminal(
         [
             "sh",
             "-c",
-            'trap : INT; "$@"; exit $?',
+            _SHELL,
             "sh",
             sys.executable,
             "-m",
