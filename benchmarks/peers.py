@@ -11,6 +11,8 @@ from benchmarks.paths import CACHE, Unavailable
 
 SGLANG, VLLM = "0.5.23", "0.32.0"
 AIPERF, GUIDELLM = "0.13.0", "0.8.1"
+OTEL = "1.45.2", "0.66b2"
+"""Its protocol, its semantic conventions."""
 LIBRARIES = ["aiohttp", "uvloop", "tokenizers", "transformers", "numpy", "orjson", "msgspec", "regex", "pybase64"]
 LIBRARIES += ["pillow", "requests", "tqdm"]
 OFFLINE = dict.fromkeys(("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "DO_NOT_TRACK"), "1")
@@ -105,6 +107,18 @@ def aiperf() -> Path:
 def guidellm() -> Path:
     """6 GB, for it wants torch; two minutes."""
     return command_of_its_own("guidellm", GUIDELLM)
+
+
+@cache
+def opentelemetry() -> Path:
+    """An interpreter with OpenTelemetry's own names and messages; 10 MB."""
+    venv = CACHE / "opentelemetry"
+    if not (venv / "complete").exists():
+        checked(sys.executable, "-m", "venv", venv)
+        packages = [f"opentelemetry-proto=={OTEL[0]}", f"opentelemetry-semantic-conventions=={OTEL[1]}"]
+        checked(venv / "bin/python", "-m", "pip", "install", "-q", *packages)
+        (venv / "complete").touch()
+    return venv / "bin/python"
 
 
 HUB_NAME = "local/tiny"

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json
+from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.threshold import threshold_of
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
@@ -38,7 +38,8 @@ def compare(runs: tuple[Path, ...], threshold: str, *, markdown: bool, as_json: 
     """
     if len(runs) < 2:
         raise UsageError("compare wants two runs or more: A, and what is held against it")
-    results = _results([open_runs([path]) for path in runs], threshold_of(threshold))
+    sides = [open_runs([path], lambda line: say(f"imaxproxy: {line}")) for path in runs]
+    results = _results(sides, threshold_of(threshold))
     if as_json:
         print_json(results[0] if len(results) == 1 else {"schema": SCHEMA, "comparisons": results})
     elif markdown:

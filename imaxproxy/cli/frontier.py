@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json
+from imaxproxy.cli.output import print_json, say
 from imaxproxy.economics import Axis, Estimate, Spot, iso_table
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Interval
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.imports import read_baselines
-from imaxproxy.runs.points import MACHINE, Machines, add_baselines, machines_of, open_runs
+from imaxproxy.runs.points import MACHINE, Machines, add_baselines, apart, machines_of, open_runs
 
 SCHEMA = "imaxproxy.frontier/1"
 _AT = {"interactivity": (25.0, 50.0, 75.0, 100.0, 125.0, 150.0, 200.0)}
@@ -53,7 +53,7 @@ def frontier(runs: tuple[Path, ...], x: str, y: str, **flags: Any) -> None:  # n
     if not runs and not flags["baselines"]:
         raise UsageError("give RUN directories, --baseline FILE, or both")
     others = [baseline for spec in flags["baselines"] for baseline in read_baselines(spec)]
-    machines = machines_of(open_runs(runs), x, y, by)
+    machines = machines_of(open_runs(runs, lambda line: say(f"imaxproxy: {line}")), x, y, by)
     if others:
         machines = add_baselines(machines, others)
     result = _result(machines, _xs(flags["at"], machines, x))
@@ -106,7 +106,7 @@ def _result(machines: Machines, xs: list[float]) -> dict[str, Any]:
             }
             for row in rows
         ],
-        "warnings": machines.warnings,
+        "warnings": [*machines.warnings, *apart(machines.frontiers)],
     }
 
 

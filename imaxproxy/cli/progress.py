@@ -6,16 +6,25 @@ import sys
 import time
 from collections.abc import Iterator
 from types import FrameType
-from typing import Any
+from typing import Any, Protocol
 
 from imaxproxy.cli.output import say
 from imaxproxy.live.feed import PlayerFeed
-from imaxproxy.load.process import Crew
 
 _LINE_EVERY_S = 5.0
 
 
-def show_progress(crew: Crew, limit: int | None, feed: PlayerFeed | None = None) -> dict[str, Any]:
+class Followed(Protocol):
+    """What plays, and can be asked to stop."""
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        """Rows of counts; the last says how it ended."""
+
+    def interrupt(self) -> None:
+        """Ask it to stop."""
+
+
+def show_progress(crew: Followed, limit: int | None, feed: PlayerFeed | None = None) -> dict[str, Any]:
     """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following.
 
     feed: ticks meanwhile, so that its viewers, if it has any, get their snapshots.
@@ -35,7 +44,7 @@ def show_progress(crew: Crew, limit: int | None, feed: PlayerFeed | None = None)
 
 
 @contextlib.contextmanager
-def _stops_on_signal(crew: Crew) -> Iterator[None]:
+def _stops_on_signal(crew: Followed) -> Iterator[None]:
     """The first signal asks the workers to stop, another one gives the command up."""
 
     def ask(_number: int, _frame: FrameType | None) -> None:

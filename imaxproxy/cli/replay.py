@@ -14,6 +14,7 @@ from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.power_flags import PowerChoice, power_options
+from imaxproxy.cli.ray_flags import RayChoice, ray_options
 from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
 from imaxproxy.cli.share_flags import ShareChoice, share_options
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
@@ -39,6 +40,7 @@ from imaxproxy.wire import BaseUrl
 @load_options
 @lane_options
 @share_options
+@ray_options
 @wording_options
 @judge_options
 @money_options
@@ -79,6 +81,10 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         from imaxproxy.cli.virtual_replay import replay_virtually
 
         return replay_virtually(trace, load, flags)
+    if (ray := RayChoice.of(flags)) is not None:
+        from imaxproxy.cli.ray_replay import replay_on_ray
+
+        return replay_on_ray(trace, choice, load, ray, flags)
     with contextlib.ExitStack() as stack:
         wordings = Wordings(flags)
         file = TraceFile(trace, flags)
@@ -100,6 +106,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 def checked(flags: dict[str, Any]) -> tuple[EngineChoice, Load]:
     """Which engine, and what it is sent. Raises UsageError for flags that do not go together."""
     choice = EngineChoice.of(flags, "--url", flags["url"])
+    RayChoice.of(flags)
     Simulation.of(flags)
     load = Load.of(flags)
     if load.lanes is not None and flags["history"] == "live":

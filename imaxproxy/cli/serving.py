@@ -15,7 +15,7 @@ from imaxproxy.cli.upstreams import FleetChoice
 from imaxproxy.clock import monotonic_ns
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import CappedAppender, Journal, RunDirectory, read_rest
-from imaxproxy.wire import BaseUrl, hot_path
+from imaxproxy.wire import BaseUrl, hot_path, read_stamps
 
 if TYPE_CHECKING:
     from imaxproxy.metrics import Exchange, HealthSample, Objective
@@ -152,7 +152,7 @@ async def _until_stopped(plan: Plan, files: Files) -> str:
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stop.set)
     loop.add_signal_handler(signal.SIGHUP, _reload, plan.gate, admission, tls)
-    probe = HealthProbe(loop, _both(files.journal.add_health, board.totals.add_health))
+    probe = HealthProbe(loop, _both(files.journal.add_health, board.totals.add_health), reads=read_stamps)
     plan.greet()
     tune_gc()
     await stop.wait()
@@ -237,7 +237,9 @@ async def _until_told(plan: Plan, seat: "Seat", ledger: "Ledger", files: Files) 
     admission = gate.admission(plan.upstreams.urls, lambda name: ledger.line(name, seat.column))
     proxy = make_proxy(plan, files, board, admission)
     await proxy.listen(seat.door, plan.gate.tls())
-    probe = HealthProbe(asyncio.get_running_loop(), _both(files.journal.add_health, board.add_health), seat.number)
+    probe = HealthProbe(
+        asyncio.get_running_loop(), _both(files.journal.add_health, board.add_health), seat.number, reads=read_stamps
+    )
     tune_gc()
     board.ready()
     drained = await obey(proxy, board, plan.drain_timeout_s)

@@ -4,7 +4,7 @@ import contextlib
 import secrets
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.otlp_flags import exporting
 from imaxproxy.cli.output import say
+from imaxproxy.cli.parts import Asked, PartMaker
+from imaxproxy.cli.players import LocalPlayers, Players
 from imaxproxy.cli.power_flags import PowerChoice
 from imaxproxy.cli.progress import show_progress
 from imaxproxy.cli.simulation_flags import Simulation
@@ -23,15 +25,12 @@ from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.cli.wording import Wordings
 from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.errors import UsageError
-from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
-from imaxproxy.load import Asking, Feeder, IdleCap, ItemMaker, Placement, cancel_of
-from imaxproxy.load.process import Crew, Part
+from imaxproxy.live.feed import Beside, Lookable, PlayerFeed, SnapshotMaker
+from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
-from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
-from imaxproxy.traces import Prompts, TextSalt
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
@@ -57,15 +56,15 @@ class Engine:
     """Longest prompt and answer together, where `/v1/models` says it."""
 
     @contextlib.contextmanager
-    def watched(self, crew: Crew) -> Iterator[None]:
-        """Within, the engine's death stops the load; what its end does to streams is recorded first."""
+    def watched(self, interrupt: Callable[[], None]) -> Iterator[None]:
+        """Within, the engine's death interrupts the load; what its end does to streams is recorded first."""
         if self.launched is None:
             yield
             return
         later: list[threading.Timer] = []
 
         def stop(_death: object) -> None:
-            later.append(threading.Timer(_LAST_READS_S, crew.interrupt))
+            later.append(threading.Timer(_LAST_READS_S, interrupt))
             later[-1].start()
 
         with self.launched.watched(stop):
@@ -103,6 +102,10 @@ class Session:
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
+        return self.play_by(LocalPlayers(crew, self._share, self._flags["workers"]), load, run)
+
+    def play_by(self, players: Players, load: Load, run: RunDirectory) -> dict[str, Any]:
+        """As `play`, by whoever plays."""
         flags = self._flags
         if self.engine.context_tokens is not None:
             self._trace.warn_of_context(self.engine.context_tokens)
@@ -116,35 +119,36 @@ class Session:
             makes_prompts=self._trace.makes_prompts,
             embedded=flags["simulate"],
         )
-        workers = self._share.workers(flags["workers"])
-        parts = [self._part(load, wording.prompts(load.seed, salt), salt, worker) for worker in workers]
+        maker = PartMaker(self._trace, self._wordings, load, flags)
         endless = load.loop or load.lanes is not None
         meter = self._meter()
         with meter.measuring(run) as metered:
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
             with (
-                self.engine.watched(crew),
+                self.engine.watched(players.interrupt),
                 engine_metrics(run, self._metrics_sources()),
                 exporting(run, flags, self.engine.described, self.engine.model),
             ):
-                tokenizer = self._wordings.tokenizer_path
-                settings = WorkerSettings(self.engine.url, load.rules(), str(run.path), tokenizer=tokenizer)
-                crew.feed(settings, [part.fed for part in parts])
+                asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
+                players.begin(maker, asked, wording, salt, run)
                 requests = None if endless else self._trace.requests or flags["limit"]
-                last = show_progress(crew, requests, self._feed(load, run, crew, requests))
+                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests))
+        found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
-        facts = self._trace.facts(wait=True) | _played(parts) | {"prompts": wording.described}
+        facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
         facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
-        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts)
+        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts, **found.manifest)
         manifest.write(run)
         summary = summarize(run)
-        crew.close()
+        players.close()
         return summary
 
-    def _feed(self, load: Load, run: RunDirectory, crew: Crew, requests: int | None) -> PlayerFeed:
-        """What viewers of the run are shown."""
+    def _feed(self, load: Load, run: RunDirectory, crew: Lookable | None, requests: int | None) -> PlayerFeed | None:
+        """What viewers of the run are shown; None for nodes of a cluster, whose journals are not here yet."""
+        if crew is None:
+            return None
         flags, engine = self._flags, self.engine
         objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
         title = f"{self._command} {self._trace.path} -> {engine.url}"
@@ -172,33 +176,6 @@ class Session:
             return self.engine.launched.metrics_sources
         return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []
 
-    def _part(self, load: Load, prompts: Prompts, salt: str, worker: int) -> "_Part":
-        flags, engine = self._flags, self.engine
-        live = flags["history"] == "live"
-        idle_cap = IdleCap(flags["max_idle_gap"], load.speed) if flags["max_idle_gap"] is not None else None
-        cancel = cancel_of(flags["cancel"], load.seed) if flags["cancel"] is not None else None
-        asking = Asking(
-            engine.url,
-            engine.model,
-            flags["endpoint"],
-            flags["api_key"],
-            live,
-            engine.dialect,
-            flags["continuous_usage"],
-        )
-        maker = ItemMaker(asking, prompts, load.speed, cancel)
-        if (plan := self._trace.lanes) is None:
-            warmup, scheduled = None, load.scheduled(self._trace.rows(), idle_cap)
-        else:
-            warmup, scheduled = load.in_lanes(plan, self._trace.again, TextSalt(salt), idle_cap)
-        placement = Placement(self._share.all_workers(flags["workers"]))
-        held = {} if plan is None else {"held_weight": plan.held_weight}
-        fed = Part(
-            Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live, **held),
-            None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),
-        )
-        return _Part(fed, maker, prompts, idle_cap)
-
     def _manifest(self, load: Load, salt: str) -> Manifest:
         settings = {name: _plain(value) for name, value in self._flags.items() if name not in _HIDDEN}
         settings |= {"url": str(self.engine.url), "model": self.engine.model, "salt": salt}
@@ -221,26 +198,6 @@ class Session:
             return None
         workers = list(self._share.workers(self._flags["workers"]))
         return [share_record(self._share.index, self._share.of, workers, self._start.zero_ns, self._start.as_dict())]
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """What one worker plays."""
-
-    fed: Part
-    maker: ItemMaker
-    prompts: Prompts
-    idle_cap: IdleCap | None
-
-
-def _played(parts: list[_Part]) -> dict[str, Any]:
-    """What the load did to the trace, for the manifest."""
-    return {
-        "idle_cut_s": max((part.idle_cap.cut_s for part in parts if part.idle_cap is not None), default=None),
-        "below_overhead": sum(part.prompts.below_overhead for part in parts),
-        "live_turns": sum(part.maker.live.turns for part in parts),
-        "answers_missing": sum(part.maker.live.answers_missing for part in parts),
-    }
 
 
 @contextlib.contextmanager

@@ -27,11 +27,12 @@ from imaxproxy.sweep.point import VIRTUAL
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
-    default=lambda: len(os.sched_getaffinity(0)),
+    default=None,
     show_default="CPUs",
     metavar="N",
-    help="Curves in virtual time played at once.",
+    help="Curves in virtual time played at once; with --ray all that is played at once.",
 )
+@click.option("--ray", metavar="ADDRESS", help="Play points on all nodes of this Ray cluster: auto, or HOST:PORT.")
 @click.option("--json", "as_json", is_flag=True, help="Print the points and their figures as JSON.")
 def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (click)
     """Play every point of SPEC: a TOML file, or one that ships: inferencemax-v1.
@@ -70,18 +71,26 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
 
 
 def _play(curves: list[Curve], record: SweepRecord, folder: Path, flags: dict[str, Any]) -> None:
-    """What is virtual first, on all cores; then what is live, alone on the machine."""
+    """What is virtual first, on all cores; then what is live, alone on the machine. A cluster plays as it has room."""
     from imaxproxy.cli.sweep_conductor import Conductor
     from imaxproxy.cli.sweep_live import play_live_curves
     from imaxproxy.cli.sweep_virtual import play_virtual_curves
 
-    for is_virtual in (True, False):
-        some = [curve for curve in curves if (curve.variant.mode == VIRTUAL) == is_virtual]
-        conductor = Conductor(record, some, knee=flags["knee"])
-        if is_virtual:
-            play_virtual_curves(some, conductor, flags["jobs"])
-        else:
-            play_live_curves(some, conductor, folder)
+    with contextlib.ExitStack() as stack:
+        ray = None
+        if flags["ray"] is not None:
+            from imaxproxy.cli.sweep_ray import on_cluster
+
+            ray = stack.enter_context(on_cluster(flags["ray"], flags["jobs"]))
+        for is_virtual in (True, False):
+            some = [curve for curve in curves if (curve.variant.mode == VIRTUAL) == is_virtual]
+            conductor = Conductor(record, some, knee=flags["knee"])
+            if ray is not None:
+                ray.play(some, conductor)
+            elif is_virtual:
+                play_virtual_curves(some, conductor, flags["jobs"] or len(os.sched_getaffinity(0)))
+            else:
+                play_live_curves(some, conductor, folder)
 
 
 @contextlib.contextmanager

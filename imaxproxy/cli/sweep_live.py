@@ -18,41 +18,44 @@ from imaxproxy.errors import ImaxproxyError
 from imaxproxy.load import Ended
 from imaxproxy.load.process import Crew
 from imaxproxy.runs import RunDirectory
-from imaxproxy.sweep import Curve, Point, Variant
+from imaxproxy.sweep import Curve
 from imaxproxy.sweep.point import REAL
 
 
 def play_live_curves(curves: Sequence[Curve], conductor: Conductor, folder: Path) -> None:
     """All of them, an engine after the other. Raises KeyboardInterrupt when a run was stopped by Ctrl-C."""
     for variant, group in groupby(curves, key=lambda curve: curve.variant):
-        with contextlib.closing(_Player(variant, folder)) as player:
+        with contextlib.closing(LivePlayer(variant.name, variant.mode, folder / "engines")) as player:
             for curve in group:
                 try:
-                    conductor.play(curve, player.play)
+                    conductor.play(curve, lambda point: player.play(point.argv))
                 except KeyboardInterrupt:
                     conductor.stop()
                     raise
 
 
-class _Player:
+class LivePlayer:
     """Plays points against one engine: started with the first point, and anew for the next one when it has died."""
 
-    def __init__(self, variant: Variant, folder: Path) -> None:
-        self._variant, self._folder = variant, folder
+    def __init__(self, name: str, mode: str, logs: Path) -> None:
+        """name: of the variant.  mode: SIMULATE, REAL or URL.  logs: the folder below which a real engine writes."""
+        self.name = name
+        self._mode, self._logs = mode, logs
         self._stack = contextlib.ExitStack()
         self._engine: Engine | None = None
         self._no_start: ImaxproxyError | None = None
         self._starts = 0
 
-    def play(self, point: Point) -> None:
-        """Raises ImaxproxyError with the reason of a point that failed, KeyboardInterrupt for one that was stopped."""
-        trace, flags = parsed(point.argv)
+    def play(self, argv: tuple[str, ...]) -> None:
+        """A point, as `replay` takes it. Raises ImaxproxyError with the reason of one that failed,
+        KeyboardInterrupt for one that was stopped."""
+        trace, flags = parsed(argv)
         choice, load = checked(flags)
         with contextlib.ExitStack() as stack:
             file = TraceFile(trace, flags)
             file.check(load)
-            run = RunDirectory.create(point.run, "sweep")
-            if self._variant.mode == REAL:
+            run = RunDirectory.create(flags["out"], "sweep")
+            if self._mode == REAL:
                 engine = self._kept(choice, flags)
             else:  # what it writes belongs to the run
                 engine = stack.enter_context(engine_of(choice, flags, run))
@@ -78,11 +81,11 @@ class _Player:
             raise self._no_start
         self.close()
         self._starts += 1
-        log = self._folder / "engines" / f"{self._variant.name}-{self._starts}"
+        log = self._logs / f"{self.name}-{self._starts}"
         try:
             self._engine = self._stack.enter_context(engine_of(choice, flags, RunDirectory.create(log, "sweep")))
         except ImaxproxyError as error:
             self._no_start = error
-            say(f"imaxproxy: {self._variant.name} did not start: its other points are not tried")
+            say(f"imaxproxy: {self.name} did not start: its other points are not tried")
             raise
         return self._engine

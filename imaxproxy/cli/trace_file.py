@@ -66,13 +66,17 @@ class TraceFile:
         For lanes all of it is read: who plays what must be known before anything is sent.
         """
         self._check_rows()
-        self.lanes = load.lane_plan(self.again())
+        self.plan(load)
         if self.lanes is not None:
             return
         rows = TraceRows(self._ahead.without_rest(), lambda: self._ahead.rows)
         deque(islice(load.scheduled(rows), len(self._ahead.rows)), maxlen=0)
         if load.by_time and (odd := self._odd_unit()) is not None:
             say(f"imaxproxy: {self.path}: {odd}")
+
+    def plan(self, load: Load) -> None:
+        """Who plays what in lanes, where there are any. `check` does it too."""
+        self.lanes = load.lane_plan(self.again())
 
     def _check_rows(self) -> None:
         """What no single row shows. A circle of waits ends it; the rest can be played, and is said."""

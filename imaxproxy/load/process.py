@@ -65,9 +65,16 @@ class PlayerProcess:
             fcntl.fcntl(self._stdin.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
         self._threads: list[threading.Thread] = []
         self._feed_error: UsageError | None = None
+        self._lock = threading.Lock()
+        self._is_up = self._stop_asked = False
+        """It takes signals; before that one would end it in the middle of its imports."""
 
     def __repr__(self) -> str:
         return f"<PlayerProcess {self.worker}, pid {self._process.pid}>"
+
+    @property
+    def pid(self) -> int:
+        return self._process.pid
 
     def feed(self, settings: WorkerSettings, part: Part, heard: "SimpleQueue[tuple[int, Row | None]]") -> None:
         """Hand over items, and what the worker says of them, from threads of their own.
@@ -98,7 +105,19 @@ class PlayerProcess:
                 os.write(self._ask_fd, b".")
 
     def interrupt(self) -> None:
-        """Ask it to stop: what is in flight is recorded as aborted."""
+        """Ask it to stop: what is in flight is recorded as aborted. One that is not up yet is asked when it is."""
+        with self._lock:
+            self._stop_asked = True
+            if self._is_up:
+                self._signal()
+
+    def _heard_up(self) -> None:
+        with self._lock:
+            self._is_up = True
+            if self._stop_asked:
+                self._signal()
+
+    def _signal(self) -> None:
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(signal.SIGINT)
 
@@ -161,6 +180,8 @@ class PlayerProcess:
             row: Row = orjson.loads(line)
             if "sent" in row:
                 part.tell(row)
+            elif "up" in row:
+                self._heard_up()
             else:
                 heard.put((self.worker, row))
         part.tell(None)
@@ -198,6 +219,11 @@ class Crew:
 
     def __repr__(self) -> str:
         return f"<Crew of {len(self._workers)}>"
+
+    @property
+    def pids(self) -> list[int]:
+        """Of the workers, by their numbers."""
+        return [worker.pid for worker in self._workers]
 
     def feed(self, settings: WorkerSettings, parts: Sequence[Part]) -> None:
         """Hand each worker its part. Raises UsageError where a worker would have no place."""

@@ -20,7 +20,7 @@ from imaxproxy.load.looks import Looks
 from imaxproxy.load.player import Player, Sink
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.metrics import HealthProbe, HealthSample, tune_gc
-from imaxproxy.wire import BaseUrl, Pool
+from imaxproxy.wire import BaseUrl, Pool, read_stamps
 
 PROGRESS_EVERY_S = 0.25
 PRIMED_ITEMS = 32
@@ -129,9 +129,10 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
+    say({"up": True})
     pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()
-    probe = HealthProbe(loop, health_sink, settings.worker)
+    probe = HealthProbe(loop, health_sink, settings.worker, reads=read_stamps)
     reporter = loop.create_task(_report(player))
     looks = Looks(settings.look_fd, player.live, say) if settings.look_fd >= 0 else None
     try:

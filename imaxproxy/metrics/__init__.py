@@ -6,12 +6,13 @@ from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.engine_timing import Differences, EngineTiming
 from imaxproxy.metrics.exchange import WARMUP, Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.flow import Flow, Underway, Who
-from imaxproxy.metrics.health import HealthProbe, HealthSample, MeterHealth, tune_gc
+from imaxproxy.metrics.health import HealthProbe, HealthSample, ReadStamps, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
 from imaxproxy.metrics.live_meter import LiveMeter
-from imaxproxy.metrics.live_part import LivePart
+from imaxproxy.metrics.live_part import LivePart, pause_ns
 from imaxproxy.metrics.log_buckets import LogBuckets, few_buckets
+from imaxproxy.metrics.meter_health import MeterHealth
 from imaxproxy.metrics.slo import Objective, SloTally, objectives_of
 from imaxproxy.metrics.slowest import Slowest
 from imaxproxy.metrics.tally import METRICS, Tally, per_second, seconds
@@ -48,6 +49,7 @@ __all__ = [
     "MeterHealth",
     "Objective",
     "Outcome",
+    "ReadStamps",
     "SloTally",
     "Slowest",
     "Tally",
@@ -65,6 +67,7 @@ __all__ = [
     "mark",
     "mser5",
     "objectives_of",
+    "pause_ns",
     "per_second",
     "seconds",
     "share_difference",

@@ -4,90 +4,42 @@ Nothing is counted while nobody asks. What ends between two looks is told by who
 somebody is looking.
 """
 
+import time
 from array import array
+from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 from heapq import nsmallest
 from operator import sub
-from typing import Any
 
-from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
+from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
 from imaxproxy.metrics import formulas
 from imaxproxy.metrics.ending import Outcome
 from imaxproxy.metrics.exchange import WARMUP, CountedBy, Exchange
 from imaxproxy.metrics.flow import Underway, Who
 from imaxproxy.metrics.live_part import MOST_STREAMS, LivePart, slowness
+from imaxproxy.metrics.live_state import LiveState, Places
 
 AT_ONCE = 64
 """Streams looked at between two turns of the loop: 0.3 ms."""
-MOST_A_LOOK = 1_000
-"""Of more, every look takes the next so many: a look costs less than 1 % of a second, and each stream's turn comes."""
-_MILLI = 1000
-
-
-class _State:
-    """What was seen of one request so far."""
-
-    __slots__ = (
-        "base",
-        "dimensions",
-        "events",
-        "first_ns",
-        "is_old",
-        "last_ns",
-        "model",
-        "sent_ns",
-        "tokens",
-        "told",
-        "who",
-    )
-
-    def __init__(self, who: Who) -> None:
-        self.who = who
-        self.model = who.model
-        self.sent_ns: int | None = None
-        self.events = 0
-        self.tokens = 0
-        """Told ones, or as many as events."""
-        self.told = False
-        self.base = 0
-        """Tokens of the first event."""
-        self.first_ns = self.last_ns = 0
-        self.dimensions: list[tuple[str, str]] | None = None
-        self.is_old = False
-        """It was there before the looking began, and nothing of it was counted so far."""
-
-    def places(self) -> list[tuple[str, str]]:
-        """Dimension and value, of each that is known."""
-        if self.dimensions is None:
-            who = self.who
-            named = (("upstream", who.upstream), ("model", self.model), ("client", who.client))
-            self.dimensions = [(name, value) for name, value in named if value is not None]
-            self.dimensions += [("tag", f"{name}={value}") for name, value in (who.tags or {}).items()]
-        return self.dimensions
-
-    @property
-    def tps(self) -> float | None:
-        """Tokens/s since the first event."""
-        passed_ns = self.last_ns - self.first_ns
-        return (self.tokens - self.base) * NS_PER_S / passed_ns if passed_ns > 0 else None
-
-    def idle_ns(self, now_ns: int) -> int:
-        """Since the newest token event, or, without any, since it was sent."""
-        return max(now_ns - (self.last_ns or self.sent_ns or self.who.started_ns), 0)
+_MICRO = 1_000_000
 
 
 class LiveMeter:
     """One process's view of its requests in flight."""
 
-    def __init__(self, underway: Set[Underway], clock_ns: Clock = monotonic_ns) -> None:
+    def __init__(
+        self, underway: Set[Underway], clock_ns: Clock = monotonic_ns, cpu_ns: Clock = time.thread_time_ns
+    ) -> None:
         """underway: those in flight; whoever owns it changes it."""
-        self._underway, self._clock_ns = underway, clock_ns
-        self._states: dict[Underway, _State] = {}
-        self._round: list[Underway] = []
+        self._underway, self._clock_ns, self._cpu_ns = underway, clock_ns, cpu_ns
+        self._states: dict[Underway, LiveState] = {}
         self._since_ns: int | None = None
         self._taken_ns: int | None = None
         self._gaps_ns: list[int] = []
+        self._gaps_sum_ns = 0
         """Of events whose tokens are not told."""
+        self._moved: dict[Places, list[int]] = {}
+        """Events and tokens since the last look."""
         self._part = LivePart()
 
     def __repr__(self) -> str:
@@ -103,51 +55,72 @@ class LiveMeter:
         self._since_ns = None
         self._states.clear()
         self._taken_ns = None
-        self._round, self._part = [], LivePart()
-        self._gaps_ns.clear()
+        self._part = LivePart()
+        self._forget_gaps()
+        self._moved.clear()
 
     def steps(self) -> Iterator[None]:
-        """Look at all that is in flight, or the next MOST_A_LOOK of it; yields where others should have their turn.
+        """Look at all that is in flight; yields where others should have their turn.
 
         The first look finds only where everything stands: what came before it belongs to no window.
         """
         if self._since_ns is None:
             self._since_ns = self._clock_ns()
-        if not self._round:
-            self._round = list(self._underway)
-        part, self._round = self._round[:MOST_A_LOOK], self._round[MOST_A_LOOK:]
-        for place, each in enumerate(part):
-            if each in self._underway:
-                self._look_at(each)
-            if place % AT_ONCE == AT_ONCE - 1:
-                yield
+        flight = list(self._underway)
+        for first in range(0, len(flight), AT_ONCE):
+            since_ns = self._cpu_ns()
+            for each in flight[first : first + AT_ONCE]:
+                if each in self._underway:
+                    self._look_at(each)
+            self.spent(self._cpu_ns() - since_ns)
+            yield
 
     def take(self) -> LivePart:
         """What the looks and the ends since the last time have found."""
-        part, self._part = self._part, LivePart()
-        part.gap_ns.add_all(self._gaps_ns)
-        self._gaps_ns.clear()
+        since_ns, part, self._part = self._cpu_ns(), self._part, LivePart()
+        part.gap_ns.add_all(self._gaps_ns, self._gaps_sum_ns)
+        self._forget_gaps()
         now_ns = self._clock_ns()
         part.since_ns = now_ns if self._taken_ns is None else self._taken_ns
         self._taken_ns = part.at_ns = now_ns
         for gone in [each for each in self._states if each not in self._underway]:
             del self._states[gone]
-        rows: list[tuple[tuple[float, float], int, _State]] = []
-        for state in self._states.values():
+        self._survey(part, now_ns)
+        for places, (events, tokens) in self._moved.items():
+            for dimension, value in places:
+                traffic = part.traffic(dimension, value)
+                traffic.events += events
+                traffic.tokens += tokens
+        self._moved.clear()
+        part.cpu_ns += self._cpu_ns() - since_ns
+        part.dearest_ns = part.cpu_ns
+        return part
+
+    def _survey(self, part: LivePart, now_ns: int) -> None:
+        """What is so now."""
+        rates: list[int] = []
+        rows: list[tuple[tuple[int, float], int, LiveState]] = []
+        for number, state in enumerate(self._states.values()):
             tps = state.tps
             if tps is not None:
-                part.tps_now_milli.add(round(tps * _MILLI))
-            part.waiting += not state.events
+                rates.append(round(tps * _MICRO))
             if state.told:
                 part.open_tokens += state.tokens
-            else:
+            elif state.events:
                 part.open_events += state.tokens
-            for dimension, value in state.places():
-                part.traffic(dimension, value).in_flight += 1
-            rows.append((slowness(state.idle_ns(now_ns) / NS_PER_S, tps), len(rows), state))
-        part.in_flight = len(self._states)
-        part.streams = [_row(state, now_ns) for _, _, state in nsmallest(MOST_STREAMS, rows)]
-        return part
+            else:
+                part.waiting += 1
+            rows.append((slowness(state.idle_ns(now_ns) / NS_PER_S, tps), number, state))
+        part.tps_now_micro.add_all(rates)
+        for places, requests in Counter([state.places() for state in self._states.values()]).items():
+            for dimension, value in places:
+                part.traffic(dimension, value).in_flight += requests
+        part.in_flight, part.processes = len(self._states), 1
+        part.streams = [state.row(now_ns) for _, _, state in nsmallest(MOST_STREAMS, rows)]
+
+    def spent(self, cpu_ns: int) -> None:
+        """Being watched has cost this process so much."""
+        self._part.cpu_ns += cpu_ns
 
     def ended(self, underway: Underway, exchange: Exchange) -> None:
         """It has, and is not under way any more. To be called while `is_on`."""
@@ -170,7 +143,7 @@ class LiveMeter:
         if (e2e_ns := formulas.e2e_ns(exchange)) is not None:
             part.e2e_ns.add(e2e_ns)
         if (tps := formulas.tps_per_user(exchange)) is not None:
-            part.tps_milli.add(round(tps * _MILLI))
+            part.tps_micro.add(round(tps * _MICRO))
 
     def _look_at(self, each: Underway) -> None:
         state = self._states.get(each)
@@ -187,13 +160,13 @@ class LiveMeter:
             state.model, state.dimensions = flow.model, None
         self._count(state, flow.times_ns, flow.tokens)
 
-    def _met(self, who: Who) -> _State:
-        state = _State(who)
+    def _met(self, who: Who) -> LiveState:
+        state = LiveState(who)
         state.is_old = self._since_ns is None or who.started_ns < self._since_ns
         self._part.started += not state.is_old
         return state
 
-    def _count(self, state: _State, times_ns: "array[int]", tokens: Sequence[int] | None) -> None:
+    def _count(self, state: LiveState, times_ns: "array[int]", tokens: Sequence[int] | None) -> None:
         """Take in the events since the last look; `tokens`: of each event from the first on."""
         seen, events = state.events, len(times_ns)
         if events == seen:
@@ -209,13 +182,14 @@ class LiveMeter:
             return
         if not seen and state.sent_ns is not None:
             self._part.ttft_ns.add(fresh_ns[0] - state.sent_ns)
-        gaps_ns = list(map(sub, fresh_ns[1:], fresh_ns))
+        gaps_ns = map(sub, fresh_ns[1:], fresh_ns)
         if tokens is None:
-            self._gaps_ns += gaps_ns
+            self._gaps_ns.extend(gaps_ns)
+            self._gaps_sum_ns += fresh_ns[-1] - fresh_ns[0]
             self._add(state, events - seen, 0)
         else:
             self._part.told_events += events - seen
-            self._add_itl(gaps_ns, tokens[max(seen, 1) : events])
+            self._add_itl(list(gaps_ns), tokens[max(seen, 1) : events])
             self._add(state, 0, sum(tokens[seen:events]))
 
     def _add_itl(self, gaps_ns: list[int], tokens: Sequence[int]) -> None:
@@ -229,30 +203,12 @@ class LiveMeter:
                 self._part.itl_ns.add((gap_ns + lent_ns) // count, count)
             lent_ns = 0 if count else lent_ns + gap_ns
 
-    def _add(self, state: _State, events: int, tokens: int) -> None:
-        part = self._part
-        part.events += events
-        part.tokens += tokens
-        for dimension, value in state.places():
-            traffic = part.traffic(dimension, value)
-            traffic.events += events
-            traffic.tokens += tokens
+    def _forget_gaps(self) -> None:
+        self._gaps_ns, self._gaps_sum_ns = [], 0
 
-
-def _row(state: _State, now_ns: int) -> dict[str, Any]:
-    """A line of the view's list of streams; tokens are events where `told` is false."""
-    who, sent_ns = state.who, state.sent_ns
-    return {
-        "id": who.request_id,
-        "model": state.model,
-        "upstream": who.upstream,
-        "client": who.client,
-        "tag": ", ".join(f"{name}={value}" for name, value in (who.tags or {}).items()) or None,
-        "age_s": (now_ns - who.started_ns) / NS_PER_S,
-        "ttft_ms": (state.first_ns - sent_ns) / NS_PER_MS if state.events and sent_ns is not None else None,
-        "tokens": state.tokens,
-        "told": state.told,
-        "tps": state.tps,
-        "idle_s": state.idle_ns(now_ns) / NS_PER_S,
-        "state": "streaming" if state.events else "waiting",
-    }
+    def _add(self, state: LiveState, events: int, tokens: int) -> None:
+        self._part.events += events
+        self._part.tokens += tokens
+        moved = self._moved.setdefault(state.places(), [0, 0])
+        moved[0] += events
+        moved[1] += tokens

@@ -5,14 +5,20 @@ from dataclasses import dataclass, field
 from heapq import nsmallest
 from typing import Any
 
+from imaxproxy.clock import NS_PER_S
 from imaxproxy.metrics.dimensions import MOST_VALUES, OTHER
 from imaxproxy.metrics.log_buckets import LogBuckets
 
 MOST_STREAMS = 50
 """Told one by one: the slowest."""
+TICK_NS = NS_PER_S
+"""Between two looks, unless one costs more than 1 % of that."""
+_MOST_PAUSE_NS = 10 * NS_PER_S
 DIMENSIONS = ("upstream", "model", "client", "tag")
-_BUCKETS = ("gap_ns", "itl_ns", "ttft_ns", "e2e_ns", "tps_milli", "tps_now_milli")
+_BUCKETS = ("gap_ns", "itl_ns", "ttft_ns", "e2e_ns", "tps_micro", "tps_now_micro")
 _COUNTS = (
+    "cpu_ns",
+    "processes",
     "events",
     "told_events",
     "tokens",
@@ -49,6 +55,11 @@ class LivePart:
     at_ns: int = 0
     since_ns: int = 0
     """When the last one was taken; of the first: `at_ns`."""
+    cpu_ns: int = 0
+    """CPU time that being watched has cost the data processes."""
+    processes: int = 0
+    dearest_ns: int = 0
+    """`cpu_ns` of the process that it has cost most."""
     events: int = 0
     """Token events of streams whose engine does not tell the tokens of each."""
     told_events: int = 0
@@ -67,9 +78,9 @@ class LivePart:
     """Inter-token latency of told tokens."""
     ttft_ns: LogBuckets = field(default_factory=LogBuckets)
     e2e_ns: LogBuckets = field(default_factory=LogBuckets)
-    tps_milli: LogBuckets = field(default_factory=LogBuckets)
-    """Tokens/s per user of those that ended, in thousandths."""
-    tps_now_milli: LogBuckets = field(default_factory=LogBuckets)
+    tps_micro: LogBuckets = field(default_factory=LogBuckets)
+    """Tokens/s per user of those that ended, in millionths."""
+    tps_now_micro: LogBuckets = field(default_factory=LogBuckets)
     """The same of those in flight now, since their first token; events where tokens are not told."""
     in_flight: int = 0
     """Now."""
@@ -112,13 +123,14 @@ class LivePart:
         """For two processes at one time."""
         self.since_ns = min(self.since_ns, other.since_ns) if self.at_ns else other.since_ns
         self.at_ns = max(self.at_ns, other.at_ns)
+        self.dearest_ns = max(self.dearest_ns, other.dearest_ns)
         self.merge_counts(other)
         self.streams = slowest([*self.streams, *other.streams])
 
     def as_row(self) -> dict[str, Any]:
         """For JSON."""
         row: dict[str, Any] = {
-            name: getattr(self, name) for name in ("at_ns", "since_ns", *_COUNTS, "streams", "errors")
+            name: getattr(self, name) for name in ("at_ns", "since_ns", "dearest_ns", *_COUNTS, "streams", "errors")
         }
         row |= {name: getattr(self, name).as_row() for name in _BUCKETS}
         row["by"] = {
@@ -129,7 +141,7 @@ class LivePart:
 
     @classmethod
     def from_row(cls, row: dict[str, Any]) -> "LivePart":
-        part = cls(**{name: row[name] for name in ("at_ns", "since_ns", *_COUNTS, "streams")})
+        part = cls(**{name: row[name] for name in ("at_ns", "since_ns", "dearest_ns", *_COUNTS, "streams")})
         for name in _BUCKETS:
             setattr(part, name, LogBuckets.from_row(row[name]))
         part.errors = Counter(row["errors"])
@@ -139,11 +151,16 @@ class LivePart:
         return part
 
 
+def pause_ns(cpu_ns: int) -> int:
+    """How long to wait behind a look that has cost so much: it is to cost a data process no more than 1 %."""
+    return min(max(TICK_NS, 100 * cpu_ns), _MOST_PAUSE_NS)
+
+
 def slowest(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Those that have kept their user waiting for longest, then those with the fewest tokens/s."""
     return nsmallest(MOST_STREAMS, streams, key=lambda row: slowness(row["idle_s"], row["tps"]))
 
 
-def slowness(idle_s: float, tps: float | None) -> tuple[float, float]:
+def slowness(idle_s: float, tps: float | None) -> tuple[int, float]:
     """What the slowest has least of. Waits are told apart by tenths of a second: streams in step are as slow."""
-    return -round(idle_s, 1), tps or 0.0
+    return -int(10 * idle_s + 0.5), tps or 0.0

@@ -25,7 +25,7 @@ Block = dict[str, float | int | None]
 
 
 class LogBuckets:
-    """Whole numbers above 0: nanoseconds, or rates in thousandths. Mergeable."""
+    """Whole numbers above 0: nanoseconds, or rates in millionths. Mergeable."""
 
     __slots__ = ("counts", "sum")
 
@@ -48,11 +48,14 @@ class LogBuckets:
         self.counts[bisect_left(BOUNDS, value)] += times
         self.sum += value * times
 
-    def add_all(self, values: list[int]) -> None:
-        """Many at a time: to 4,096 exact, so that those near each other are put into their bucket together."""
+    def add_all(self, values: list[int], sum_: int | None = None) -> None:
+        """Many at a time: to 4,096 exact, so that those near each other are put into their bucket together.
+
+        sum_: of the values, where the caller has it for less.
+        """
         for step, times in Counter(map(rshift, values, repeat(_STEP_BITS))).items():
             self.counts[bisect_left(BOUNDS, (step << _STEP_BITS) + _HALF_STEP)] += times
-        self.sum += sum(values)
+        self.sum += sum(values) if sum_ is None else sum_
 
     def merge(self, other: "LogBuckets") -> None:
         self.counts.update(other.counts)

@@ -5,7 +5,8 @@ from collections import Counter
 from imaxproxy.metrics.by_model import ByModel
 from imaxproxy.metrics.dimensions import Dimensions
 from imaxproxy.metrics.exchange import CountedBy, Exchange
-from imaxproxy.metrics.health import HealthSample, MeterHealth
+from imaxproxy.metrics.health import HealthSample
+from imaxproxy.metrics.meter_health import MeterHealth
 from imaxproxy.metrics.slo import Objective, SloTally
 from imaxproxy.metrics.slowest import Slowest
 from imaxproxy.metrics.tally import Tally

@@ -1,6 +1,7 @@
 """Where a proxy's figures are kept, and from where its pages about them come."""
 
 import asyncio
+import time
 import traceback
 from collections import Counter
 from collections.abc import Callable
@@ -9,7 +10,8 @@ from typing import Any, Protocol
 
 import orjson
 
-from imaxproxy.metrics import Exchange, LiveMeter, LivePart, Objective, Totals
+from imaxproxy.clock import NS_PER_S
+from imaxproxy.metrics import Exchange, LiveMeter, LivePart, Objective, Totals, pause_ns
 from imaxproxy.proxy.merged import Gauges, Merged, stats
 from imaxproxy.proxy.views import Views
 
@@ -25,10 +27,6 @@ class LivePage(Protocol):
 
     def beside(self, merged: Merged) -> dict[str, Any]:
         """`power`, `cost` and `engine_metrics` as they are now."""
-
-
-TICK_S = 1.0
-"""Between two live snapshots."""
 
 
 class Board(Protocol):
@@ -101,8 +99,10 @@ class LocalBoard:
             while True:
                 for _ in meter.steps():
                     await asyncio.sleep(0)
-                self.views.publish(live(self._merged(), meter.take()))
-                await asyncio.sleep(TICK_S)
+                part, since_ns = meter.take(), time.thread_time_ns()
+                self.views.publish(live(self._merged(), part))
+                meter.spent(time.thread_time_ns() - since_ns)
+                await asyncio.sleep(pause_ns(part.dearest_ns) / NS_PER_S)
         except Exception:  # a bug in a page must not end the proxy: stderr hears of it, viewers see their stream end
             traceback.print_exc()
             self.views.end()

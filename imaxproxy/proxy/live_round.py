@@ -3,9 +3,9 @@
 import traceback
 from collections.abc import Callable, Iterable
 
-from imaxproxy.clock import NS_PER_S, Clock
-from imaxproxy.metrics import LivePart
-from imaxproxy.proxy.board import TICK_S, LivePage
+from imaxproxy.clock import Clock
+from imaxproxy.metrics import LivePart, pause_ns
+from imaxproxy.proxy.board import LivePage
 from imaxproxy.proxy.figures import ANSWER_WITHIN_NS
 from imaxproxy.proxy.merged import Merged
 from imaxproxy.proxy.place import WorkerProcess
@@ -24,6 +24,7 @@ class LiveRound:
         self._waiting: set[int] = set()
         self._answer_by_ns: int | None = None
         self._part = LivePart()
+        self._dearest_ns = 0
 
     def watch(self, number: int, *, on: bool, workers: Iterable[WorkerProcess]) -> None:
         """This worker has viewers now, or has none any more."""
@@ -41,6 +42,7 @@ class LiveRound:
     def take(self, number: int, part: LivePart, workers: Iterable[WorkerProcess]) -> None:
         """What one worker saw since it was last asked; an answer that comes too late counts in the next snapshot."""
         self._part.merge(part)
+        self._dearest_ns = self._part.dearest_ns
         self._waiting.discard(number)
         self.look(workers)
 
@@ -68,7 +70,7 @@ class LiveRound:
             worker.channel.send("look")
         self._waiting = {worker.number for worker in asked}
         self._answer_by_ns = now_ns + ANSWER_WITHIN_NS
-        self._next_ns = now_ns + round(TICK_S * NS_PER_S)
+        self._next_ns = now_ns + pause_ns(self._dearest_ns)
 
     def _show(self, workers: Iterable[WorkerProcess], now_ns: int) -> None:
         part, self._part = self._part, LivePart()

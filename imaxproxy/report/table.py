@@ -169,13 +169,31 @@ def _meter(meter: dict[str, Any], send_lag_ms: dict[str, Any]) -> str:
     parts = [
         f"CPU {_share(meter['cpu_share'])} of a core",
         f"loop lag p50 {_ms(lag['p50'])}, p99 {_ms(lag['p99'])} ms",
+        *_stamps(meter),
         f"{_share(meter['coalesced_event_share'])} of events shared a read",
     ]
     if send_lag_ms["count"]:
         parts.append(f"send lag p50 {_ms(send_lag_ms['p50'])}, p99 {_ms(send_lag_ms['p99'])} ms")
     if meter["offered_rate"] is not None and meter["achieved_rate"] is not None:
         parts.append(f"sent {meter['achieved_rate']:.2f} of {meter['offered_rate']:.2f} requests/s")
-    return f"{verdict}: " + "; ".join(parts)
+    return f"{verdict}: " + "; ".join(parts + _steady(meter))
+
+
+def _stamps(meter: dict[str, Any]) -> list[str]:
+    """Who stamped, where it was not the loop alone. A run of an earlier version does not say."""
+    stamped, lag = meter.get("stamped_by"), meter.get("read_lag_ms")
+    if not stamped or not lag or not lag["count"]:
+        return []
+    share = _share(stamped["kernel"] / sum(stamped.values()))
+    return [f"{share} of reads stamped by the kernel, read p50 {_ms(lag['p50'])}, p99 {_ms(lag['p99'])} ms later"]
+
+
+def _steady(meter: dict[str, Any]) -> list[str]:
+    """The steady window's own verdict, where it differs from the whole run's."""
+    steady = meter.get("steady")
+    if steady is None or steady["valid"] == meter["valid"]:
+        return []
+    return ["in the steady window valid" if steady["valid"] else f"in the steady window not: {steady['reasons'][0]}"]
 
 
 def notes_of(summary: dict[str, Any]) -> list[str]:

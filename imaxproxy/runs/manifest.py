@@ -60,7 +60,10 @@ class Manifest:
         try:
             row = orjson.loads(run.manifest.read_bytes())
             if row["schema"] != SCHEMA:
-                raise ImaxproxyError(f"{run.manifest}: schema {row['schema']!r}, this version reads {SCHEMA!r}")
+                raise ImaxproxyError(
+                    f"{run.manifest}: schema {row['schema']!r}, this version reads {SCHEMA!r}: "
+                    f"read it with the imaxproxy that wrote it ({row.get('version', 'it does not say which')})"
+                )
             return cls(**row)
         except (orjson.JSONDecodeError, KeyError, TypeError) as error:
             raise ImaxproxyError(f"{run.manifest} is not a manifest: {error}") from error

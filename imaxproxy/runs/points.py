@@ -1,13 +1,13 @@
 """Runs as operating points of machines: which belong together, and what to know before they are compared."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from imaxproxy.economics import Axis, Frontier, Spot
-from imaxproxy.errors import UsageError
+from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.metrics import t_interval
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.directory import RunDirectory
@@ -62,8 +62,12 @@ def add_baselines(machines: Machines, baselines: Sequence[Baseline]) -> Machines
     )
 
 
-def open_runs(paths: Sequence[Path]) -> list[RunRecord]:
-    """Each a run, or a folder of them (`--repeat`, `search`, a sweep). Raises UsageError for a folder without any."""
+def open_runs(paths: Sequence[Path], tell: Callable[[str], None] = lambda _: None) -> list[RunRecord]:
+    """Each a run, or a folder of them (`--repeat`, `search`, a sweep).
+
+    Of a folder's runs those that are half-written or cannot be read are left out: `tell` takes a line about each. A
+    run that was named itself has to be whole. Raises UsageError for a folder without any.
+    """
     found: list[RunRecord] = []
     for path in paths:
         if RunDirectory(path).journals():
@@ -72,8 +76,19 @@ def open_runs(paths: Sequence[Path]) -> list[RunRecord]:
         below = sorted(child for child in path.glob("*") if child.is_dir() and RunDirectory(child).journals())
         if not below:
             raise UsageError(f"{path} is no run, and holds none")
-        found += [RunRecord.open(child) for child in below]
+        whole = [record for child in below if (record := _opened(child, tell)) is not None]
+        if not whole:
+            raise UsageError(f"none of the {len(below)} runs in {path} can be read: `imaxproxy report --list {path}`")
+        found += whole
     return found
+
+
+def _opened(path: Path, tell: Callable[[str], None]) -> RunRecord | None:
+    try:
+        return RunRecord.open(path)
+    except ImaxproxyError as error:
+        tell(f"left out: {error}")
+        return None
 
 
 def machines_of(records: Sequence[RunRecord], x: str, y: str, by: Sequence[str] = MACHINE) -> Machines:
@@ -140,7 +155,29 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
         warnings.append(f"not played to the end: {', '.join(unfinished)}")
     if any(axis.startswith(("usd", "total_per_mw", "output_per_mw")) for axis in axes):
         warnings += _prices(records)
+    if any(axis.startswith("j_") or axis.endswith("_measured_mw") for axis in axes):
+        warnings += _boundaries(records)
     return warnings
+
+
+def apart(frontiers: Mapping[str, Frontier]) -> list[str]:
+    """Machines whose x do not overlap with the first one's: nothing can be said of them at one x."""
+    names = list(frontiers)
+    said = []
+    for name in names[1:]:
+        (low, high), (first_low, first_high) = frontiers[name].reach, frontiers[names[0]].reach
+        if low > first_high or high < first_low:
+            said.append(
+                f"no overlap: {names[0]} was measured from {first_low:,.4g} to {first_high:,.4g}, {name} from "
+                f"{low:,.4g} to {high:,.4g} ({frontiers[name].x_axis.name}): play loads that bring them together"
+            )
+    return said
+
+
+def _boundaries(records: list[RunRecord]) -> list[str]:
+    """Joules of boards are no joules of a whole server."""
+    found = {str(energy["boundary"]) for record in records if (energy := record.summary["energy"])}
+    return [f"energy of different boundaries: {'; '.join(sorted(found))}"] if len(found) > 1 else []
 
 
 def _prices(records: list[RunRecord]) -> list[str]:

@@ -28,7 +28,10 @@ def read_summary(run: RunDirectory) -> dict[str, Any]:
     except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         raise ImaxproxyError(f"{run.summary} is no summary; `imaxproxy report {run.path}` makes it anew") from error
     if schema != SUMMARY_SCHEMA:
-        raise ImaxproxyError(f"{run.summary}: schema {schema!r}, this version reads {SUMMARY_SCHEMA!r}")
+        raise ImaxproxyError(
+            f"{run.summary}: schema {schema!r}, this version reads {SUMMARY_SCHEMA!r}: "
+            f"`imaxproxy report {run.path}` makes it anew from the journal"
+        )
     return summary
 
 

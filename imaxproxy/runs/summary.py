@@ -72,8 +72,9 @@ def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
             tally.add(exchange)
         if slices is not None:
             slices.add(exchange)
-    health = _health(run)
+    health, steady_health = _health(run), _health(run, windows.steady)
     summary = _compose(manifest, tallies, rates, health)
+    summary["meter"]["steady"] = _steady_verdict(tallies.get("steady"), steady_health, manifest)
     if shares is not None:
         _add_reasons(summary["meter"], shares.reasons())
     means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
@@ -195,12 +196,33 @@ def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manif
         coalesced_event_share=tally.coalesced_event_share(),
         offered_rate=rates.offered(),
         achieved_rate=rates.achieved(),
-        is_virtual=manifest is not None and manifest.clock.get("source") == "virtual",
+        is_virtual=_is_virtual(manifest),
     )
     if manifest is not None and manifest.lost_lines:
         lost = f"{manifest.lost_lines} lines of the journal or the capture could not be written"
         _add_reasons(verdict, [lost])
     return verdict
+
+
+def _steady_verdict(tally: WindowTally | None, health: MeterHealth, manifest: Manifest | None) -> dict[str, Any] | None:
+    """Of the steady window by itself, for a run's first and last seconds may be worse.
+
+    It says nothing of rates: those are the whole schedule's. None where there is no such window, or no sample in it.
+    """
+    if tally is None or health.cpu_share is None:
+        return None
+    verdict = health.verdict(
+        itl_p99_ms=tally.tally.histograms["itl_ms"].stats()["p99"],
+        coalesced_event_share=tally.tally.coalesced_event_share(),
+        offered_rate=None,
+        achieved_rate=None,
+        is_virtual=_is_virtual(manifest),
+    )
+    return {name: value for name, value in verdict.items() if not name.endswith("_rate")}
+
+
+def _is_virtual(manifest: Manifest | None) -> bool:
+    return manifest is not None and manifest.clock.get("source") == "virtual"
 
 
 def _add_reasons(verdict: dict[str, Any], reasons: list[str]) -> None:
@@ -241,10 +263,12 @@ def _made(throughput: dict[str, float | None]) -> Rates:
     return Rates(throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"])
 
 
-def _health(run: RunDirectory) -> MeterHealth:
+def _health(run: RunDirectory, window: Window | None = None) -> MeterHealth:
+    """Of the whole run, or of the samples that lie in a window."""
     health = MeterHealth()
     for sample in read_health(run):
-        health.add(sample)
+        if window is None or sample.lies_in(window):
+            health.add(sample)
     return health
 
 

@@ -14,7 +14,7 @@ from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.reception import Reception, due
 from imaxproxy.wire.responses import RESPONSES
-from imaxproxy.wire.splice import hot_path
+from imaxproxy.wire.splice import hot_path, read_stamps
 
 DIALECTS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
@@ -57,5 +57,6 @@ __all__ = [
     "hot_path",
     "keyless",
     "known_dialect",
+    "read_stamps",
     "shown",
 ]

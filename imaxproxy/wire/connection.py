@@ -3,7 +3,7 @@
 import asyncio
 import os
 import select
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import cast
@@ -16,7 +16,7 @@ from imaxproxy.wire.head import HeadReader, ResponseHead
 from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.pump import Tap, tap
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
-from imaxproxy.wire.splice import STILL_OPEN, Splice, Taken, splices
+from imaxproxy.wire.splice import STILL_OPEN, LoopReads, Splice, Taken, splices
 
 Forward = Callable[[bytes], None]
 
@@ -40,7 +40,8 @@ class Question:
     data: bytes
     dialect: Dialect | None
     method: str = "POST"
-    on_head: OnHead = lambda head: None
+    on_head: OnHead | None = None
+    """None: nobody but the meter wants what comes."""
     keep: KeptBudget | None = None
     """The answer's body can be had from the reception, as far as this allows."""
 
@@ -61,8 +62,8 @@ class Answered:
 class EngineConnection(asyncio.Protocol):
     """One connection, one exchange at a time. A read costs one stamp, one write and two appends.
 
-    Where C carries streamed answers (`splice.py`), it does so from the head on: reads come here no more, and `look` is
-    told when some need to be looked at.
+    Where C carries streamed answers (`splice.py`), it does so from the head on, or from the first byte where nobody but
+    the meter wants it: reads come here no more, and `look` is told when some need to be looked at.
     """
 
     __slots__ = (
@@ -129,6 +130,8 @@ class EngineConnection(asyncio.Protocol):
         connection = None if self._transport is None else self._transport.get_extra_info("socket")
         if connection is None:
             return False
+        if self._splice is not None and self._splice.stirred:
+            return True
         poll = select.poll()
         poll.register(connection, select.POLLIN)
         return bool(poll.poll(0))
@@ -159,6 +162,10 @@ class EngineConnection(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():  # lost between the pool's look and now
             self._end(self._clock_ns(), WireError("reset", "the connection was closed while idle"))
             return answered
+        if question.on_head is None:
+            self._read_in_c()
+        elif self._splice is not None:
+            self._read_here()
         # With a high-water mark of 0 the write goes to the socket at once, and `resume_writing` tells when the rest of
         # a long request has left too.
         # Stamped before: the write wakes the engine, and on a busy machine that may run in our place until it has
@@ -176,11 +183,17 @@ class EngineConnection(asyncio.Protocol):
         """
         if self._last is not None:
             return self._last
+        self._collect()
+        if self._question is None:  # an answer that C had read whole, and nobody had looked at
+            return self._answer_before()
         if self._reception is not None:
-            self._collect()
             with suppress(WireError):  # the reason stands; this is for the events that came before it
                 self._reception.digest()
         return self._end(self._clock_ns(), reason)
+
+    def _answer_before(self) -> Answered:
+        assert self._last is not None
+        return self._last
 
     def token_events(self) -> int:
         """Token events of the answer under way that have come by now; looks at what waits to be digested."""
@@ -248,6 +261,7 @@ class EngineConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         now_ns = self._clock_ns()
+        LoopReads.made += 1
         if self._reception is None:
             self._read_head(now_ns, data)
             return
@@ -266,19 +280,21 @@ class EngineConnection(asyncio.Protocol):
 
     def look(self) -> None:
         """The splice's word that something needs to be taken."""
-        splice = self._splice
+        splice, question = self._splice, self._question
+        if question is None:  # an idle connection's end, or bytes that nobody asked for
+            self.hung_up(None)
+            return
         taken = self._collect()
         if taken is None:
             return
-        if taken.read_times_ns:
+        if taken.read_times_ns and self._reception is not None:
             self._digest(taken.read_times_ns[-1])
-        reception = self._reception
-        if self._splice is not splice or splice is None or reception is None:
+        if self._splice is not splice or splice is None or self._question is not question:
             return  # that was the end
         if taken.end != STILL_OPEN:
             self.hung_up(OSError(taken.end, os.strerror(taken.end)) if taken.end else None)
             return
-        template = reception.plain_template
+        template = None if self._reception is None else self._reception.plain_template
         if template is not None:  # when more has come meanwhile, that is looked at first, and this is tried again
             splice.arm(template.prefix, template.suffix, chunked=template.chunked)
         if not self._paused:
@@ -330,7 +346,7 @@ class EngineConnection(asyncio.Protocol):
             self._end(now_ns, error)
             return
         self._reception = reception
-        way = question.on_head(head)
+        way = None if question.on_head is None else question.on_head(head)
         self._onward = way.transport if isinstance(way, Onward) else None
         self._forward = way.transport.write if isinstance(way, Onward) else way
         self._stamp, self._keep, self._reads = reception.times_ns.append, reception.reads.append, reception.reads
@@ -343,10 +359,33 @@ class EngineConnection(asyncio.Protocol):
         self._digest(now_ns)
         self._hand_over()
 
+    def _read_in_c(self) -> None:
+        """Have C read the whole answer, where it can, and those behind it: plain sockets, nobody wants each read."""
+        if self._splice is not None:
+            self._splice.begin()
+            return
+        through = splices() if self._tap is not None and self._clock_ns is monotonic_ns else None
+        if through is not None and self._tap is not None:
+            self._tap.pause_reading()
+            self._splice = through.begin(self, self._tap.fd, None, 1, paused=False)
+
+    def _read_here(self) -> None:
+        """No longer in C."""
+        if self._splice is not None:
+            self._splice.stop()
+            self._splice = None
+        if self._tap is not None and not self._paused:
+            self._tap.resume_reading()
+
     def _hand_over(self) -> None:
         """Have C carry the rest of this answer, where it can: plain sockets, a stream, nobody who wants each read."""
         reception, onward = self._reception, self._onward
-        if reception is None or self._tap is None or self._splice is not None or not reception.spliceable:
+        if reception is None or not reception.spliceable:
+            return
+        if self._splice is not None:
+            self._splice.expect(reception.batch_reads)
+            return
+        if self._tap is None:
             return
         if self._clock_ns is not monotonic_ns or (self._forward is not None and onward is None):
             return
@@ -365,16 +404,28 @@ class EngineConnection(asyncio.Protocol):
 
     def _collect(self) -> Taken | None:
         """Take what the splice has: for the client what its socket did not, for the reception all the rest."""
-        splice, reception = self._splice, self._reception
-        if splice is None or reception is None:
+        splice = self._splice
+        if splice is None or self._question is None:
             return None
         taken = splice.take()
+        times_ns, reads = iter(taken.read_times_ns), iter(taken.reads)
+        self._read_heads(times_ns, reads)
+        reception = self._reception
+        if reception is None:
+            return taken
         if taken.unsent and self._onward is not None and not self._onward.is_closing():
             self._onward.write(taken.unsent)
         reception.recognised(taken.event_times_ns, taken.event_chars)
-        reception.times_ns += taken.read_times_ns
-        reception.reads += taken.reads
+        reception.times_ns += times_ns
+        reception.reads += reads
         return taken
+
+    def _read_heads(self, times_ns: Iterator[int], reads: Iterator[bytes]) -> None:
+        """Take reads until the answer's head has come; what then follows in a read is the body's."""
+        while self._reception is None and self._question is not None and (data := next(reads, None)) is not None:
+            self._read_head(next(times_ns), data)
+        if self._reception is None and next(reads, None) is not None:  # behind the end of a whole answer
+            self.abort()
 
     def _close_tap(self) -> None:
         """Before the socket is closed: its number may be another's a moment later."""
@@ -404,17 +455,15 @@ class EngineConnection(asyncio.Protocol):
         answer = Answered(self._sent_ns, now_ns, reception, broken, silent)
         whole = broken is None and reception is not None and reception.keep_alive and self._sent_ns is not None
         self._reusable, self._last = whole, answer
+        relayed = self._question is not None and self._question.on_head is not None
         self._question = self._answered = self._reception = self._forward = self._onward = None
         self._stamp = self._keep = _nowhere
         self._reads = []
         self._head_reader = HeadReader()
         if not whole:
             self.abort()
-        elif self._splice is not None:
-            self._splice.stop()
-            self._splice = None
-            if self._tap is not None and not self._paused:
-                self._tap.resume_reading()
+        elif self._splice is not None and relayed:
+            self._read_here()
         if not answered.done():
             answered.set_result(answer)
         return answer

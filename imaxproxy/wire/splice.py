@@ -13,6 +13,7 @@ from typing import Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
 
 from imaxproxy.errors import UsageError
+from imaxproxy.metrics import ReadStamps
 
 VARIABLE = "IMAXPROXY_HOT_PATH"
 _MOST_LOOKS = 32
@@ -67,6 +68,20 @@ class Splice:
         """What was recognised so far (as in `Taken`), and how many kept reads wait to be taken: these stay."""
         events: tuple[bytes, bytes, int] = self._inner.take_events()
         return events
+
+    @property
+    def stirred(self) -> bool:
+        """Something has come, or the end, that nobody has taken."""
+        stirred: bool = self._inner.stirred
+        return stirred
+
+    def begin(self) -> None:
+        """Another answer follows, of which each read is told until `expect`. Without a client's socket only."""
+        self._inner.begin()
+
+    def expect(self, batch_reads: int) -> None:
+        """The answer's head was read: so many reads of it may wait to be looked at."""
+        self._inner.expect(batch_reads)
 
     def arm(self, prefix: bytes, suffix: bytes, *, chunked: bool) -> bool:
         """Recognise events like these (`template.Template`); False while reads wait that nobody has looked at."""
@@ -126,6 +141,22 @@ def splices() -> Splices | None:
     if found is None:
         found = _SPLICES[loop] = Splices(loop, import_module(_NAME))
     return found
+
+
+class LoopReads:
+    """Reads of answers that this process's event loop has made, and stamped itself."""
+
+    made = 0
+
+
+def read_stamps() -> ReadStamps | None:
+    """Who stamped the reads since the last call, on the running loop; None where all are the loop's."""
+    found = _SPLICES.get(asyncio.get_running_loop())
+    if found is None:
+        return None
+    late_us, unstamped = found.inner.lateness()
+    by_loop, LoopReads.made = LoopReads.made, 0
+    return ReadStamps(late_us, unstamped, by_loop)
 
 
 def hot_path() -> Literal["c", "python"]:

@@ -63,3 +63,10 @@ def test_published_rows_stand_beside_our_own_or_alone(command: Command, runs: Pa
     out = command.run("frontier", "--baseline", "rows.json").check(0).out
     assert "published: undated, rows.json:1" in out
     assert "give RUN directories, --baseline FILE, or both" in command.run("frontier").complaint()
+
+
+def test_half_a_run_and_machines_apart_are_said_and_the_rest_is_shown(command: Command, runs: Path) -> None:
+    (runs / "b200-8" / "summary.json").unlink()
+    done = command.run("frontier", "runs", "--x", "ttft_p50").check(0)
+    assert "imaxproxy: left out: runs/b200-8 has no summary.json: `imaxproxy report runs/b200-8` makes it" in done.err
+    assert "no overlap: " in done.out

@@ -156,11 +156,12 @@ def test_a_worker_that_is_killed_is_heard_of_and_the_others_stop(engine: Scripte
 def test_workers_say_what_is_in_flight_when_they_are_asked(
     engine: ScriptedEngine, tmp_path: Path, workers: int
 ) -> None:
-    names = [f"r{number}" for number in range(12)]
+    names = [f"r{number}" for number in range(24)]
     crew = Crew(WORKER, workers)
     heard: list[tuple[int, LivePart]] = []
     crew.on_live = lambda worker, row: heard.append((worker, LivePart.from_row(row)))
     crew.feed(settings(engine, tmp_path), parts(names, workers, gap_ns=50 * NS_PER_MS))
+    crew.look()  # finds where everything stands
     rows = []
     for row in crew.progress():
         rows.append(row)

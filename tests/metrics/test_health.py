@@ -1,10 +1,12 @@
 import asyncio
 import gc
+from dataclasses import replace
 
+import orjson
 import pytest
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, VirtualClock
-from imaxproxy.metrics import HealthProbe, HealthSample, MeterHealth, health, tune_gc
+from imaxproxy.metrics import HealthProbe, HealthSample, ReadStamps, Window, health, tune_gc
 from imaxproxy.metrics.health import PROBE_EVERY_NS
 
 
@@ -98,75 +100,22 @@ def test_a_sample_comes_back_from_its_line() -> None:
     sample = HealthSample(1, 2, 3, 4, {500: 2, 7: 1})
     assert HealthSample.from_dict(sample.as_dict()) == sample
     assert sample.as_dict()["lag_us"] == [[7, 1], [500, 2]]
+    read = replace(sample, reads=ReadStamps({90: 1, 3: 4}, 5, 6))
+    assert HealthSample.from_dict(orjson.loads(orjson.dumps(read.as_dict()))) == read
 
 
-def verdict(*samples: HealthSample, itl_p99_ms: float | None = None, rates: tuple[float, float] | None = None) -> dict:
-    meter = MeterHealth()
-    for sample in samples:
-        meter.add(sample)
-    offered, achieved = rates or (None, None)
-    return meter.verdict(
-        itl_p99_ms=itl_p99_ms, coalesced_event_share=0.25, offered_rate=offered, achieved_rate=achieved
-    )
+def test_a_sample_has_who_stamped_since_the_one_before(probe: Bench) -> None:
+    probe.probe._reads = iter([ReadStamps({1: 2}, 0, 0), None]).__next__
+    probe.probe.close()
+    probe.probe.close()
+    assert [sample.reads for sample in probe.samples] == [ReadStamps({1: 2}, 0, 0), None]
 
 
-def sample(cpu_share: float = 0.5, lag_us: int = 100, worker: int = 0) -> HealthSample:
-    return HealthSample(worker, 0, NS_PER_S, round(cpu_share * NS_PER_S), {lag_us: 50})
-
-
-def test_a_healthy_meter_is_valid() -> None:
-    found = verdict(sample(0.4), sample(0.6), rates=(10.0, 9.6))
-    assert found["valid"] is True
-    assert found["reasons"] == []
-    assert found["cpu_share"] == 0.5
-    assert found["loop_lag_ms"]["count"] == 100
-    assert (found["coalesced_event_share"], found["offered_rate"], found["achieved_rate"]) == (0.25, 10.0, 9.6)
-
-
-@pytest.mark.parametrize(
-    ("found", "reason"),
-    [
-        (verdict(), "nobody knows"),
-        (verdict(sample(lag_us=1010)), "loop lag p99 is 1.0 ms (limit 1.0)"),
-        (verdict(sample(lag_us=3000), itl_p99_ms=100.0), "limit 2.0"),
-        (verdict(*[sample()] * 8, *[sample(0.95)] * 2), "over 90% of a core in 2 of 10 samples"),
-        (verdict(sample(), rates=(10.0, 9.4)), "sent 9.40 requests/s of 10.00 offered"),
-    ],
-)
-def test_each_way_not_to_be_believed_has_its_reason(found: dict, reason: str) -> None:
-    assert found["valid"] is False
-    assert len(found["reasons"]) == 1
-    assert reason in found["reasons"][0]
-
-
-def test_a_reason_names_the_worker_that_gave_it() -> None:
-    """A late one among many would drown in a common histogram, and its own streams are late all the same."""
-    late = verdict(*[sample(worker=number) for number in range(200)], sample(lag_us=9000, worker=7))
-    assert late["reasons"] == [
-        "loop lag p99 is 9.0 ms in worker 7 (limit 1.0): tails of TTFT and ITL are uncertain by as much"
-    ]
-    busy = verdict(sample(), sample(0.95, worker=1), sample(0.99, worker=2))
-    assert "1 of 1 samples in worker 1, 1 of 1 samples in worker 2: it," in busy["reasons"][0]
-
-
-def test_merged_health_is_that_of_all_samples() -> None:
-    samples = [sample(0.95, 2000, worker=1), sample(0.2, worker=0), sample(0.1, 10, worker=1)]
-    whole, half, other = MeterHealth(), MeterHealth(), MeterHealth()
-    for each in samples:
-        whole.add(each)
-    for part, each in zip((half, other, half), samples, strict=True):
-        part.add(each)
-    half.merge(other)
-    rates = {"itl_p99_ms": None, "coalesced_event_share": None, "offered_rate": None, "achieved_rate": None}
-    assert half.verdict(**rates) == whole.verdict(**rates)
-    assert half.cpu_ns == whole.cpu_ns == round(1.25 * NS_PER_S)
-
-
-def test_what_is_within_the_limits_gives_no_reason() -> None:
-    assert verdict(sample(lag_us=1000))["valid"]
-    assert verdict(sample(lag_us=3000), itl_p99_ms=200.0)["valid"]  # 2 % of a slow engine's gaps
-    assert verdict(*[sample()] * 9, sample(0.99))["valid"]  # one busy second at the start
-    assert verdict(sample(), rates=(10.0, 9.5))["valid"]
+def test_a_sample_lies_where_more_of_its_time_does() -> None:
+    sample = HealthSample(0, 10 * NS_PER_S, NS_PER_S, 0, {})
+    assert sample.lies_in(Window(9_400_000_000, 20 * NS_PER_S))
+    assert not sample.lies_in(Window(9_600_000_000, 20 * NS_PER_S))
+    assert not sample.lies_in(Window(0, 9_400_000_000))
 
 
 def test_a_tuned_collector_leaves_alone_what_exists() -> None:

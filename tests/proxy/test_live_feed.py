@@ -11,7 +11,7 @@ from unittest.mock import patch
 from on_loop import run, until
 from scripted_engine import STREAM_HEAD, Call, sse, token, usage
 
-from imaxproxy.clock import monotonic_ns
+from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.live.feed import Beside, SnapshotMaker
 from imaxproxy.live.feed.proxy_page import ProxyPage
 from imaxproxy.proxy import Admission, Allowance, KeyRing, LocalBoard
@@ -31,7 +31,7 @@ async def watched(gate: asyncio.Event, admission: Admission | None = None) -> As
         await gate.wait()
         await call.send(token(" d", "stop"), usage(8), sse(b"[DONE]") + b"0\r\n\r\n")
 
-    with patch("imaxproxy.proxy.board.TICK_S", QUICK_S):
+    with patch("imaxproxy.proxy.board.pause_ns", lambda _cost: QUICK_S * NS_PER_S):
         beside = Beside(RunDirectory(Path("no-such-run")), None, {})
         board = LocalBoard(live=ProxyPage(SnapshotMaker("serve", "a title", monotonic_ns(), beside), None))
         async with proxied(script, admission=admission, board=board) as running:

@@ -1,13 +1,14 @@
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from imaxproxy.errors import UsageError
+from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.imports import Baseline
-from imaxproxy.runs.points import add_baselines, machine_of, machines_of, open_runs, unlike
+from imaxproxy.runs.points import add_baselines, apart, machine_of, machines_of, open_runs, unlike
 from runs.made_run import ENGINE, answered, make_run, steady_power
 
 TRACE = {"sha256": "abc", "skipped": 0, "clamped": 0}
@@ -109,6 +110,52 @@ def test_more_or_fewer_requests_of_one_workload_are_no_unlike_things(tmp_path: P
     assert unlike(loads) == []
     other = make_run(tmp_path / "x", [answered(0)], trace=TRACE | {"sha256": "c4", "workload_sha256": "8k1k"})
     assert unlike([*loads, other]) == ["runs of different traces: 1k1k, 8k1k"]
+
+
+def test_energy_of_other_boundaries_is_said_where_joules_are_compared(tmp_path: Path) -> None:
+    records = [make_run(tmp_path / name, power=steady_power(every_s=0.1), trace=TRACE) for name in ("a", "b")]
+    assert unlike(records, ("j_output",)) == []
+    records[1].summary["energy"]["boundary"] = "module"
+    assert unlike(records, ("j_output",)) == ["energy of different boundaries: board; module"]
+    assert unlike(records, ("usd_total",)) == []
+
+
+def test_machines_that_share_no_x_are_said_to_be_apart(tmp_path: Path) -> None:
+    records = [
+        run(tmp_path / "a", 10, 4), run(tmp_path / "b", 20, 8),
+        run(tmp_path / "c", 50, 4, gpu="h200"), run(tmp_path / "d", 100, 8, gpu="h200"),
+    ]  # fmt: skip
+    (said,) = apart(machines_of(records, "interactivity", "output_per_gpu").frontiers)
+    assert said.startswith("no overlap: openai/gpt-oss-120b b200 vllm fp4 was measured from 100")
+    assert "h200 vllm fp4 from 20" in said
+    near = [*records, run(tmp_path / "e", 10, 2, gpu="h200")]
+    assert apart(machines_of(near, "interactivity", "output_per_gpu").frontiers) == []
+
+
+def test_half_a_run_in_a_folder_is_left_out_and_named_and_one_that_was_named_is_an_error(tmp_path: Path) -> None:
+    for name in ("a", "b", "c", "d"):
+        run(tmp_path / name)
+    (tmp_path / "b" / "summary.json").unlink()
+    (tmp_path / "c" / "summary.json").write_text('{"schema": "imaxproxy.summary/9"}')
+    manifest = tmp_path / "d" / "manifest.json"
+    manifest.write_text(manifest.read_text().replace("imaxproxy.manifest/1", "imaxproxy.manifest/9"))
+    told: list[str] = []
+    assert [record.directory.path.name for record in open_runs([tmp_path], told.append)] == ["a"]
+    for line, says in zip(
+        told, ("has no summary.json: `imaxproxy report ", "schema 'imaxproxy.summary/9', this version", "manifest/9'"),
+        strict=True,
+    ):  # fmt: skip
+        assert line.startswith(f"left out: {tmp_path}")
+        assert says in line
+    with pytest.raises(UsageError, match="b has no summary"):
+        open_runs([tmp_path / "b"])
+    with pytest.raises(ImaxproxyError, match="makes it anew from the journal"):
+        open_runs([tmp_path / "c"])
+    with pytest.raises(ImaxproxyError, match="read it with the imaxproxy that wrote it"):
+        open_runs([tmp_path / "d"])
+    shutil.rmtree(tmp_path / "a")
+    with pytest.raises(UsageError, match=r"none of the 3 runs in .* can be read: `imaxproxy report --list"):
+        open_runs([tmp_path])
 
 
 def test_a_run_without_the_metric_is_left_out_and_named(tmp_path: Path) -> None:

@@ -33,7 +33,8 @@ THROUGHPUT = {
     "total_tokens_per_s_per_gpu",
 }  # fmt: skip
 METER = {
-    "valid", "reasons", "cpu_share", "loop_lag_ms", "coalesced_event_share", "offered_rate", "achieved_rate",
+    "valid", "reasons", "steady", "cpu_share", "loop_lag_ms", "read_lag_ms", "stamped_by", "coalesced_event_share",
+    "offered_rate", "achieved_rate",
 }  # fmt: skip
 DESIGNED = {
     "schema", "simulated", "started_at", "duration_s", "requests", "tokens", "throughput", "ttft_ms",
@@ -173,6 +174,23 @@ def test_the_meter(tmp_path: Path) -> None:
     assert meter["loop_lag_ms"]["p99"] == 0.1
     assert meter["coalesced_event_share"] == 0.0
     assert meter["offered_rate"] == meter["achieved_rate"] == 6 / 5  # 7 requests, 6 gaps
+
+
+def test_the_steady_window_has_a_verdict_of_its_own(tmp_path: Path) -> None:
+    """Its first second is late, in the warm-up; each of the others is in order."""
+    summary = summary_of(tmp_path, STEADY_RUN, health=None)
+    steady = summary["windows"]["steady"]
+    run = RunDirectory(tmp_path)
+    zero_ns = min(exchange.ask.sent_ns for exchange in STEADY_RUN if exchange.ask.sent_ns is not None)
+    inside_ns = zero_ns + round((steady["start_s"] + steady["end_s"]) / 2 * NS_PER_S)
+    journal = Journal(run)
+    journal.add_health(replace(HEALTHY, at_ns=zero_ns, lag_us={5000: 50}))
+    journal.add_health(replace(HEALTHY, at_ns=inside_ns))
+    journal.close()
+    meter = summarize(run)["meter"]
+    assert (meter["valid"], meter["steady"]["valid"], meter["steady"]["reasons"]) == (False, True, [])
+    assert (meter["loop_lag_ms"]["max"], meter["steady"]["loop_lag_ms"]["max"]) == (5.0, 0.1)
+    assert "offered_rate" not in meter["steady"]
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 from array import array
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 
 import pytest
 from hypothesis import given, settings
@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from on_loop import run
 
 from imaxproxy.errors import UsageError
-from imaxproxy.wire import hot_path, splice
+from imaxproxy.metrics import ReadStamps
+from imaxproxy.wire import hot_path, read_stamps, splice
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES
 from imaxproxy.wire.splice import STILL_OPEN, Splices, Taken, splices
 from wire.test_template import EVENT, GOOD, chunk, event, learned
@@ -333,3 +334,76 @@ def test_the_variable_chooses_and_says_what_cannot_be(monkeypatch: pytest.Monkey
     monkeypatch.setattr(splice, "_wanted", "rust")
     with pytest.raises(UsageError, match="IMAXPROXY_HOT_PATH must be c or python"):
         hot_path()
+
+
+def test_of_an_answer_each_read_is_told_until_its_head_was_read() -> None:
+    with Carried(batch_reads=1) as carried:
+        carried.splice.begin()
+        carried.feed(b"HTTP/1.1 200 OK\r\nContent-Ty")
+        carried.until_ready()
+        assert carried.take().reads == [b"HTTP/1.1 200 OK\r\nContent-Ty"]
+        carried.splice.expect(16)
+        carried.feed(GOOD)
+        assert not carried.needs_python(), "two reads may wait at first"
+        carried.feed(GOOD)
+        carried.until_ready()
+        assert carried.take().reads == [GOOD, GOOD]
+
+
+def test_the_next_answer_knows_nothing_of_the_last_ones_events() -> None:
+    with Carried() as carried:
+        armed(carried)
+        carried.splice.begin()
+        carried.feed(GOOD)
+        carried.until_ready()
+        assert carried.take().reads == [GOOD]
+
+
+def test_what_comes_unasked_stirs_a_splice_and_so_does_the_end() -> None:
+    with Carried() as carried:
+        assert not carried.splice.stirred
+        carried.feed(GOOD)
+        assert carried.splice.stirred
+        carried.take()
+        assert not carried.splice.stirred
+        armed(carried)
+        carried.feed(GOOD)
+        assert carried.splice.stirred
+        carried.take()
+        carried.engine.close()
+        carried.until_ready()
+        assert carried.splice.stirred
+
+
+@pytest.mark.parametrize("batch_reads", [0, -1])
+def test_batches_are_of_one_read_or_more(batch_reads: int) -> None:
+    with Carried() as carried, pytest.raises(ValueError, match="at least 1"):
+        carried.splice.expect(batch_reads)
+
+
+def test_many_at_a_high_rate_are_gathered_and_none_is_lost() -> None:
+    """Long enough for the thread to wait between its rows of reads; each event comes to its own splice."""
+    with ExitStack() as stack:
+        first = stack.enter_context(Carried())
+        many = [first, *(stack.enter_context(Carried(splicer=first.splicer)) for _ in range(19))]
+        for carried in many:
+            armed(carried)
+        rounds = 300
+        for _ in range(rounds):
+            for carried in many:
+                carried.engine.sendall(GOOD)
+        for carried in many:
+            all_read(carried.ours)
+            assert len(chars_of(carried.take())) == rounds
+
+
+def test_read_stamps_are_of_the_running_loop() -> None:
+    async def scenario() -> None:
+        assert read_stamps() is None, "nothing was carried"
+        through = splices()
+        assert through is not None
+        splice.LoopReads.made = 3
+        assert read_stamps() == ReadStamps({}, 0, 3)
+        assert read_stamps() == ReadStamps({}, 0, 0)
+
+    run(scenario())

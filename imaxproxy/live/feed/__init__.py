@@ -5,6 +5,6 @@
 
 from imaxproxy.live.feed.beside import Beside
 from imaxproxy.live.feed.maker import Facts, SnapshotMaker
-from imaxproxy.live.feed.player_feed import PlayerFeed
+from imaxproxy.live.feed.player_feed import Lookable, PlayerFeed
 
-__all__ = ["Beside", "Facts", "PlayerFeed", "SnapshotMaker"]
+__all__ = ["Beside", "Facts", "Lookable", "PlayerFeed", "SnapshotMaker"]

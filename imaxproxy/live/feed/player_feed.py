@@ -6,12 +6,11 @@ from typing import Any, Protocol
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
 from imaxproxy.live.feed.journal_follower import JournalFollower
 from imaxproxy.live.feed.maker import Facts, SnapshotMaker
-from imaxproxy.metrics import LivePart, Objective, Totals
+from imaxproxy.metrics import LivePart, Objective, Totals, pause_ns
 from imaxproxy.runs import RunDirectory
 
 Json = dict[str, Any]
 Viewer = Callable[[Json], None]
-EVERY_NS = NS_PER_S
 _ANSWER_WITHIN_NS = 200 * NS_PER_MS
 _READ_NS = 150 * NS_PER_MS
 """Of each second, for the journal: where requests end faster than that, the view is behind, and the load is not."""
@@ -59,6 +58,7 @@ class PlayerFeed:
         self._answer_by_ns: int | None = None
         self._answered: set[int] = set()
         self._part = LivePart()
+        self._dearest_ns = 0
         crew.on_live = self._hear
 
     def tick(self) -> None:
@@ -67,12 +67,13 @@ class PlayerFeed:
         if self._answer_by_ns is not None and now_ns >= self._answer_by_ns:
             self._show()
         if self.viewers and self._answer_by_ns is None and now_ns >= self._next_ns:
-            self._next_ns, self._answer_by_ns = now_ns + EVERY_NS, now_ns + _ANSWER_WITHIN_NS
+            self._next_ns, self._answer_by_ns = now_ns + pause_ns(self._dearest_ns), now_ns + _ANSWER_WITHIN_NS
             self._answered.clear()
             self._crew.look()
 
     def _hear(self, worker: int, row: Json) -> None:
         self._part.merge(LivePart.from_row(row))
+        self._dearest_ns = self._part.dearest_ns
         self._answered.add(worker)
         if len(self._answered) >= self._crew.size:
             self._show()

@@ -20,7 +20,7 @@ from imaxproxy.metrics import (
 )
 
 SCHEMA = "imaxproxy.live/1"
-_MILLI = 1000.0
+_MICRO = 1e6
 _RUN_METRICS = ("ttft_ms", "itl_ms", "tps_per_user", "e2e_ms")
 _LOW_TAILS = frozenset({"tps_per_user"})
 """Of which little is bad: p10 and p1 are told as well."""
@@ -81,15 +81,15 @@ def snapshot(run: RunFigures, part: LivePart, ticks: Ticks, beside: Json) -> Jso
         "engine_metrics": None,
         **beside,
         "slo": run.slo,
-        "meter": _meter(run),
+        "meter": _meter(run) | {"view_cpu_share": _view_cpu_share(window, window_s, part.processes)},
         "progress": run.progress,
     }
 
 
 def _now(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> Json:
     rates = Rates.of(window, run.tokens_an_event, window_s)
-    itl_ns, tps_milli = _itl(window, run.tokens_an_event), LogBuckets(window.tps_milli.counts, window.tps_milli.sum)
-    tps_milli.merge(part.tps_now_milli)
+    itl_ns, tps_micro = _itl(window, run.tokens_an_event), LogBuckets(window.tps_micro.counts, window.tps_micro.sum)
+    tps_micro.merge(part.tps_now_micro)
     return {
         "requests_per_s": rates.requests_per_s,
         "output_tokens_per_s": rates.output_tokens_per_s,
@@ -99,7 +99,7 @@ def _now(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> 
         "seconds": window_s,
         "ttft_ms": window.ttft_ns.block(NS_PER_MS),
         "itl_ms": itl_ns,
-        "tps_per_user": tps_milli.block(_MILLI, low_tail=True),
+        "tps_per_user": tps_micro.block(_MICRO, low_tail=True),
         "e2e_ms": window.e2e_ns.block(NS_PER_MS),
         "errors": window.failed,
     }
@@ -220,6 +220,11 @@ def _group(
     return group
 
 
+def _view_cpu_share(window: LivePart, window_s: float, processes: int) -> float | None:
+    """CPU seconds a second that being watched costs one data process."""
+    return window.cpu_ns / NS_PER_S / window_s / processes if window_s > 0 and processes else None
+
+
 def _meter(run: RunFigures) -> Json:
     tally, health = run.tally, run.health
     itl_p99 = tally.histograms["itl_ms"].value_at(99.0)
@@ -230,6 +235,7 @@ def _meter(run: RunFigures) -> Json:
         achieved_rate=run.achieved_rate,
     )
     verdict["loop_lag_ms"] = _block("loop_lag_ms", health.lag)
+    verdict["read_lag_ms"] = _block("read_lag_ms", health.read_lag)
     verdict["send_lag_ms"] = _block("send_lag_ms", tally.histograms["send_lag_ms"])
     verdict["lost_lines"] = run.lost_lines
     return verdict

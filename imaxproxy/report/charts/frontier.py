@@ -10,7 +10,7 @@ from imaxproxy.report.charts.style import MUTED, Look, label_of, look_of, told_a
 from imaxproxy.report.content import PUBLISHED, OperatingPoint
 from imaxproxy.runs.axes import AXES
 
-_CURVE_STEPS = 160
+_CURVE_STEPS = 80
 _LOG_FROM = 25.0
 """A span of values above which small ones would lie on the axis."""
 _LABELLED = 40

@@ -17,6 +17,10 @@ from imaxproxy.runs.record import RunRecord
 SCHEMA_VERSION = "1.4"
 PERCENTILES = (1.0, 5.0, 10.0, 25.0, 50.0, 75.0, 90.0, 95.0, 99.0)
 
+_ENDPOINTS, _ARRIVALS = ("chat", "completions", "responses"), ("constant", "poisson", "gamma")
+_NO_URL = "http://simulated.invalid"
+"""AIPerf wants one; virtual time has none, and this one resolves nowhere (RFC 2606)."""
+
 Values = dict[str, tuple[float, str]]
 """By AIPerf's tag: a value and its unit."""
 
@@ -72,6 +76,8 @@ def _row(record: RunRecord, exchange: Exchange, number: int, values: Values) -> 
             "request_start_ns": _unix_ns(record, sent_ns),
             "request_ack_ns": None if exchange.first_byte_ns is None else _unix_ns(record, exchange.first_byte_ns),
             "request_end_ns": _unix_ns(record, exchange.ended_ns),
+            "worker_id": "imaxproxy",
+            "record_processor_id": "imaxproxy",
             "benchmark_phase": "profiling",
             "was_cancelled": exchange.outcome is Outcome.ABORTED,
         },
@@ -81,7 +87,7 @@ def _row(record: RunRecord, exchange: Exchange, number: int, values: Values) -> 
         gaps_ms = [gap_us / 1000 for gap_us in exchange.timeline.gaps_us()]
         row["metrics"]["inter_chunk_latency"] = {"value": gaps_ms, "unit": "ms"}
     if exchange.error is not None:
-        row["error"] = {"code": exchange.status, "type": exchange.error, "message": exchange.detail}
+        row["error"] = {"code": exchange.status, "type": exchange.error, "message": exchange.detail or exchange.error}
     return row | ({"simulated": True} if record.simulated else {})
 
 
@@ -114,11 +120,13 @@ class _Found:
             "schema_version": SCHEMA_VERSION,
             **metrics,
             **{tag: {"unit": unit, "avg": value} for tag, (value, unit) in totals.items()},
-            "input_config": {"endpoint": {"model_names": [facts.model]}, "measured_by": "imaxproxy"},
+            "measured_by": "imaxproxy",
+            **_input_config(record, facts),
             "was_cancelled": record.summary["ended"] == "interrupted",
             "is_complete": record.summary["ended"] == "finished",
             "error_summary": [
-                {"error_details": {"type": kind}, "count": count} for kind, count in sorted(self._errors.items())
+                {"error_details": {"type": kind, "message": kind}, "count": count}
+                for kind, count in sorted(self._errors.items())
             ],
             "start_time": _iso(record.unix_s(first_ns)),
             "end_time": _iso(record.unix_s(self._last_ns)),
@@ -139,6 +147,35 @@ class _Found:
         if given and made:
             found["total_token_throughput"] = ((sum(given) + sum(made)) / duration_s, "tokens/sec")
         return found
+
+
+def _input_config(record: RunRecord, facts: Facts) -> dict[str, Any]:
+    """How AIPerf would have been told to play it: its plots read model and load here.
+
+    Without the key for what it cannot say: a null breaks its loader.
+    """
+    settings = record.settings
+    trace = (record.summary["trace"] or {}).get("path")
+    endpoint = settings.get("endpoint", "chat")
+    if facts.model is None or trace is None or endpoint not in _ENDPOINTS:
+        return {}
+    config = {
+        "models": {"items": [{"name": facts.model}]},
+        "endpoint": {"urls": [settings.get("url") or _NO_URL], "type": endpoint, "streaming": True},
+        "datasets": [{"name": "trace", "type": "file", "path": str(trace)}],
+        "phases": [{"name": "profiling", **_phase(settings, record.summary["requests"]["sent"])}],
+    }
+    return {"input_config": config}
+
+
+def _phase(settings: dict[str, Any], sent: int) -> dict[str, Any]:
+    """By the name that AIPerf has for such a load."""
+    if settings.get("concurrency") is not None:
+        return {"type": "concurrency", "concurrency": settings["concurrency"], "requests": sent}
+    arrivals = str(settings.get("arrivals") or "poisson").split(":")[0]
+    if settings.get("rate") is not None and arrivals in _ARRIVALS:
+        return {"type": arrivals, "rate": settings["rate"], "requests": sent}
+    return {"type": "fixed_schedule", "requests": sent}
 
 
 def _stats(values: list[float], unit: str) -> dict[str, Any]:

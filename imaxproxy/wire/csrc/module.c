@@ -85,6 +85,26 @@ static PyObject *splicer_splices(PySplicer *self, PyObject *none)
     return PyLong_FromSize_t(count_splices(&self->splicer));
 }
 
+static PyObject *splicer_lateness(PySplicer *self, PyObject *none)
+{
+    (void)none;
+    Lateness lateness;
+    take_lateness(&self->splicer, &lateness);
+    PyObject *reads = PyDict_New();
+    for (int i = 0; reads != NULL && i < LATENESS_BUCKETS; i++) {
+        if (lateness.reads[i] == 0)
+            continue;
+        PyObject *late_us = PyLong_FromLongLong(bucket_us(i)), *times = PyLong_FromUnsignedLongLong(lateness.reads[i]);
+        if (late_us == NULL || times == NULL || PyDict_SetItem(reads, late_us, times) < 0)
+            Py_CLEAR(reads);
+        Py_XDECREF(late_us);
+        Py_XDECREF(times);
+    }
+    if (reads == NULL)
+        return NULL;
+    return Py_BuildValue("NK", reads, (unsigned long long)lateness.unstamped);
+}
+
 /* Splice --------------------------------------------------------------------------------------------------------- */
 
 static PyObject *splice_new(PyTypeObject *type, PyObject *arguments, PyObject *keywords)
@@ -215,6 +235,25 @@ static PyObject *splice_resume(PySplice *self, PyObject *none)
     Py_RETURN_NONE;
 }
 
+static PyObject *splice_begin(PySplice *self, PyObject *none)
+{
+    (void)none;
+    begin_answer(&self->splice);
+    Py_RETURN_NONE;
+}
+
+static PyObject *splice_expect(PySplice *self, PyObject *reads_object)
+{
+    long batch_reads = PyLong_AsLong(reads_object);
+    if (batch_reads < 1) {
+        if (!PyErr_Occurred())
+            PyErr_SetString(PyExc_ValueError, "expect(batch_reads) must be at least 1");
+        return NULL;
+    }
+    expect_reads(&self->splice, (size_t)batch_reads);
+    Py_RETURN_NONE;
+}
+
 static PyObject *splice_stop(PySplice *self, PyObject *none)
 {
     (void)none;
@@ -228,12 +267,20 @@ static PyObject *splice_last_read_ns(PySplice *self, void *none)
     return PyLong_FromLongLong(last_read_ns(&self->splice));
 }
 
+static PyObject *splice_stirred(PySplice *self, void *none)
+{
+    (void)none;
+    return PyBool_FromLong(is_stirred(&self->splice));
+}
+
 /* The module ----------------------------------------------------------------------------------------------------- */
 
 static PyMethodDef splicer_methods[] = {
     {"fileno", (PyCFunction)splicer_fileno, METH_NOARGS, "Readable while a Splice needs Python."},
     {"ready", (PyCFunction)splicer_ready, METH_O, "The in_fd of up to so many Splices that need Python."},
     {"splices", (PyCFunction)splicer_splices, METH_NOARGS, "How many are on their way."},
+    {"lateness", (PyCFunction)splicer_lateness, METH_NOARGS,
+     "Since the last time: {so many us after the kernel's stamp: so many reads}, and how many reads had none."},
     {NULL, NULL, 0, NULL},
 };
 
@@ -258,12 +305,15 @@ static PyMethodDef splice_methods[] = {
      "Recognise events like (prefix, suffix, chunked); False while kept reads wait to be taken."},
     {"pause", (PyCFunction)splice_pause, METH_NOARGS, "Read and write nothing from now on."},
     {"resume", (PyCFunction)splice_resume, METH_NOARGS, "Go on, behind what was taken."},
+    {"begin", (PyCFunction)splice_begin, METH_NOARGS, "Another answer follows; without a client's socket only."},
+    {"expect", (PyCFunction)splice_expect, METH_O, "Its head was read: from now on so many reads may wait, at most."},
     {"stop", (PyCFunction)splice_stop, METH_NOARGS, "For good; the descriptors are the caller's again."},
     {NULL, NULL, 0, NULL},
 };
 
 static PyGetSetDef splice_properties[] = {
     {"last_read_ns", (getter)splice_last_read_ns, NULL, "When the newest bytes came, else when it began.", NULL},
+    {"stirred", (getter)splice_stirred, NULL, "Something has come that nobody has taken, or the end.", NULL},
     {NULL, NULL, NULL, NULL, NULL},
 };
 

@@ -19,6 +19,8 @@ enum {
     LONG_READ_BYTES = 4096,
     FIRST_BATCH = 2,              /* reads kept at first, so that a template is learned soon; then twice as many a time */
     STACK_BYTES = 1 << 17,
+    GATHER_NS = 500000,           /* half of what counts as late (metrics/meter_health.py); a wake-up is up to 16 us of CPU */
+    WINDOW_NS = 8 * GATHER_NS,    /* over which it is decided whether gathering saves wake-ups */
 };
 #define WATCHED (EPOLLIN | EPOLLRDHUP | EPOLLET)
 #define QUIT UINT64_MAX           /* the epoll tag of `quit_fd`; no generation and descriptor make it */
@@ -36,13 +38,6 @@ static void release(Splicer *splicer)
 }
 
 /* The thread ----------------------------------------------------------------------------------------------------- */
-
-static int64_t monotonic_ns(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
 
 /* Have the epoll look at the descriptor, or not, as the Splice's state wants it.
  *
@@ -128,29 +123,34 @@ static bool look_at(Splice *splice, int64_t at_ns, const char *data, size_t size
     splice->armed = false;
     if (!keep_read(&splice->haul, at_ns, data, size))
         return false;
-    splice->held = size < SHORT_READ_BYTES || memcmp(data + size - 4, "\r\n\r\n", 4) == 0;
-    if (splice->held || size > LONG_READ_BYTES || splice->haul.reads >= splice->batch_reads)
+    bool may_end = size < SHORT_READ_BYTES || memcmp(data + size - 4, "\r\n\r\n", 4) == 0;
+    splice->held = may_end && splice->out_fd >= 0;
+    if (may_end || size > LONG_READ_BYTES || splice->haul.reads >= splice->batch_reads)
         make_ready(splice);
     return true;
 }
 
-static void read_once(Splice *splice, uint32_t changes, char *buffer)
+/* True when the kernel said when it came, or nothing had. */
+static bool read_once(Splice *splice, uint32_t changes, char *buffer)
 {
-    ssize_t size;
-    do
-        size = recv(splice->in_fd, buffer, READ_BYTES, MSG_DONTWAIT);
-    while (size < 0 && errno == EINTR);
-    if (size < 0 && errno == EAGAIN)
-        return;
-    if (size <= 0) {
-        end_splice(splice, size < 0 ? errno : 0);
+    Splicer *splicer = splice->splicer;
+    Arrival arrival = read_arrival(&splicer->wall, splice->in_fd, buffer, READ_BYTES, splice->last_read_ns);
+    if (arrival.size < 0 && errno == EAGAIN)
+        return true;
+    if (arrival.size <= 0) {
+        end_splice(splice, arrival.size < 0 ? errno : 0);
     } else {
-        splice->last_read_ns = monotonic_ns();
-        bool sent = splice->out_fd < 0 || send_on(splice, buffer, (size_t)size);
-        if (!sent || !look_at(splice, splice->last_read_ns, buffer, (size_t)size))
+        splice->last_read_ns = arrival.at_ns;
+        bool sent = splice->out_fd < 0 || send_on(splice, buffer, (size_t)arrival.size);
+        if (!sent || !look_at(splice, arrival.at_ns, buffer, (size_t)arrival.size))
             end_splice(splice, ENOMEM);
+        if (arrival.stamped)
+            note_lateness(&splicer->lateness, arrival.now_ns - arrival.at_ns);
+        else
+            splicer->lateness.unstamped++;
     }
-    watch(splice, size == READ_BYTES || (changes & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)));
+    watch(splice, arrival.size == READ_BYTES || (changes & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)));
+    return arrival.stamped || arrival.size <= 0;
 }
 
 /* The Splice that an epoll event is for; NULL when it was stopped, or is not to be read, since the event was fetched. */
@@ -161,26 +161,58 @@ static Splice *splice_of(Splicer *splicer, uint64_t tag)
     return splice != NULL && splice->generation == tag >> 32 && splice->is_watched ? splice : NULL;
 }
 
+/* The reads of the last while: would waiting for GATHER_NS bring two or more at once, each with its own stamp? */
+typedef struct {
+    int64_t since_ns;
+    size_t reads, unstamped;
+    bool gathers;
+} Window;
+
+static void judge_window(Window *window)
+{
+    int64_t now_ns = monotonic_ns(), lasted_ns = now_ns - window->since_ns;
+    if (lasted_ns < WINDOW_NS)
+        return;
+    window->gathers = window->unstamped == 0 && (int64_t)window->reads * GATHER_NS >= 2 * lasted_ns;
+    window->since_ns = now_ns;
+    window->reads = window->unstamped = 0;
+}
+
+/* One row of what the epoll has found; false when the thread is to end. */
+static bool read_all(Splicer *splicer, const struct epoll_event *events, int found, Window *window)
+{
+    bool someone_is_ready = false;
+    look_at_wall_clock(&splicer->wall);
+    for (int i = 0; i < found; i++) {
+        if (events[i].data.u64 == QUIT)
+            return false;
+        acquire(splicer);
+        Splice *splice = splice_of(splicer, events[i].data.u64);
+        if (splice != NULL) {
+            window->reads++;
+            window->unstamped += !read_once(splice, events[i].events, splicer->buffer) || splicer->relays > 0;
+            someone_is_ready |= splice->is_ready;
+        }
+        release(splicer);
+    }
+    if (someone_is_ready)
+        eventfd_write(splicer->ready_fd, 1);
+    return true;
+}
+
 static void *run(void *of)
 {
     Splicer *splicer = of;
     struct epoll_event events[MOST_A_TURN];
+    Window window = {.since_ns = monotonic_ns()};
+    const struct timespec gather = {.tv_nsec = GATHER_NS};
     for (;;) {
         int found = epoll_wait(splicer->epoll_fd, events, MOST_A_TURN, -1);
-        bool someone_is_ready = false;
-        for (int i = 0; i < found; i++) {
-            if (events[i].data.u64 == QUIT)
-                return NULL;
-            acquire(splicer);
-            Splice *splice = splice_of(splicer, events[i].data.u64);
-            if (splice != NULL) {
-                read_once(splice, events[i].events, splicer->buffer);
-                someone_is_ready |= splice->is_ready;
-            }
-            release(splicer);
-        }
-        if (someone_is_ready)
-            eventfd_write(splicer->ready_fd, 1);
+        if (!read_all(splicer, events, found, &window))
+            return NULL;
+        judge_window(&window);
+        if (window.gathers && found < MOST_A_TURN)
+            clock_nanosleep(CLOCK_MONOTONIC, 0, &gather, NULL);
     }
 }
 
@@ -207,6 +239,7 @@ int open_splicer(Splicer *splicer)
 {
     pthread_mutex_init(&splicer->lock, NULL);
     pthread_mutex_init(&splicer->turnstile, NULL);
+    open_wall_clock(&splicer->wall);
     splicer->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
     splicer->ready_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     splicer->quit_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -231,6 +264,7 @@ void close_splicer(Splicer *splicer)
     for (int i = 0; i < 3; i++)
         if (fds[i] >= 0)
             close(fds[i]);
+    close_wall_clock(&splicer->wall);
     free(splicer->buffer);
     free(splicer->by_fd);
     pthread_mutex_destroy(&splicer->lock);
@@ -280,14 +314,16 @@ static int enter(Splicer *splicer, Splice *splice)
         return errno;
     splicer->by_fd[fd] = splice;
     splicer->splices++;
+    splicer->relays += splice->out_fd >= 0;
     return 0;
 }
 
 int start_splice(Splice *splice)
 {
-    splice->batch_reads = FIRST_BATCH;
+    splice->batch_reads = FIRST_BATCH < splice->most_batch_reads ? FIRST_BATCH : splice->most_batch_reads;
     splice->end = OPEN;
     splice->last_read_ns = monotonic_ns();
+    ask_for_stamps(splice->in_fd);
     acquire(splice->splicer);
     int error = enter(splice->splicer, splice);
     splice->started = error == 0;
@@ -305,6 +341,7 @@ void stop_splice(Splice *splice)
         unmake_ready(splice);
         splicer->by_fd[splice->in_fd] = NULL;
         splicer->splices--;
+        splicer->relays -= splice->out_fd >= 0;
     }
     release(splicer);
 }
@@ -369,9 +406,42 @@ Arming arm_splice(Splice *splice, const char *prefix, size_t prefix_bytes, const
         arming = learn(&splice->template, prefix, prefix_bytes, suffix, suffix_bytes, chunked) ? ARMED : NO_MEMORY;
     splice->armed = arming == ARMED;
     if (splice->armed)
-        splice->batch_reads = FIRST_BATCH;
+        splice->batch_reads = FIRST_BATCH < splice->most_batch_reads ? FIRST_BATCH : splice->most_batch_reads;
     release(splice->splicer);
     return arming;
+}
+
+void begin_answer(Splice *splice)
+{
+    acquire(splice->splicer);
+    splice->armed = false;
+    splice->batch_reads = splice->most_batch_reads = 1;
+    splice->last_read_ns = monotonic_ns();
+    release(splice->splicer);
+}
+
+void expect_reads(Splice *splice, size_t most_batch_reads)
+{
+    acquire(splice->splicer);
+    splice->most_batch_reads = most_batch_reads;
+    splice->batch_reads = FIRST_BATCH < most_batch_reads ? FIRST_BATCH : most_batch_reads;
+    release(splice->splicer);
+}
+
+bool is_stirred(Splice *splice)
+{
+    acquire(splice->splicer);
+    bool stirred = splice->haul.reads > 0 || splice->haul.events > 0 || splice->end != OPEN;
+    release(splice->splicer);
+    return stirred;
+}
+
+void take_lateness(Splicer *splicer, Lateness *lateness)
+{
+    acquire(splicer);
+    *lateness = splicer->lateness;
+    memset(&splicer->lateness, 0, sizeof splicer->lateness);
+    release(splicer);
 }
 
 int64_t last_read_ns(Splice *splice)

@@ -1,10 +1,13 @@
 /* Streamed answers carried from an engine's socket to a client's by a thread that never takes Python's lock.
  *
- * A Splicer is one thread and one epoll. A Splice is one answer on its way: what is read from `in_fd` is stamped
- * (CLOCK_MONOTONIC), sent to `out_fd` (-1: nowhere, for a client of ours), and then looked at. A read that is a row of
- * events like the template is recorded as (time, characters of text) of each event, and its bytes are dropped. Any other
- * read is kept, and after it all that follow, until Python has taken them, read them in full and armed the template
- * again.
+ * A Splicer is one thread and one epoll. A Splice is one answer on its way: what is read from `in_fd` gets the time at
+ * which it came (arrival.h), is sent to `out_fd` (-1: nowhere, for a client of ours), and is then looked at. A read that
+ * is a row of events like the template is recorded as (time, characters of text) of each event, and its bytes are
+ * dropped. Any other read is kept, and after it all that follow, until Python has taken them, read them in full and armed
+ * the template again. A Splice without `out_fd` carries one answer after the other (`begin_answer`).
+ *
+ * Where nobody is relayed to and the kernel stamps what comes, the thread may read late without a stamp being late: it
+ * then wakes once for all that comes within GATHER_NS, not once for each event.
  *
  * Python is told (through an eventfd in its own loop) only of what needs it: kept reads that are due (wire/reception.py),
  * what a client's socket did not take, and the connection's end.
@@ -19,7 +22,9 @@
 
 #include <pthread.h>
 
+#include "arrival.h"
 #include "haul.h"
+#include "lateness.h"
 #include "recognise.h"
 
 enum { OPEN = -1 };               /* `end` while the connection is open; then 0 (closed) or an errno */
@@ -35,7 +40,10 @@ typedef struct {
     uint32_t generation;
     Splice **by_fd;               /* the Splice that reads a descriptor, or NULL */
     size_t by_fd_room, splices;
+    size_t relays;                /* Splices with an `out_fd` */
     Splice *first_ready, *last_ready;
+    WallClock wall;
+    Lateness lateness;            /* of reads since `take_lateness` */
     char *buffer;
 } Splicer;
 
@@ -46,10 +54,10 @@ struct Splice {
     Splice *previous_ready, *next_ready;
     bool is_ready, is_watched, started, armed;
     bool paused;                  /* by Python */
-    bool held;                    /* behind a read that may be the answer's last, until Python has looked at it */
+    bool held;                    /* relaying, behind a read that may be the answer's last, until Python has looked */
     bool stuck;                   /* behind what the client's socket did not take, until Python has written it */
     int end;
-    int64_t last_read_ns;
+    int64_t last_read_ns;         /* when its newest bytes came */
     size_t batch_reads, most_batch_reads;
     Template template;
     Haul haul;
@@ -86,6 +94,16 @@ typedef enum { ARMED, READS_WAIT, NO_MEMORY } Arming;
 Arming arm_splice(Splice *splice, const char *prefix, size_t prefix_bytes, const char *suffix, size_t suffix_bytes,
                   bool chunked);
 
+/* Of one without `out_fd`: another answer follows. Its reads are told one by one until `expect_reads`. */
+void begin_answer(Splice *splice);
+void expect_reads(Splice *splice, size_t most_batch_reads);
+
+/* Something has come, or the connection has ended, that Python has not taken. */
+bool is_stirred(Splice *splice);
+
 int64_t last_read_ns(Splice *splice);
+
+/* How late reads were since the last time. */
+void take_lateness(Splicer *splicer, Lateness *lateness);
 
 #endif

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from imaxproxy.cli.sweep_virtual import _Worker
+from imaxproxy.cli.sweep_process import PointProcess
 from imaxproxy.errors import ImaxproxyError
 from imaxproxy.sweep import Point, finished, load_sweep
 
@@ -30,28 +30,28 @@ def points(tmp_path: Path) -> tuple[Point, ...]:
 
 
 @pytest.fixture
-def worker() -> Iterator[_Worker]:
-    made = _Worker()
+def worker() -> Iterator[PointProcess]:
+    made = PointProcess()
     yield made
     made.close()
 
 
-def test_a_crash_costs_the_point_and_no_other(worker: _Worker, points: tuple[Point, ...]) -> None:
+def test_a_crash_costs_the_point_and_no_other(worker: PointProcess, points: tuple[Point, ...]) -> None:
     worker._started().kill()
-    with pytest.raises(ImaxproxyError, match="the process that simulated it ended with code -9"):
+    with pytest.raises(ImaxproxyError, match="the process that played it ended with code -9"):
         worker.play(points[0])
     worker.play(points[1])
     assert finished(points[0].run) is None
     assert finished(points[1].run) is not None
 
 
-def test_what_replay_refuses_is_the_reason(worker: _Worker, points: tuple[Point, ...]) -> None:
+def test_what_replay_refuses_is_the_reason(worker: PointProcess, points: tuple[Point, ...]) -> None:
     worker.play(points[0])
     with pytest.raises(ImaxproxyError, match="holds a run already"):
         worker.play(points[0])
 
 
-def test_one_that_was_killed_starts_no_other(worker: _Worker, points: tuple[Point, ...]) -> None:
+def test_one_that_was_killed_starts_no_other(worker: PointProcess, points: tuple[Point, ...]) -> None:
     worker.kill()
     with pytest.raises(ImaxproxyError, match="interrupted"):
         worker.play(points[0])

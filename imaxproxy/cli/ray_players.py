@@ -1,0 +1,339 @@
+"""A cluster's nodes as one crew: started together on one clock, heard as one, gathered into one run directory."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.cli.lost_schedule import loss_of
+from imaxproxy.cli.output import say
+from imaxproxy.cli.parts import Asked, PartMaker, played_by_all
+from imaxproxy.cli.players import Found
+from imaxproxy.cli.ray_flags import RayChoice
+from imaxproxy.cli.ray_job import NodeFound, NodeJob, NodeState
+from imaxproxy.cli.ray_node import added, move_files
+from imaxproxy.cli.wording import Wording
+from imaxproxy.clock import NS_PER_MS, NS_PER_S, monotonic_ns
+from imaxproxy.cluster import Drift, Node, Offset, fetch
+from imaxproxy.cluster.clocks import ask_offset
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.live.feed import Lookable
+from imaxproxy.load.process import gravest
+from imaxproxy.load.share import Share
+from imaxproxy.runs import RunDirectory, share_record
+
+NODE_LOST = "node lost"
+"""How a run has `ended` that was stopped because one of its nodes or workers died."""
+_EVERY_S = 0.25
+_SILENT_S = 30.0
+"""A node that says nothing for so long is lost: Ray itself takes about as long to give one up."""
+_LEAD_NS, _LEAD_A_NODE_NS = 300_000_000, 5_000_000
+"""From the word to start until the start: so that it reaches every node before."""
+_FINISH_S, _GATHER_S = 600.0, 600.0
+
+
+@dataclass(slots=True)
+class _Player:
+    """One node of the run."""
+
+    index: int
+    node: Node
+    actor: Any
+    host: dict[str, Any]
+    trace: str
+    state: NodeState = field(default_factory=NodeState)
+    asked: Any = None
+    asked_s: float = 0.0
+    before: Offset | None = None
+    after: Offset | None = None
+    zero_ns: int | None = None
+    found: NodeFound | None = None
+    lost: str | None = None
+    """Why it is."""
+
+    @property
+    def is_open(self) -> bool:
+        return self.lost is None and not self.state.over
+
+
+class RayPlayers:
+    """`Players` of a cluster."""
+
+    def __init__(
+        self,
+        ray: Any,  # noqa: ANN401 (a library that may not be there)
+        choice: RayChoice,
+        nodes: Sequence[Node],
+        actors: Sequence[Any],
+        hosts: Sequence[dict[str, Any]],
+        traces: Sequence[str],
+        flags: dict[str, Any],
+    ) -> None:
+        """hosts, traces: what each node is, and where the trace lies on it."""
+        self._ray, self._choice, self._flags = ray, choice, flags
+        self._players = [
+            _Player(index, *each) for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
+        ]
+        self.lookable: Lookable | None = None
+        self._stop_asked = self._stop_told = False
+        self._started = False
+        self._maker: PartMaker | None = None
+        self._run: RunDirectory | None = None
+
+    def __repr__(self) -> str:
+        return f"<RayPlayers on {len(self._players)} nodes>"
+
+    @property
+    def _all_workers(self) -> int:
+        return len(self._players) * self._choice.workers_per_node
+
+    def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
+        """Raises UsageError when a node cannot read the trace or bring its workers up."""
+        self._maker, self._run = maker, run
+        of = len(self._players)
+        references = [
+            player.actor.begin.remote(
+                NodeJob(
+                    self._flags,
+                    maker.load,
+                    asked,
+                    wording,
+                    salt,
+                    player.trace,
+                    Share(player.index, of),
+                    self._choice.workers_per_node,
+                    self._choice.goes_on,
+                    None if self._choice.gathers else run.path.resolve(),
+                )
+            )
+            for player in self._players
+        ]
+        for player, reference in zip(self._players, references, strict=True):
+            try:
+                complaint = self._ray.get(reference)
+            except Exception as error:  # the node died: as if it had in mid-run
+                self._lose(player, error)
+                continue
+            if complaint is not None:
+                raise UsageError(f"node {player.node.name}: {complaint}")
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        while any(player.is_open for player in self._players):
+            self._hear()
+            if self._stop_asked and not self._stop_told:
+                self._stop_told = True
+                self._tell_all(lambda actor: actor.interrupt.remote())
+            if not self._started and not self._stop_asked:
+                self._start_if_ready()
+            counts = [player.state.counts for player in self._players if player.state.counts]
+            if counts:
+                yield added(counts)
+        ends = [player.state.ended for player in self._players if player.state.ended is not None]
+        stopped = bool(self._lost_workers()) and not self._choice.goes_on
+        ended = NODE_LOST if stopped or not ends else gravest(ends)
+        lost_lines = sum(player.state.lost_lines for player in self._players)
+        cut_ns = sum(player.state.counts.get("idle_cut_ns", 0) for player in self._players)
+        yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
+
+    def interrupt(self) -> None:
+        self._stop_asked = True
+
+    def finish(self) -> Found:
+        assert self._maker is not None
+        assert self._run is not None
+        living = [player for player in self._players if player.lost is None]
+        for player in living:
+            self._ask_clock(player, "after")
+        self._finish_nodes(living)
+        for player in self._players:
+            self._gather(player, self._run)
+        lost = self._lost_workers()
+        who = ", ".join(f"node {player.node.name} ({why})" for player in self._players if (why := self._why(player)))
+        loss = loss_of(self._maker, lost, self._all_workers, self._run, who, self._choice.loss_limit_share)
+        if loss is not None:
+            say(f"imaxproxy: {loss}")
+        records = [self._record(player) for player in self._players]
+        self._say_clocks(records)
+        trace = played_by_all(
+            [player.found.trace for player in self._players if player.found is not None] or [_NOTHING]
+        )
+        return Found(trace, {"shares": records, "lost": None if loss is None else loss.as_dict()})
+
+    def close(self) -> None:
+        """Raises what a node met: a row that could not be sent, a bug, its own loss where the run stops for that."""
+        for player in self._players:
+            if player.state.bug is not None:
+                raise RuntimeError(f"on node {player.node.name}:\n{player.state.bug}")
+        for player in self._players:
+            if player.state.error is not None and (self._choice.goes_on or not self._lost_workers()):
+                raise UsageError(f"node {player.node.name}: {player.state.error}")
+        if (lost := self._lost_workers()) and not self._choice.goes_on:
+            who = "; ".join(f"node {player.node.name}: {why}" for player in self._players if (why := self._why(player)))
+            raise ImaxproxyError(
+                f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({who}); the run was stopped "
+                "there, and what the others have is kept (--on-node-loss go-on plays on)"
+            )
+
+    # Start ------------------------------------------------------------------------------------------------------------
+
+    def _start_if_ready(self) -> None:
+        playing = [player for player in self._players if player.is_open]
+        if not playing or not all(player.state.ready for player in playing):
+            return
+        self._started = True
+        for player in playing:
+            self._ask_clock(player, "before")
+        start_ns = monotonic_ns() + _LEAD_NS + len(playing) * _LEAD_A_NODE_NS
+        for player in playing:
+            if player.before is not None:
+                player.zero_ns = start_ns + player.before.offset_ns
+                player.actor.start.remote(player.zero_ns)
+
+    def _ask_clock(self, player: _Player, when: str) -> None:
+        try:
+            found = ask_offset(lambda: int(self._ray.get(player.actor.clock.remote(), timeout=_SILENT_S)))
+        except Exception as error:  # whatever Ray calls a node that is gone
+            self._lose(player, error)
+            return
+        if when == "before":
+            player.before = found
+        else:
+            player.after = found
+
+    # On the way -------------------------------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        """Ask every node how it goes, and take what comes within a moment."""
+        until_s = time.monotonic() + _EVERY_S
+        for player in self._players:
+            if player.is_open and player.asked is None:
+                player.asked, player.asked_s = player.actor.poll.remote(), time.monotonic()
+        waiting = [player.asked for player in self._players if player.is_open]
+        done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=_EVERY_S)
+        for player in self._players:
+            if player.asked in done:
+                self._take(player)
+            elif player.is_open and time.monotonic() - player.asked_s > _SILENT_S:
+                self._lose(player, TimeoutError(f"it has said nothing for {_SILENT_S:g} s"))
+        while not self._stop_asked and (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, 0.05))
+
+    def _take(self, player: _Player) -> None:
+        reference, player.asked = player.asked, None
+        known = player.state.lost_workers
+        try:
+            player.state = self._ray.get(reference)
+        except Exception as error:  # whatever Ray calls a node that is gone
+            self._lose(player, error)
+            return
+        if fresh := set(player.state.lost_workers) - set(known):
+            self._heard_loss(f"worker {', '.join(map(str, sorted(fresh)))} on node {player.node.name} died")
+
+    def _lose(self, player: _Player, error: Exception) -> None:
+        if player.lost is None:
+            player.lost = "no answer" if isinstance(error, TimeoutError) else "it died"
+            player.asked = None
+            self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
+
+    def _heard_loss(self, what: str) -> None:
+        then = "the others go on" if self._choice.goes_on else "the run is stopped"
+        say(f"imaxproxy: {what}; {then}")
+        if not self._choice.goes_on:
+            self._stop_asked = True
+
+    def _tell_all(self, tell: Callable[[Any], Any]) -> None:
+        for player in self._players:
+            if player.lost is None:
+                with contextlib.suppress(Exception):  # its loss is heard of when it is asked how it goes
+                    tell(player.actor)
+
+    # The end ----------------------------------------------------------------------------------------------------------
+
+    def _finish_nodes(self, living: Sequence[_Player]) -> None:
+        out = None if self._choice.gathers else self._run.path.resolve()  # type: ignore[union-attr]
+        references = [player.actor.finish.remote(_to_command_ns(player), out) for player in living]
+        for player, reference in zip(living, references, strict=True):
+            try:
+                player.found = self._ray.get(reference, timeout=_FINISH_S)
+            except Exception as error:
+                self._lose(player, error)
+
+    def _gather(self, player: _Player, run: RunDirectory) -> None:
+        """Copy a node's files to here; of a lost node what lies on shared storage."""
+        if not self._choice.gathers:
+            left = RunDirectory(run.path / f"node-{player.index}")
+            if player.found is None and left.path.is_dir():
+                move_files(left, run.path, _to_command_ns(player))
+            return
+        if player.found is None:
+            return
+        for facts in player.found.files:
+            try:
+                fetch(self._ray, player.actor.read.remote, facts, run.path / Path(facts.name).name)
+            except ImaxproxyError:
+                raise
+            except Exception as error:  # the node died while it was asked
+                self._lose(player, error)
+                return
+
+    def _lost_workers(self) -> list[int]:
+        each = self._choice.workers_per_node
+        lost: set[int] = set()
+        for player in self._players:
+            lost |= set(
+                Share(player.index, len(self._players)).workers(each) if player.lost else player.state.lost_workers
+            )
+        return sorted(lost)
+
+    def _why(self, player: _Player) -> str | None:
+        if player.lost is not None:
+            return player.lost
+        workers = player.state.lost_workers
+        return f"worker {', '.join(map(str, workers))} died" if workers else None
+
+    def _record(self, player: _Player) -> dict[str, Any]:
+        """Its row in the manifest."""
+        of, each = len(self._players), self._choice.workers_per_node
+        start: dict[str, Any] = {
+            "by": "exchange",
+            "error_ms": None if player.before is None else player.before.error_ns / NS_PER_MS,
+            "before": None if player.before is None else player.before.as_dict(),
+            "after": None if player.after is None else player.after.as_dict(),
+            "late_ms": player.found.late_ms if player.found else None,
+        }
+        if player.before is not None and player.after is not None:
+            start["drift"] = Drift(player.before, player.after).as_dict()
+        return share_record(
+            player.index,
+            of,
+            list(Share(player.index, of).workers(each)),
+            player.zero_ns,
+            start,
+            host=player.host["name"],
+            clock_id=player.host["clock_id"],
+            node=player.node.name,
+            ended=NODE_LOST if player.lost else player.state.ended,
+        )
+
+    def _say_clocks(self, records: Sequence[dict[str, Any]]) -> None:
+        for record in records:
+            start = record["start"]
+            if start["before"] is None:
+                continue
+            offset_s, error_ms = start["before"]["offset_ns"] / NS_PER_S, start["before"]["error_ms"]
+            line = f"clock of node {record['node']}: {offset_s:+.6f} s from ours, +- {error_ms:.3f} ms"
+            if (drift := start.get("drift")) is not None and drift["ppm"] is not None:
+                line += f", drifting {drift['ppm']:+.1f} ppm (+- {drift['error_ppm']:.1f})"
+            if start["late_ms"]:
+                line += f"; told to start {start['late_ms']:.1f} ms too late"
+            say(f"imaxproxy: {line}")
+
+
+_NOTHING: dict[str, Any] = {"idle_cut_s": None, "below_overhead": 0, "live_turns": 0, "answers_missing": 0}
+
+
+def _to_command_ns(player: _Player) -> int:
+    """What takes a node's times to the command's clock, by the exchange from which its start came."""
+    return 0 if player.before is None else -player.before.offset_ns

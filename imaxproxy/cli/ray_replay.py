@@ -1,0 +1,65 @@
+"""`imaxproxy replay --ray`: one load from the nodes of a Ray cluster."""
+
+import contextlib
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.cli.judge_flags import exit_code
+from imaxproxy.cli.load_flags import Load
+from imaxproxy.cli.output import print_result, say
+from imaxproxy.cli.ray_flags import RayChoice
+from imaxproxy.cli.ray_node import RayNode
+from imaxproxy.cli.ray_players import RayPlayers
+from imaxproxy.cli.ray_preflight import Preflight, check_same_code
+from imaxproxy.cli.session import Session, engine_of
+from imaxproxy.cli.trace_file import TraceFile
+from imaxproxy.cli.upstream import EngineChoice
+from imaxproxy.cli.wording import Wordings
+from imaxproxy.cluster import Cluster, Reservation
+from imaxproxy.runs import RunDirectory
+
+_CLOSE_S = 10.0
+
+
+def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice, flags: dict[str, Any]) -> int:
+    """Play, print, and give the exit code. Raises UsageError, before anything starts, for what cannot be played."""
+    wordings = Wordings(flags)
+    file = TraceFile(trace, flags)
+    file.check(load)
+    with contextlib.ExitStack() as stack:
+        cluster = stack.enter_context(Cluster(ray.address))
+        what = f"{ray.workers_per_node} workers on a node"
+        reservation = stack.enter_context(Reservation(cluster, ray.nodes, float(ray.workers_per_node), what))
+        load.rules().of_worker(0, reservation.count * ray.workers_per_node)
+        check_same_code(reservation)
+        actors = reservation.actors(RayNode, None if ray.node_dir is None else str(ray.node_dir))
+        stack.callback(_close, cluster.ray, actors)
+        preflight = Preflight(cluster.ray, reservation.nodes, actors)
+        hosts = preflight.hosts()
+        preflight.same_tokenizer(flags["tokenizer"])
+        traces = preflight.traces(trace)
+        run = RunDirectory.create(flags["out"], "replay")
+        if not ray.gathers:
+            preflight.shared(run.path)
+        engine = stack.enter_context(engine_of(choice, flags, run))
+        preflight.engine(engine.url)
+        hosts_named = ", ".join(node.name for node in reservation.nodes)
+        say(f"imaxproxy: {reservation.count} nodes, {ray.workers_per_node} workers each: {hosts_named}")
+        flags = flags | {"workers": reservation.count * ray.workers_per_node}
+        session = Session(file, engine, wordings, "replay", flags)
+        players = RayPlayers(cluster.ray, ray, reservation.nodes, actors, hosts, traces, flags)
+        summary = session.play_by(players, load, run)
+    print_result(summary, run, as_json=flags["as_json"])
+    engine.check()
+    return exit_code(summary, strict=flags["strict"])
+
+
+def _close(ray: Any, actors: list[Any]) -> None:  # noqa: ANN401
+    """Each node ends its workers and removes its folder; a node that is gone has done so, or never will."""
+    references = []
+    for actor in actors:
+        with contextlib.suppress(Exception):
+            references.append(actor.close.remote())
+    if references:
+        with contextlib.suppress(Exception):
+            ray.wait(references, num_returns=len(references), timeout=_CLOSE_S)

@@ -1,0 +1,26 @@
+"""A Ray cluster that runs already: which nodes it has, actors on them, their clocks, files to and from them.
+
+Knows nothing of loads and runs. Ray is imported when a command asks for it.
+"""
+
+from imaxproxy.cluster.clocks import Drift, Offset, Trip, offset_of
+from imaxproxy.cluster.connection import Cluster
+from imaxproxy.cluster.files import FileFacts, NodeFiles, fetch, ship
+from imaxproxy.cluster.nodes import Node, NodeFacts, check_versions
+from imaxproxy.cluster.reservation import Reservation
+
+__all__ = [
+    "Cluster",
+    "Drift",
+    "FileFacts",
+    "Node",
+    "NodeFacts",
+    "NodeFiles",
+    "Offset",
+    "Reservation",
+    "Trip",
+    "check_versions",
+    "fetch",
+    "offset_of",
+    "ship",
+]

@@ -1,0 +1,108 @@
+"""Joining a Ray cluster, or saying in one line why not."""
+
+import contextlib
+import logging
+import os
+import re
+import socket
+import warnings
+from typing import Any, Self
+
+from imaxproxy.cluster.nodes import Node
+from imaxproxy.errors import UsageError
+
+_PROBE_S = 3.0
+AUTO = "auto"
+
+
+class Cluster:
+    """The connection of this process to a cluster that runs, inside a `with`. It starts none."""
+
+    def __init__(self, address: str) -> None:
+        """address: `auto`, or HOST:PORT of the head. Raises UsageError without Ray, or for an address that is none."""
+        self._address = address
+        check_address(address)
+        self.ray = import_ray()
+
+    def __repr__(self) -> str:
+        return f"<Cluster {self._address}>"
+
+    def __enter__(self) -> Self:
+        """Raises UsageError when no cluster answers, or it runs other versions of Ray or Python."""
+        if self._address != AUTO:
+            _check_reachable(self._address)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of Ray's own imports and defaults
+            try:
+                self.ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
+            except ConnectionError as error:
+                raise UsageError(
+                    f"--ray {self._address}: no Ray cluster runs here: start one (`ray start --head`, and `ray start "
+                    "--address HEAD:6379` on each other node), or give the head's HOST:PORT"
+                ) from error
+            except RuntimeError as error:
+                raise UsageError(f"--ray {self._address}: {_in_a_line(str(error))}") from error
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        with contextlib.suppress(Exception):  # the cluster may be gone by now; nothing of ours is left in it
+            self.ray.shutdown()
+
+    def nodes(self) -> list[Node]:
+        """Those that are alive, by address and name."""
+        rows = [row for row in self.ray.nodes() if row["Alive"]]
+        found = [
+            Node(row["NodeID"], row["NodeManagerAddress"], row["NodeManagerHostname"], row["Resources"].get("CPU", 0.0))
+            for row in rows
+        ]
+        return sorted(found, key=lambda node: (node.address, node.host, node.node_id))
+
+
+def check_address(address: str) -> None:
+    """Raises UsageError for what names no cluster's head."""
+    if address == AUTO:
+        return
+    if address.startswith("ray://"):
+        raise UsageError(
+            f"--ray {address}: that is Ray Client, whose calls go through a proxy: run the command on a node of the "
+            "cluster (`ray job submit`, or --ray auto there), or give the head's HOST:PORT"
+        )
+    host, colon, port = address.rpartition(":")
+    if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:
+        raise UsageError(f"--ray {address}: give auto, or the head's HOST:PORT, such as 10.0.0.1:6379")
+
+
+def import_ray() -> Any:  # noqa: ANN401 (a library that may not be there)
+    """Raises UsageError where it is not installed."""
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")  # as it will be; Ray warns of the change at length
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            import ray
+        except ImportError as error:
+            raise UsageError("--ray needs Ray: pip install 'imaxproxy[ray]', on every node") from error
+    return ray
+
+
+def _check_reachable(address: str) -> None:
+    """Ray itself tries for a minute, and then ends the process."""
+    host, _, port = address.rpartition(":")
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S).close()
+    except OSError as error:
+        raise UsageError(
+            f"--ray {address}: nobody listens there ({error.strerror or error}): give the address of a cluster's head, "
+            "as `ray start --head` printed it"
+        ) from error
+
+
+def _in_a_line(text: str) -> str:
+    """Ray's complaint about versions, shortened to what differs."""
+    found = re.findall(r"(Ray|Python): (\S+)", text)
+    if "mismatch" in text and len(found) == 4:
+        (_, cluster_ray), (_, cluster_python), (_, our_ray), (_, our_python) = found
+        return (
+            f"the cluster runs Ray {cluster_ray} on Python {cluster_python}, and this is Ray {our_ray} on Python "
+            f"{our_python}: use the same on all nodes"
+        )
+    return " ".join(text.split())[:300]

@@ -1,0 +1,124 @@
+"""CPUs held on so many different nodes: a placement group, and actors in it."""
+
+import contextlib
+import time
+from collections.abc import Sequence
+from typing import Any, Self
+
+from imaxproxy.cluster.connection import Cluster
+from imaxproxy.cluster.nodes import Node, NodeFacts, facts_probe
+from imaxproxy.errors import UsageError
+
+_PLACED_WITHIN_S = 30.0
+_ACTOR_THREADS = 4
+"""What an actor is asked at once: how it goes, what time it is, to stop, for a file."""
+
+
+class Reservation:
+    """`cpus` on each of `count` different nodes, inside a `with`; its end frees them and ends the actors."""
+
+    def __init__(self, cluster: Cluster, count: int | None, cpus: float, what: str) -> None:
+        """count: None, on every node that has so many.  what: who wants them, for messages.
+
+        Raises UsageError when the cluster's nodes, as large as they are, could never hold it.
+        """
+        self._cluster, self._cpus, self._what = cluster, cpus, what
+        nodes = cluster.nodes()
+        fit = [node for node in nodes if node.cpus >= cpus]
+        if not fit or (count is not None and len(fit) < count):
+            sizes = ", ".join(f"{node.cpus:g}" for node in nodes)
+            raise UsageError(
+                f"{what} want {cpus:g} CPUs on each of {count or 1} nodes, and the cluster has {len(nodes)} nodes of "
+                f"{sizes} CPUs: lower --nodes or --workers-per-node, or add nodes"
+            )
+        self.count = len(fit) if count is None else count
+        self._group: Any = None
+        self._actors: list[Any] = []
+        self.nodes: list[Node] = []
+        """Where it is, in the order of its parts, inside the `with`."""
+
+    def __enter__(self) -> Self:
+        """Raises UsageError when others hold what is wanted."""
+        from ray.util.placement_group import placement_group
+
+        self._group = placement_group([{"CPU": self._cpus}] * self.count, strategy="STRICT_SPREAD")
+        try:
+            if not self._group.wait(_PLACED_WITHIN_S):
+                raise UsageError(
+                    f"{self._what} want {self._cpus:g} CPUs on each of {self.count} nodes, and others held them for "
+                    f"{_PLACED_WITHIN_S:g} s: wait until they are free (`ray status`), or lower --nodes"
+                )
+            known = {node.node_id: node for node in self._cluster.nodes()}
+            ids = self._cluster.ray.get([self._probe(part, _node_id()) for part in range(self.count)])
+            self.nodes = [known[node_id] for node_id in ids]
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        from ray.util.placement_group import remove_placement_group
+
+        for actor in self._actors:
+            with contextlib.suppress(Exception):  # it is dead already, or the cluster is
+                self._cluster.ray.kill(actor)
+        self._actors = []
+        if self._group is not None:
+            with contextlib.suppress(Exception):
+                remove_placement_group(self._group)
+            self._group = None
+
+    def facts(self) -> dict[str, NodeFacts]:
+        """What each node runs, by its name."""
+        ray = self._cluster.ray
+        rows = ray.get([self._probe(part, facts_probe()) for part in range(self.count)])
+        return {node.name: NodeFacts(**row) for node, row in zip(self.nodes, rows, strict=True)}
+
+    def actors(self, kind: type, *args: object) -> list[Any]:
+        """One actor of a plain class on each node. They are never started again: what died is lost, and said so."""
+        ray = self._cluster.ray
+        remote = ray.remote(kind)
+        made = [
+            remote.options(
+                num_cpus=self._cpus,
+                max_restarts=0,
+                max_task_retries=0,
+                max_concurrency=_ACTOR_THREADS,
+                scheduling_strategy=self._strategy(part),
+            ).remote(*args)
+            for part in range(self.count)
+        ]
+        self._actors += made
+        return made
+
+    def _probe(self, part: int, function: Any) -> Any:  # noqa: ANN401 (a task's reference)
+        ray = self._cluster.ray
+        options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": self._strategy(part)}
+        return ray.remote(function).options(**options).remote()
+
+    def _strategy(self, part: int) -> Any:  # noqa: ANN401
+        from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+        return PlacementGroupSchedulingStrategy(self._group, placement_group_bundle_index=part)
+
+
+def _node_id() -> Any:  # noqa: ANN401 (carried by value, as `facts_probe`'s)
+    def probe() -> str:
+        import ray
+
+        node_id: str = ray.get_runtime_context().get_node_id()
+        return node_id
+
+    return probe
+
+
+def ask_all(ray: Any, references: Sequence[Any], timeout_s: float) -> list[Any]:  # noqa: ANN401
+    """The answers, in their order; an exception in the place of whoever does not answer."""
+    until_s = time.monotonic() + timeout_s
+    answers: list[Any] = []
+    for reference in references:
+        try:
+            answers.append(ray.get(reference, timeout=max(0.001, until_s - time.monotonic())))
+        except Exception as error:  # the caller says what it means that this node did not answer
+            answers.append(error)
+    return answers

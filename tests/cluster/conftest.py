@@ -1,0 +1,91 @@
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from cli.command import Command
+from scripted_engine import Script, ScriptedEngine, in_background
+
+_MARK = "IMAXPROXY_TEST_RAYLETS"
+_HERE = Path(__file__).parent
+
+
+@dataclass
+class Raylets:
+    """A cluster that runs."""
+
+    process: "subprocess.Popen[str]"
+    mark: str
+    address: str = ""
+
+    def tell(self, line: str) -> None:
+        """Have something done, and wait until it is."""
+        assert self.process.stdin is not None
+        print(line, file=self.process.stdin, flush=True)
+        self.hear()
+
+    def hear(self) -> dict[str, str]:
+        assert self.process.stdout is not None
+        line = self.process.stdout.readline()
+        assert line, "the cluster did not come up, or has ended"
+        return dict(json.loads(line))
+
+    def workers(self) -> list[int]:
+        """Player processes on its nodes."""
+        mark, found = f"{_MARK}={self.mark}".encode(), []
+        for folder in Path("/proc").glob("[0-9]*"):
+            try:
+                if mark in (folder / "environ").read_bytes() and b"player_worker" in (folder / "cmdline").read_bytes():
+                    found.append(int(folder.name))
+            except OSError:  # gone, or not ours
+                continue
+        return found
+
+
+@pytest.fixture(scope="module")
+def raylets() -> Iterator[Raylets]:
+    """Three nodes of four CPUs, whatever this machine has."""
+    if importlib.util.find_spec("ray") is None:
+        pytest.skip("Ray is not installed: scripts/test-ray installs it")
+    mark = uuid.uuid4().hex
+    environment = {**os.environ, _MARK: mark, "PYTHONPATH": str(_HERE.parents[1])}
+    process = subprocess.Popen(
+        [sys.executable, str(_HERE / "raylets.py"), "3", "4"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+        text=True,
+    )
+    cluster = Raylets(process, mark)
+    try:
+        cluster.address = cluster.hear()["address"]
+        yield cluster
+    finally:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.close()
+        process.wait(60)
+        process.stdout.close()
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    """`imaxproxy`, run in tmp_path; the test fails when a process outlives it."""
+    made = Command(tmp_path)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def start_engine() -> Iterator[Callable[[Script], ScriptedEngine]]:
+    """Scripted engines that run until the test ends."""
+    with ExitStack() as stack:
+        yield lambda script: stack.enter_context(in_background(ScriptedEngine(script)))
