@@ -115,7 +115,7 @@ class Counter:
     def energy_at_j(self, time_ns: int) -> float | None:
         """Joules since the first knot; None outside of what was seen.
 
-        Between knots by mean power, or as the watts went where they wavered; where power steps from one level to another
+        Between knots by mean power, or as the watts went where they wavered; where it steps from one level to another
         (a load begins or ends), at the one time within the segment at which that step leaves its energy as it was read.
         """
         part = self._segment(time_ns)
