@@ -27,6 +27,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--itl-ms", type=float, default=5, help="between tokens (default: %(default)s)")
     parser.add_argument("--ttft-ms", type=float, default=20, help="to the first token (default: %(default)s)")
     parser.add_argument("--phases", default="spread,together", help=f"of the proxies' load: {','.join(PHASES)}")
+    parser.add_argument(
+        "--player-phases", default=",".join(PLAYER_PHASES), help="of the clients' (default: %(default)s)"
+    )
     parser.add_argument("--only", default="", help="contestants whose names contain one of these: a,b")
     parser.add_argument("--connections", type=int, default=32, help="of `requests` (default: %(default)s)")
     parser.add_argument("--memory-streams", type=int, default=1000, help="(default: %(default)s)")
@@ -41,6 +44,9 @@ def arguments() -> argparse.Namespace:
     options.phases = options.phases.split(",")
     if unknown := set(options.phases) - set(PHASES):
         parser.error(f"--phases {','.join(sorted(unknown))}: not one of {','.join(PHASES)}")
+    options.player_phases = options.player_phases.split(",")
+    if unknown := set(options.player_phases) - set(PLAYER_PHASES):
+        parser.error(f"--player-phases {','.join(sorted(unknown))}: not one of {','.join(PLAYER_PHASES)}")
     options.streams = [int(streams) for streams in options.streams.split(",")]
     return options
 
@@ -58,7 +64,7 @@ def measure(options: argparse.Namespace) -> Bench:
     if "requests" in options.what:
         bench.requests(options.connections, options.seconds, options.repeats)
     if "player" in options.what:
-        for phases in PLAYER_PHASES:
+        for phases in options.player_phases:
             bench.players(loads(options, phases), options.repeats)
     if "startup" in options.what:
         bench.start_ups(options.repeats)

@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, TypeVar
 
-from benchmarks.build import program
+from benchmarks.build import bytecode, program
 from benchmarks.clients import CLIENTS, Client
 from benchmarks.paths import RUNS, Unavailable
 from benchmarks.player_case import played, start_up
@@ -37,7 +37,7 @@ class Bench:
     """All runs of one command."""
 
     def __init__(self, only: tuple[str, ...]) -> None:
-        program("source"), program("client")
+        program("source"), program("client"), bytecode()
         self.results: dict[str, list[Any]] = {kind: [] for kind in KINDS}
         self.failed: list[Failed] = []
         self.versions: dict[str, str] = {}

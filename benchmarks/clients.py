@@ -14,6 +14,7 @@ from benchmarks.rig import Load
 from benchmarks.truth import Figures
 
 INPUT_TOKENS = 32
+MEAN_ITL = "its ITL: a mean of each request"
 
 
 @dataclass(frozen=True)
@@ -140,6 +141,59 @@ class Vllm:
         return bench_json(json.loads((folder / "result.json").read_text())), ""
 
 
+class Aiperf:
+    """`aiperf profile`; several processes, all on the one core."""
+
+    name = "AIPerf"
+
+    def version(self) -> str:
+        peers.aiperf()
+        return peers.AIPERF
+
+    def job(self, url: str, load: Load, folder: Path) -> Job:
+        flags: list[object] = ["--model", "bench", "--url", url, "--endpoint-type", "chat", "--streaming"]
+        flags += ["--tokenizer", peers.HUB_NAME, "--isl", INPUT_TOKENS, "--osl", load.tokens, "--random-seed", 42]
+        flags += ["--concurrency", load.streams, "--request-count", load.requests, "--ui", "none"]
+        flags += ["--no-gpu-telemetry", "--no-server-metrics", "--output-artifact-dir", folder / "aiperf"]
+        return Job([peers.aiperf(), "profile", *flags], peers.OFFLINE | {"HF_HOME": str(peers.hub())})
+
+    def reported(self, output: str, folder: Path) -> tuple[Figures, str]:
+        found = json.loads((folder / "aiperf/profile_export_aiperf.json").read_text())
+        ttft, itl = found["time_to_first_token"], found["inter_token_latency"]
+        return Figures(ttft["p50"], ttft["p99"], itl["p50"], itl["p99"], round(found["total_osl"]["avg"])), MEAN_ITL
+
+
+class Guidellm:
+    """`guidellm run` with one worker process, beside its main one."""
+
+    name = "GuideLLM"
+
+    def version(self) -> str:
+        peers.guidellm()
+        return peers.GUIDELLM
+
+    def job(self, url: str, load: Load, folder: Path) -> Job:
+        flags = [
+            "--backend",
+            f"kind=openai_http,target={url},model=bench,request_format=/v1/chat/completions,http2=false",
+        ]
+        flags += ["--profile", f"kind=concurrent,streams={load.streams}"]
+        flags += ["--constraint", f"kind=max_requests,count={load.requests}"]
+        flags += ["--tokenizer", f"kind=huggingface_auto,model={peers.tokenizer()}"]
+        flags += ["--data", f"kind=synthetic_text,prompt_tokens={INPUT_TOKENS},output_tokens={load.tokens}"]
+        flags += ["--output", f"kind=json,path={folder / 'result.json'}", "--disable-console-interactive"]
+        return Job([peers.guidellm(), "run", *flags], peers.OFFLINE | {"GUIDELLM__MAX_WORKER_PROCESSES": "1"})
+
+    def reported(self, output: str, folder: Path) -> tuple[Figures, str]:
+        (found,) = json.loads((folder / "result.json").read_text())["benchmarks"]
+        metrics = found["metrics"]
+        ttft, itl = (
+            metrics[name]["successful"]["percentiles"] for name in ("time_to_first_token_ms", "inter_token_latency_ms")
+        )
+        tokens = round(metrics["output_token_count"]["total"]["total_sum"])
+        return Figures(ttft["p50"], ttft["p99"], itl["p50"], itl["p99"], tokens), MEAN_ITL
+
+
 def common_flags(url: str, load: Load) -> list[object]:
     """What SGLang's and vLLM's clients call the same."""
     where: list[object] = ["--base-url", url, "--model", "bench", "--tokenizer", peers.tokenizer(), "--disable-tqdm"]
@@ -159,4 +213,12 @@ def bench_json(found: dict[str, Any]) -> Figures:
     return Figures(*ttft, *itl, found["total_output_tokens"])
 
 
-CLIENTS: tuple[Client, ...] = (CounterInC(), BareUvloop(), ImaxproxyReplay(), SglangRust(), Vllm())
+CLIENTS: tuple[Client, ...] = (
+    CounterInC(),
+    BareUvloop(),
+    ImaxproxyReplay(),
+    SglangRust(),
+    Vllm(),
+    Aiperf(),
+    Guidellm(),
+)

@@ -244,6 +244,9 @@ def memory(runs: Sequence[Any]) -> str:
     return "### Memory\n\n" + grid(heads, rows)
 
 
+PLAYER_TARGETS = ("C, only counts", 2.2), ("SGLang Rust", 0.7), ("vLLM", 0.2), ("AIPerf", 0.05), ("GuideLLM", 0.05)
+
+
 def targets(results: Results) -> str:
     """The budgets of the design, where this run has the figures for them."""
     found = []
@@ -251,8 +254,8 @@ def targets(results: Results) -> str:
         runs = by_phases(results["proxy"], phases)
         got = ratio(named(runs, 100, "imaxproxy"), named(runs, 100, "nginx"), cpu_us)
         found.append((f"proxy at 100 streams, phases {phases}, in nginx's CPU/event", 1.6, got))
-    for phases, streams, peer, most in (
-        (phases, *target) for phases in PHASES for target in ((100, "SGLang Rust", 1.0), (200, "vLLM", 1 / 3))
+    for phases, streams, (peer, most) in (
+        (phases, streams, target) for phases in PHASES for streams in (100, 200) for target in PLAYER_TARGETS
     ):
         runs = by_phases(results["player"], phases)
         got = ratio(

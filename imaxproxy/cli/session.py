@@ -5,7 +5,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,10 @@ class Engine:
     """Where the command started it itself."""
     simulated_here: bool = False
     """The command simulates it."""
+    metrics_sources: list[tuple[str, str | None]] = field(default_factory=list)
+    """Root URLs, and names, of replicas on other nodes."""
+    metered_there: bool = False
+    """Its power is sampled on its own nodes, and comes with their files."""
     context_tokens: int | None = None
     """Longest prompt and answer together, where `/v1/models` says it."""
 
@@ -167,13 +171,16 @@ class Session:
 
     def _meter(self) -> PowerMeter:
         engine, launched = self.engine, self.engine.launched
-        choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
+        is_ours = "power" in self._flags and not engine.metered_there
+        choice = PowerChoice.of(self._flags) if is_ours else PowerChoice()
         pids = launched.pids if launched is not None else ()
         return PowerMeter(choice, (engine.url,), engine.described or {}, engine.simulated_here, pids)
 
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:
             return []
+        if self.engine.metrics_sources:
+            return self.engine.metrics_sources
         if self.engine.launched is not None:
             return self.engine.launched.metrics_sources
         return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []

@@ -3,7 +3,7 @@
 from imaxproxy.wire.base_url import BaseUrl
 from imaxproxy.wire.chat import CHAT
 from imaxproxy.wire.completions import COMPLETIONS
-from imaxproxy.wire.connection import Answered, EngineConnection, Forward, Onward, Question
+from imaxproxy.wire.connection import EngineConnection
 from imaxproxy.wire.dialect import Dialect
 from imaxproxy.wire.engine_dialect import ENGINE_DIALECTS, UNKNOWN, VLLM, EngineDialect, LengthField, known_dialect
 from imaxproxy.wire.event_texts import EventText, event_texts
@@ -12,6 +12,7 @@ from imaxproxy.wire.kept import KeptBudget
 from imaxproxy.wire.key import HIDDEN, SECRET_HEADERS, hidden, keyless, shown
 from imaxproxy.wire.messages import MESSAGES
 from imaxproxy.wire.pool import Pool
+from imaxproxy.wire.question import Answered, Forward, Onward, Question
 from imaxproxy.wire.reception import Reception, due
 from imaxproxy.wire.responses import RESPONSES
 from imaxproxy.wire.splice import hot_path, read_stamps

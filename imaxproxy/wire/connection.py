@@ -5,58 +5,18 @@ import os
 import select
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import cast
 
 from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Flow
-from imaxproxy.wire.dialect import Dialect
-from imaxproxy.wire.head import HeadReader, ResponseHead
-from imaxproxy.wire.kept import KeptBudget
+from imaxproxy.wire.head import HeadReader
 from imaxproxy.wire.pump import Tap, tap
+from imaxproxy.wire.question import Answered, Forward, Onward, Question
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
 from imaxproxy.wire.splice import STILL_OPEN, LoopReads, Splice, Taken, splices
 
-Forward = Callable[[bytes], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Onward:
-    """The body's bytes go to this transport as they are, and nobody else writes to it until the answer has ended."""
-
-    transport: asyncio.Transport
-
-
-OnHead = Callable[[ResponseHead], Onward | Forward | None]
-"""Told of the response's head; returns where the body's bytes go as they come, if anywhere."""
 _CLOSED = ("reset", "no_response")
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """What is put to an engine: the request's bytes, and how to read what comes back."""
-
-    data: bytes
-    dialect: Dialect | None
-    method: str = "POST"
-    on_head: OnHead | None = None
-    """None: nobody but the meter wants what comes."""
-    keep: KeptBudget | None = None
-    """The answer's body can be had from the reception, as far as this allows."""
-
-
-@dataclass(frozen=True, slots=True)
-class Answered:
-    """How it went. Without a reception no response head came."""
-
-    sent_ns: int | None
-    ended_ns: int
-    reception: Reception | None
-    broken: WireError | None
-    """How the connection failed; None when the body came whole."""
-    silent: bool = False
-    """Not one byte came back, and the connection ended: on one used again, the engine closed it while it was idle."""
 
 
 class EngineConnection(asyncio.Protocol):
@@ -281,8 +241,9 @@ class EngineConnection(asyncio.Protocol):
     def look(self) -> None:
         """The splice's word that something needs to be taken."""
         splice, question = self._splice, self._question
-        if question is None:  # an idle connection's end, or bytes that nobody asked for
-            self.hung_up(None)
+        if question is None:
+            if splice is not None and splice.stirred:  # an idle connection's end, or bytes that nobody asked for
+                self.hung_up(None)
             return
         taken = self._collect()
         if taken is None:

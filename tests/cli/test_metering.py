@@ -2,7 +2,9 @@
 
 import json
 import re
+import shutil
 import signal
+import subprocess
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -148,13 +150,29 @@ def test_engines_of_other_hosts_want_sources_of_their_own(urls: tuple[str, ...],
         assert re.search(says, facts["power_unavailable"])
 
 
-def test_serve_is_measured_and_its_live_view_shows_power_as_it_accrues(
-    command: Command, engine_url: str, fake: Driver
+def test_serve_is_measured_and_its_live_view_shows_power_and_the_engines_own_view(
+    command: Command, fake: Driver
 ) -> None:
     fake(gpus=2, idle_w=200)
+    first = command.start("serve", "--engine", "fixed-5ms", "--simulate", "--port", 0, "--out", "engine")
+    first.url()
+    engine = re.search(r"-> (http://127\.0\.0\.1:\d+)", first.err)
+    assert engine is not None
     flags = ("--gpu", "h200", "--gpus", "2", "--price", "3.6", "--power", "nvml", "--power-devices", "0,1")
+    flags = (*flags, "--engine-metrics", "--workers", "2", "--port", "0", "--out", "run", *QUICK)
     serving = command.start(
-        "serve", "--upstream", engine_url, *flags, "--workers", 2, "--port", 0, "--out", "run", *QUICK
+        "serve",
+        "--upstream",
+        engine[1],
+        "--engine-metrics",
+        *flags,
+        "--workers",
+        2,
+        "--port",
+        0,
+        "--out",
+        "run",
+        *QUICK,
     )
     url = serving.url()
     assert "power of GPU 1 NVIDIA Fake H200: counted (--power-devices)" in serving.err
@@ -179,14 +197,26 @@ def test_serve_is_measured_and_its_live_view_shows_power_as_it_accrues(
     assert power["energy_j"] < 400 * (snapshot["elapsed_s"] + 1.5)  # the idle baseline is not the run's
     assert cost["price"] == "3.6 USD/GPU-hour x 2 h200, given"
     assert cost["usd"] == pytest.approx(3.6 * 2 * snapshot["elapsed_s"] / 3600)
+    told = snapshot["engine_metrics"]
+    assert (told["running"], told["waiting"], told["engines"]) == (0, 0, 1)
     with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
         page = answer.read().decode()
     assert 'imaxproxy_power_watts{boundary="board",source="nvml"} 40' in page
     assert "imaxproxy_cost_usd_total" in page
+    assert "imaxproxy_engine_requests_running 0.0" in page
+    check_with_promtool(page)
     serving.send(signal.SIGTERM)
     done = serving.wait().check(0)
     assert done.json["energy"]["windows"]["whole"]["power_w"] == pytest.approx(400, rel=0.02)
     assert not (command.folder / "run" / "power-now.json").exists()
+
+
+def check_with_promtool(page: str) -> None:
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool (Debian package prometheus) is not installed")
+    checked = subprocess.run([promtool, "check", "metrics"], input=page, capture_output=True, text=True, check=False)
+    assert (checked.returncode, checked.stdout, checked.stderr) == (0, "", "")
 
 
 def test_serve_does_not_begin_without_a_source_that_was_named(command: Command, engine_url: str) -> None:

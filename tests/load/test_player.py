@@ -144,8 +144,8 @@ def test_a_closed_loop_is_always_full_and_never_fuller() -> None:
             play.player.no_more_items()
             for number in range(9):
                 in_flight = min(3, 9 - number)
-                await until(lambda n=in_flight: len(gate.under_way) == n, f"{in_flight} to be under way")
-                assert play.player.in_flight == in_flight
+                there = f"{in_flight} to be under way"
+                await until(lambda n=in_flight: len(gate.under_way) == n == play.player.in_flight, there)
                 await gate.finish(f"r{number}")
             assert await play.player.finished() is Ended.FINISHED
             assert gate.most == 3

@@ -14,7 +14,7 @@ from scripted_engine import STREAM_HEAD, Call, sse, token, usage
 from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.live.feed import Beside, SnapshotMaker
 from imaxproxy.live.feed.proxy_page import ProxyPage
-from imaxproxy.proxy import Admission, Allowance, KeyRing, LocalBoard
+from imaxproxy.proxy import Admission, Allowance, FleetRules, KeyRing, LocalBoard, Timeouts
 from imaxproxy.proxy.views import Views
 from imaxproxy.runs import RunDirectory
 from proxy.running import Running, Wire, get, post, proxied
@@ -23,7 +23,9 @@ QUICK_S = 0.01
 
 
 @asynccontextmanager
-async def watched(gate: asyncio.Event, admission: Admission | None = None) -> AsyncIterator[Running]:
+async def watched(
+    gate: asyncio.Event, admission: Admission | None = None, rules: FleetRules | None = None
+) -> AsyncIterator[Running]:
     """A proxy whose looks come quickly; its engine sends three tokens, and the rest when `gate` opens."""
 
     async def script(call: Call) -> None:
@@ -34,7 +36,7 @@ async def watched(gate: asyncio.Event, admission: Admission | None = None) -> As
     with patch("imaxproxy.proxy.board.pause_ns", lambda _cost: QUICK_S * NS_PER_S):
         beside = Beside(RunDirectory(Path("no-such-run")), None, {})
         board = LocalBoard(live=ProxyPage(SnapshotMaker("serve", "a title", monotonic_ns(), beside), None))
-        async with proxied(script, admission=admission, board=board) as running:
+        async with proxied(script, admission=admission, rules=rules, board=board) as running:
             yield running
 
 
@@ -94,6 +96,23 @@ def test_a_stream_in_flight_shows_before_it_ends_and_counts_after() -> None:
             assert done["by"]["model"]["m"]["requests"] == 1
             assert done["by"]["upstream"][running.engine.url]["up"] is True
             assert sum(count for _, count in done["run"]["ttft_ms"]["buckets"]) == 1
+
+    run(scenario())
+
+
+def test_a_stream_that_stalls_is_given_up_though_it_is_watched() -> None:
+    """A look takes in what waits to be digested; that is no sign of life of the engine."""
+
+    async def scenario() -> None:
+        rules = FleetRules(timeouts=Timeouts(idle_s=0.1))
+        async with watched(asyncio.Event(), rules=rules) as running:
+            viewer = await Viewer.of(running)
+            await viewer.next()
+            client = await running.connect()
+            await client.send(post())
+            done = await viewer.until(lambda each: each["errors"])
+            assert done["errors"] == {"timeout_idle": 1}
+            assert (done["run"]["requests"]["truncated"], done["now"]["errors"]) == (1, 1)
 
     run(scenario())
 
