@@ -18,6 +18,7 @@ _NEEDS_RAY = {
     "on_node_loss": (STOP, "--on-node-loss"),
     "gather": (True, "--no-gather"),
     "node_dir": (None, "--node-dir"),
+    "engine_replicas": (None, "--engine-replicas"),
 }
 """What each is without --ray, where none has a meaning."""
 
@@ -33,6 +34,8 @@ class RayChoice:
     loss_limit_share: float = LOSS_LIMIT_SHARE
     gathers: bool = True
     node_dir: Path | None = None
+    replicas: int | None = None
+    """Of the recipe's engine, each on a node of its own; None: one, beside the command."""
 
     @classmethod
     def of(cls, flags: dict[str, Any]) -> "RayChoice | None":
@@ -52,6 +55,8 @@ class RayChoice:
         ):
             if flags[name] != plain:
                 raise UsageError(f"{why}, with --ray")
+        if flags["engine_replicas"] is not None and flags["recipe"] is None:
+            raise UsageError("--engine-replicas are of a recipe: give --engine RECIPE, not --url")
         return cls(
             flags["ray"],
             flags["nodes"],
@@ -60,6 +65,7 @@ class RayChoice:
             flags["loss_limit"],
             flags["gather"],
             flags["node_dir"],
+            flags["engine_replicas"],
         )
 
 
@@ -97,6 +103,12 @@ def ray_options(command: "click.decorators.FC") -> "click.decorators.FC":
             "--gather/--no-gather",
             default=True,
             help="With --ray: copy journals to here at the end; or --out is storage that all nodes share.",
+        ),
+        click.option(
+            "--engine-replicas",
+            type=click.IntRange(min=1),
+            metavar="R",
+            help="With --ray: start the recipe's engine on R nodes; the load's nodes take them in turn.",
         ),
         click.option(
             "--node-dir",

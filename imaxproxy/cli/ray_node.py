@@ -37,7 +37,9 @@ class RayNode:
 
     def __init__(self, below: str | None) -> None:
         """below: where its folder is made; None: where the system keeps what is temporary."""
-        self._files = NodeFiles("imaxproxy-ray-", below)
+        self._below = below
+        self._making = threading.Lock()
+        self._made: NodeFiles | None = None
         self._crew: Crew | None = None
         self._parts: list[PlayedPart] = []
         self._state = NodeState()
@@ -46,7 +48,18 @@ class RayNode:
         self._run: RunDirectory | None = None
 
     def __repr__(self) -> str:
-        return f"<RayNode in {self._files.folder}>"
+        return f"<RayNode {self._state}>"
+
+    @property
+    def _files(self) -> NodeFiles:
+        """Its folder, made when it is first asked for: what fails then is an answer, and not an actor that is dead.
+
+        Raises OSError where it cannot be made.
+        """
+        with self._making:
+            if self._made is None:
+                self._made = NodeFiles("imaxproxy-ray-", self._below)
+            return self._made
 
     # Before anything starts -------------------------------------------------------------------------------------------
 
@@ -154,7 +167,8 @@ class RayNode:
         """End what runs, and leave nothing behind."""
         if self._crew is not None:
             self._crew.abandon()
-        self._files.remove()
+        if self._made is not None:
+            self._made.remove()
 
     def _on_ready(self, _: Crew) -> None:
         self._state = replace(self._state, ready=True)

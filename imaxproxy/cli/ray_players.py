@@ -3,15 +3,17 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from imaxproxy.cli.launching import ENGINE_DIED
 from imaxproxy.cli.lost_schedule import loss_of
 from imaxproxy.cli.output import say
 from imaxproxy.cli.parts import Asked, PartMaker, played_by_all
 from imaxproxy.cli.players import Found
 from imaxproxy.cli.ray_flags import RayChoice
+from imaxproxy.cli.ray_fleet import Fleet
 from imaxproxy.cli.ray_job import NodeFound, NodeJob, NodeState
 from imaxproxy.cli.ray_node import added, move_files
 from imaxproxy.cli.wording import Wording
@@ -70,8 +72,10 @@ class RayPlayers:
         hosts: Sequence[dict[str, Any]],
         traces: Sequence[str],
         flags: dict[str, Any],
+        fleet: Fleet | None = None,
     ) -> None:
-        """hosts, traces: what each node is, and where the trace lies on it."""
+        """hosts, traces: what each node is, and where the trace lies on it.  fleet: engines on nodes of their own."""
+        self._fleet = fleet
         self._ray, self._choice, self._flags = ray, choice, flags
         self._players = [
             _Player(index, *each) for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
@@ -98,7 +102,7 @@ class RayPlayers:
                 NodeJob(
                     self._flags,
                     maker.load,
-                    asked,
+                    asked if self._fleet is None else replace(asked, url=self._fleet.url_of(player.index)),
                     wording,
                     salt,
                     player.trace,
@@ -122,6 +126,9 @@ class RayPlayers:
     def progress(self) -> Iterator[dict[str, Any]]:
         while any(player.is_open for player in self._players):
             self._hear()
+            if self._fleet is not None and (death := self._fleet.hear()) is not None:
+                say(f"imaxproxy: {death}; the run is stopped")
+                self._stop_asked = True
             if self._stop_asked and not self._stop_told:
                 self._stop_told = True
                 self._tell_all(lambda actor: actor.interrupt.remote())
@@ -133,6 +140,8 @@ class RayPlayers:
         ends = [player.state.ended for player in self._players if player.state.ended is not None]
         stopped = bool(self._lost_workers()) and not self._choice.goes_on
         ended = NODE_LOST if stopped or not ends else gravest(ends)
+        if self._fleet is not None and self._fleet.died is not None:
+            ended = ENGINE_DIED
         lost_lines = sum(player.state.lost_lines for player in self._players)
         cut_ns = sum(player.state.counts.get("idle_cut_ns", 0) for player in self._players)
         yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
@@ -149,6 +158,8 @@ class RayPlayers:
         self._finish_nodes(living)
         for player in self._players:
             self._gather(player, self._run)
+        if self._fleet is not None:
+            self._fleet.finish(self._run)
         lost = self._lost_workers()
         who = ", ".join(f"node {player.node.name} ({why})" for player in self._players if (why := self._why(player)))
         loss = loss_of(self._maker, lost, self._all_workers, self._run, who, self._choice.loss_limit_share)
@@ -163,6 +174,8 @@ class RayPlayers:
 
     def close(self) -> None:
         """Raises what a node met: a row that could not be sent, a bug, its own loss where the run stops for that."""
+        if self._fleet is not None and self._fleet.died is not None:
+            raise ImaxproxyError(self._fleet.died)
         for player in self._players:
             if player.state.bug is not None:
                 raise RuntimeError(f"on node {player.node.name}:\n{player.state.bug}")
@@ -314,6 +327,7 @@ class RayPlayers:
             host=player.host["name"],
             clock_id=player.host["clock_id"],
             node=player.node.name,
+            engine=None if self._fleet is None else str(self._fleet.url_of(player.index)),
             ended=NODE_LOST if player.lost else player.state.ended,
         )
 

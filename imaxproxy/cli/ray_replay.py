@@ -7,7 +7,9 @@ from typing import Any
 from imaxproxy.cli.judge_flags import exit_code
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import print_result, say
+from imaxproxy.cli.ray_engine import RayEngine
 from imaxproxy.cli.ray_flags import RayChoice
+from imaxproxy.cli.ray_fleet import Fleet, close_fleet, start_fleet, wants_gpus
 from imaxproxy.cli.ray_node import RayNode
 from imaxproxy.cli.ray_players import RayPlayers
 from imaxproxy.cli.ray_preflight import Preflight, check_same_code
@@ -16,9 +18,10 @@ from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice
 from imaxproxy.cli.wording import Wordings
 from imaxproxy.cluster import Cluster, Reservation
+from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunDirectory
 
-_CLOSE_S = 10.0
+_CLOSE_S, _ENGINE_CLOSE_S = 10.0, 60.0
 
 
 def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice, flags: dict[str, Any]) -> int:
@@ -41,17 +44,39 @@ def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice,
         run = RunDirectory.create(flags["out"], "replay")
         if not ray.gathers:
             preflight.shared(run.path)
-        engine = stack.enter_context(engine_of(choice, flags, run))
+        fleet = None if ray.replicas is None else _fleet(stack, cluster, choice, ray, reservation.count, flags)
+        engine = fleet.engine if fleet is not None else stack.enter_context(engine_of(choice, flags, run))
         preflight.engine(engine.url)
         hosts_named = ", ".join(node.name for node in reservation.nodes)
         say(f"imaxproxy: {reservation.count} nodes, {ray.workers_per_node} workers each: {hosts_named}")
         flags = flags | {"workers": reservation.count * ray.workers_per_node}
         session = Session(file, engine, wordings, "replay", flags)
-        players = RayPlayers(cluster.ray, ray, reservation.nodes, actors, hosts, traces, flags)
+        players = RayPlayers(cluster.ray, ray, reservation.nodes, actors, hosts, traces, flags, fleet)
         summary = session.play_by(players, load, run)
     print_result(summary, run, as_json=flags["as_json"])
     engine.check()
     return exit_code(summary, strict=flags["strict"])
+
+
+def _fleet(
+    stack: contextlib.ExitStack,
+    cluster: Cluster,
+    choice: EngineChoice,
+    ray: RayChoice,
+    nodes: int,
+    flags: dict[str, Any],
+) -> Fleet:
+    """The engine's replicas, for as long as the stack. Raises UsageError where the load's nodes cannot share them."""
+    replicas = ray.replicas or 1
+    if nodes % replicas:
+        raise UsageError(
+            f"{nodes} nodes cannot share --engine-replicas {replicas} evenly: give --nodes a multiple of {replicas}"
+        )
+    what = f"{replicas} replicas of the engine"
+    reservation = stack.enter_context(Reservation(cluster, replicas, 1.0, what, wants_gpus(choice)))
+    actors = reservation.actors(RayEngine, None if ray.node_dir is None else str(ray.node_dir))
+    stack.callback(close_fleet, cluster.ray, actors, _ENGINE_CLOSE_S)
+    return start_fleet(cluster.ray, reservation, actors, choice, flags)
 
 
 def _close(ray: Any, actors: list[Any]) -> None:  # noqa: ANN401

@@ -44,7 +44,7 @@ class RaySweeper:
         self._points = 0
 
     def __repr__(self) -> str:
-        return f"<RaySweeper in {self._files.folder}>"
+        return "<RaySweeper>"
 
     def has(self, path: str, sha256: str) -> bool:
         """The same file lies here at the same place."""

@@ -5,7 +5,7 @@ import secrets
 import sys
 import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +18,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.parts import Asked, PartMaker
 from imaxproxy.cli.players import LocalPlayers, Players
 from imaxproxy.cli.power_flags import PowerChoice
-from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.progress import LiveScreen, show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
@@ -35,7 +35,7 @@ from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
-_HIDDEN = frozenset({"api_key", "out", "as_json"})
+_HIDDEN = frozenset({"api_key", "out", "as_json", "screen"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
 
@@ -52,6 +52,10 @@ class Engine:
     """Where the command started it itself."""
     simulated_here: bool = False
     """The command simulates it."""
+    metrics_sources: list[tuple[str, str | None]] = field(default_factory=list)
+    """Root URLs, and names, of replicas on other nodes."""
+    metered_there: bool = False
+    """Its power is sampled on its own nodes, and comes with their files."""
     context_tokens: int | None = None
     """Longest prompt and answer together, where `/v1/models` says it."""
 
@@ -94,11 +98,12 @@ class Session:
         flags: dict[str, Any],
         share: Share = ALL,
         start: StartTime | None = None,
+        screen: LiveScreen | None = None,
     ) -> None:
-        """share: which part of the schedule is played here, from `start` on."""
+        """share: which part of the schedule is played here, from `start` on.  screen: where it is watched."""
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
-        self._share, self._start = share, start
+        self._share, self._start, self._screen = share, start, screen
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -133,7 +138,7 @@ class Session:
                 asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
                 players.begin(maker, asked, wording, salt, run)
                 requests = None if endless else self._trace.requests or flags["limit"]
-                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests))
+                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests), self._screen)
         found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
@@ -161,17 +166,21 @@ class Session:
             requests=requests,
             duration_s=load.duration_s,
             objectives=objectives,
+            progress=self._screen.progress if self._screen is not None else None,
         )
 
     def _meter(self) -> PowerMeter:
         engine, launched = self.engine, self.engine.launched
-        choice = PowerChoice.of(self._flags) if "power" in self._flags else PowerChoice()
+        is_ours = "power" in self._flags and not engine.metered_there
+        choice = PowerChoice.of(self._flags) if is_ours else PowerChoice()
         pids = launched.pids if launched is not None else ()
         return PowerMeter(choice, (engine.url,), engine.described or {}, engine.simulated_here, pids)
 
     def _metrics_sources(self) -> list[tuple[str, str | None]]:
         if self._flags["engine_metrics"] is False:
             return []
+        if self.engine.metrics_sources:
+            return self.engine.metrics_sources
         if self.engine.launched is not None:
             return self.engine.launched.metrics_sources
         return [(str(self.engine.url), None)] if self._flags["engine_metrics"] else []

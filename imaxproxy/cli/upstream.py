@@ -145,7 +145,15 @@ class _NoRedirect(urllib.request.HTTPRedirectHandler):
 class SimulatedRecipe:
     """A simulated engine for as long as a command runs; usable from code that is not asynchronous."""
 
-    def __init__(self, recipe: str, out: Path, simulation: Simulation | None = None, *, power: bool = False) -> None:
+    def __init__(
+        self,
+        recipe: str,
+        out: Path,
+        simulation: Simulation | None = None,
+        *,
+        power: bool = False,
+        host: str = "127.0.0.1",
+    ) -> None:
         """power: it writes what its boards would draw into `power.jsonl`."""
         from imaxproxy.launch import SimulatedEngine, load_recipe
 
@@ -153,7 +161,7 @@ class SimulatedRecipe:
         if power:
             extra += ["--power", str(out / "power.jsonl")]
         self._runner = asyncio.Runner()
-        self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out, extra_argv=extra)
+        self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out, host=host, extra_argv=extra)
 
     def __enter__(self) -> "SimulatedRecipe":
         self._runner.run(self._engine.__aenter__())

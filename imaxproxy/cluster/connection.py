@@ -52,7 +52,13 @@ class Cluster:
         """Those that are alive, by address and name."""
         rows = [row for row in self.ray.nodes() if row["Alive"]]
         found = [
-            Node(row["NodeID"], row["NodeManagerAddress"], row["NodeManagerHostname"], row["Resources"].get("CPU", 0.0))
+            Node(
+                row["NodeID"],
+                row["NodeManagerAddress"],
+                row["NodeManagerHostname"],
+                row["Resources"].get("CPU", 0.0),
+                row["Resources"].get("GPU", 0.0),
+            )
             for row in rows
         ]
         return sorted(found, key=lambda node: (node.address, node.host, node.node_id))

@@ -15,6 +15,7 @@ class Node:
     address: str
     host: str
     cpus: float
+    gpus: float = 0.0
 
     @property
     def name(self) -> str:

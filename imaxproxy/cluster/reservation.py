@@ -17,19 +17,21 @@ _ACTOR_THREADS = 4
 class Reservation:
     """`cpus` on each of `count` different nodes, inside a `with`; its end frees them and ends the actors."""
 
-    def __init__(self, cluster: Cluster, count: int | None, cpus: float, what: str) -> None:
-        """count: None, on every node that has so many.  what: who wants them, for messages.
+    def __init__(self, cluster: Cluster, count: int | None, cpus: float, what: str, gpus: int = 0) -> None:
+        """count: None, on every node that has so many.  what: who wants them, for messages.  gpus: as many beside.
 
         Raises UsageError when the cluster's nodes, as large as they are, could never hold it.
         """
-        self._cluster, self._cpus, self._what = cluster, cpus, what
+        self._cluster, self._what = cluster, what
+        self._wants = {"CPU": cpus} | ({"GPU": float(gpus)} if gpus else {})
         nodes = cluster.nodes()
-        fit = [node for node in nodes if node.cpus >= cpus]
+        fit = [node for node in nodes if node.cpus >= cpus and node.gpus >= gpus]
         if not fit or (count is not None and len(fit) < count):
             sizes = ", ".join(f"{node.cpus:g}" for node in nodes)
+            boards = f" and {', '.join(f'{node.gpus:g}' for node in nodes)} GPUs" if gpus else ""
             raise UsageError(
-                f"{what} want {cpus:g} CPUs on each of {count or 1} nodes, and the cluster has {len(nodes)} nodes of "
-                f"{sizes} CPUs: lower --nodes or --workers-per-node, or add nodes"
+                f"{what} want {self._wanted} on each of {count or 1} nodes, and the cluster has {len(nodes)} nodes of "
+                f"{sizes} CPUs{boards}: ask for less, or add nodes"
             )
         self.count = len(fit) if count is None else count
         self._group: Any = None
@@ -37,15 +39,19 @@ class Reservation:
         self.nodes: list[Node] = []
         """Where it is, in the order of its parts, inside the `with`."""
 
+    @property
+    def _wanted(self) -> str:
+        return " and ".join(f"{amount:g} {name}s" for name, amount in self._wants.items())
+
     def __enter__(self) -> Self:
         """Raises UsageError when others hold what is wanted."""
         from ray.util.placement_group import placement_group
 
-        self._group = placement_group([{"CPU": self._cpus}] * self.count, strategy="STRICT_SPREAD")
+        self._group = placement_group([self._wants] * self.count, strategy="STRICT_SPREAD")
         try:
             if not self._group.wait(_PLACED_WITHIN_S):
                 raise UsageError(
-                    f"{self._what} want {self._cpus:g} CPUs on each of {self.count} nodes, and others held them for "
+                    f"{self._what} want {self._wanted} on each of {self.count} nodes, and others held them for "
                     f"{_PLACED_WITHIN_S:g} s: wait until they are free (`ray status`), or lower --nodes"
                 )
             known = {node.node_id: node for node in self._cluster.nodes()}
@@ -80,7 +86,8 @@ class Reservation:
         remote = ray.remote(kind)
         made = [
             remote.options(
-                num_cpus=self._cpus,
+                num_cpus=self._wants["CPU"],
+                num_gpus=self._wants.get("GPU", 0),
                 max_restarts=0,
                 max_task_retries=0,
                 max_concurrency=_ACTOR_THREADS,

@@ -147,10 +147,12 @@ class PlayerProcess:
         with contextlib.suppress(BrokenPipeError):
             self._stdin.close()
         self._stdout.close()
-        for fd in (self._start_fd, self._zero_fd, self._look_fd, self._ask_fd):
+        with self._lock:  # who gives up and who waits for the end may be two threads
+            fds = (self._start_fd, self._zero_fd, self._look_fd, self._ask_fd)
+            self._start_fd = self._zero_fd = self._look_fd = self._ask_fd = -1
+        for fd in fds:
             if fd >= 0:
                 os.close(fd)
-        self._start_fd = self._zero_fd = self._look_fd = self._ask_fd = -1
 
     def _feed(self, settings: WorkerSettings, part: Part) -> None:
         try:

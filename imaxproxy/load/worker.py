@@ -129,6 +129,9 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, player.stop, Ended.INTERRUPTED)
+    signal.pthread_sigmask(
+        signal.SIG_UNBLOCK, (signal.SIGINT, signal.SIGTERM)
+    )  # Ray's threads start us with both blocked
     say({"up": True})
     pipe, _ = await loop.connect_read_pipe(lambda: inbox, sys.stdin.buffer)
     tune_gc()

@@ -33,6 +33,24 @@ def merged_power(parts: Sequence[Part]) -> Iterator[bytes]:
         yield line_of(row)
 
 
+def own_power(run: RunDirectory, host: str, by_ns: int) -> Iterator[bytes]:
+    """One machine's `power.jsonl`, moved; a device that others may be called like too gets the host's name before it.
+
+    That is all but the boards, and simulated boards, which are called alike in every engine.
+    """
+    rows = list(rows_of(run.power))
+    names = {
+        str(row["device"]): f"{host}:{row['device']}"
+        for row in rows
+        if row.get("type") == "device" and (row.get("boundary") not in _OF_GPUS or row.get("simulated"))
+    }
+    for row in rows:
+        for key in ("device", "parent"):
+            if row.get(key) in names:
+                row[key] = names[row[key]]
+        yield line_of(shifted(row, SAMPLE_TIMES, by_ns))
+
+
 def _power_rows(run: RunDirectory, host: str, own: dict[str, str], names: dict[str, str], by_ns: int) -> Iterator[Row]:
     """A machine's rows of its own devices, renamed and moved. Rows of all of a source are kept where it owns any."""
     for row in rows_of(run.power):

@@ -39,10 +39,14 @@ class Raylets:
 
     def workers(self) -> list[int]:
         """Player processes on its nodes."""
+        return self.running(b"player_worker")
+
+    def running(self, word: bytes) -> list[int]:
+        """Processes on its nodes that have this in their command line."""
         mark, found = f"{_MARK}={self.mark}".encode(), []
         for folder in Path("/proc").glob("[0-9]*"):
             try:
-                if mark in (folder / "environ").read_bytes() and b"player_worker" in (folder / "cmdline").read_bytes():
+                if mark in (folder / "environ").read_bytes() and word in (folder / "cmdline").read_bytes():
                     found.append(int(folder.name))
             except OSError:  # gone, or not ours
                 continue

@@ -1,17 +1,19 @@
 """The tools that judge such files where nothing runs them. `scripts/test-deploy` installs them."""
 
+import re
 import shutil
 from pathlib import Path
 
 import pytest
+import yaml
 
 from deploy.files import DEPLOY, run
 
 pytestmark = pytest.mark.deploy
 
 
-def test_dockerfile() -> None:
-    run("hadolint", "docker/Dockerfile")
+def test_dockerfiles() -> None:
+    run("hadolint", *sorted(DEPLOY.glob("*/Dockerfile")))
 
 
 def test_compose_files() -> None:
@@ -37,3 +39,16 @@ def test_systemd_unit(tmp_path: Path) -> None:
     text = (DEPLOY / "systemd" / "imaxproxy.service").read_text()
     unit.write_text(text.replace("/opt/imaxproxy/bin/imaxproxy", str(command)))
     run("systemd-analyze", "verify", unit)
+
+
+def test_ray_cluster_file() -> None:
+    """By Ray's own schema, which `ray up` checks first."""
+    util = pytest.importorskip("ray.autoscaler._private.util", reason="ray is not installed")
+    util.validate_config(yaml.safe_load((DEPLOY / "ray" / "cluster.yaml").read_text()))
+
+
+def test_one_version_of_ray() -> None:
+    found = {path.name: re.search(r"2\.\d+\.\d+", path.read_text()) for path in (DEPLOY / "ray").iterdir()}
+    versions = {name: match[0] for name, match in found.items() if match}
+    assert versions.keys() >= {"Dockerfile", "rayjob.yaml", "cluster.yaml"}
+    assert len(set(versions.values())) == 1, versions
