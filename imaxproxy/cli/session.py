@@ -19,7 +19,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.parts import Asked, PartMaker
 from imaxproxy.cli.players import LocalPlayers, Players
 from imaxproxy.cli.power_flags import PowerChoice
-from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.progress import LiveScreen, show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
@@ -36,7 +36,7 @@ from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
-_HIDDEN = frozenset({"api_key", "out", "as_json"})
+_HIDDEN = frozenset({"api_key", "out", "as_json", "screen"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
 
@@ -99,11 +99,12 @@ class Session:
         flags: dict[str, Any],
         share: Share = ALL,
         start: StartTime | None = None,
+        screen: LiveScreen | None = None,
     ) -> None:
-        """share: which part of the schedule is played here, from `start` on."""
+        """share: which part of the schedule is played here, from `start` on.  screen: where it is watched."""
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
-        self._share, self._start = share, start
+        self._share, self._start, self._screen = share, start, screen
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -140,7 +141,7 @@ class Session:
                 requests = None if endless else self._trace.requests or flags["limit"]
                 feed = self._feed(load, run, players.lookable, requests)
                 with served_live(feed, flags.get("live_port")):
-                    last = show_progress(players, requests, feed)
+                    last = show_progress(players, requests, feed, self._screen)
         found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
@@ -168,6 +169,7 @@ class Session:
             requests=requests,
             duration_s=load.duration_s,
             objectives=objectives,
+            progress=self._screen.progress if self._screen is not None else None,
         )
 
     def _meter(self) -> PowerMeter:
