@@ -73,7 +73,7 @@ def points_of(found: Sequence[FoundRun], by: Sequence[str] = MACHINE) -> tuple[l
 
 
 def _told_apart(points: Sequence[OperatingPoint], records: Sequence[RunRecord]) -> list[OperatingPoint]:
-    """Points of one curve that share the words of their load are called by what their engines differ in, else by runs."""
+    """Points of one curve that share the words of their load are called by what their engines, else their runs, are."""
     alike: dict[tuple[str, str, str], list[OperatingPoint]] = defaultdict(list)
     for point in points:
         alike[point.machine, point.facts["workload"], point.load].append(point)
