@@ -18,7 +18,7 @@ from imaxproxy.cli.ray_job import NodeFound, NodeJob, NodeState
 from imaxproxy.cli.ray_node import added, move_files
 from imaxproxy.cli.wording import Wording
 from imaxproxy.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from imaxproxy.cluster import Drift, Node, Offset, fetch
+from imaxproxy.cluster import Drift, Node, Offset, fetch, is_gone
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.live.feed import Lookable
@@ -245,8 +245,14 @@ class RayPlayers:
             self._heard_loss(f"worker {', '.join(map(str, sorted(fresh)))} on node {player.node.name} died")
 
     def _lose(self, player: _Player, error: Exception) -> None:
+        """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
+        if not is_gone(error):
+            raise error
+        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+
+    def _give_up(self, player: _Player, why: str) -> None:
         if player.lost is None:
-            player.lost = "no answer" if isinstance(error, TimeoutError) else "it died"
+            player.lost = why
             player.asked = None
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 
@@ -270,8 +276,8 @@ class RayPlayers:
         for player, reference in zip(living, references, strict=True):
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
-            except Exception as error:
-                self._lose(player, error)
+            except Exception as error:  # it is gone, or its disk is full
+                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
 
     def _gather(self, player: _Player, run: RunDirectory) -> None:
         """Copy a node's files to here; of a lost node what lies on shared storage."""

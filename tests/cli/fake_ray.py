@@ -6,7 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-class ActorDiedError(Exception):
+class RayActorError(Exception):
     """As Ray says it of a node that is gone."""
 
 
@@ -47,7 +47,7 @@ class FakeActor:
         if name == self.dies_at:
             self.die()
         if self.dead:
-            raise ActorDiedError("the actor died")
+            raise RayActorError("the actor died")
         return getattr(self.kept, name)(*arguments)
 
     def submit(self, name: str, arguments: tuple[object, ...]) -> "Future[Any]":

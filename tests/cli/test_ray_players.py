@@ -240,7 +240,7 @@ def test_a_slow_node_is_named(field: Callable[..., Field]) -> None:
     quick = answering(*whole_stream(2))
 
     async def script(call: Call) -> None:
-        if int(call.request.header(b"X-Request-ID") or b"0") % 2:
+        if int(call.request.header(b"x-request-id") or b"0") % 2:
             await asyncio.sleep(0.6)  # far above what a busy machine adds to the others
         await quick(call)
 
