@@ -11,7 +11,20 @@ class RayActorError(Exception):
 
 
 class FakeRay:
-    """`get` and `wait` of futures."""
+    """`get` and `wait` of futures, and actors of classes."""
+
+    def __init__(self, cpus: float = 4.0, gpus: float = 0.0) -> None:
+        self._resources = {"CPU": cpus, "GPU": gpus}
+        self.actors: list[FakeActor] = []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": self._resources}]
+
+    def remote(self, kind: type) -> "_Kind":
+        return _Kind(self, kind)
+
+    def kill(self, actor: "FakeActor") -> None:
+        actor.dead = True
 
     @staticmethod
     def get(reference: "Future[Any]", timeout: float | None = None) -> Any:  # noqa: ANN401
@@ -52,6 +65,20 @@ class FakeActor:
 
     def submit(self, name: str, arguments: tuple[object, ...]) -> "Future[Any]":
         return self._pool.submit(self.call, name, arguments)
+
+
+class _Kind:
+    """A class that was made remote."""
+
+    def __init__(self, ray: FakeRay, kind: type) -> None:
+        self._ray, self._kind = ray, kind
+
+    def options(self, **_options: object) -> "_Kind":
+        return self
+
+    def remote(self, *arguments: object) -> FakeActor:
+        self._ray.actors.append(FakeActor(self._kind(*arguments)))
+        return self._ray.actors[-1]
 
 
 class _Method:

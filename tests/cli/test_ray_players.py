@@ -42,7 +42,7 @@ class Field:
         hosts = [actor.kept.host() | {"clock_id": str(number)} for number, actor in enumerate(self.actors)]
         named = [Node(f"{number:08}", "127.0.0.1", f"host{number}", 2.0) for number in range(nodes)]
         places = [str(trace)] * nodes
-        self.players = RayPlayers(FakeRay, choice, named, self.actors, hosts, places, self.flags)
+        self.players = RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
         self._maker = PartMaker(file, Wordings(self.flags), load, self.flags)
 
     def begin(self) -> None:
