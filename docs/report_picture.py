@@ -10,11 +10,13 @@ from playwright.sync_api import sync_playwright
 def main() -> None:
     with sync_playwright() as driver:
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1240, "height": 1000}, color_scheme="light")
+        page = browser.new_page(viewport={"width": 1240, "height": 1400}, color_scheme="light")
         page.goto(Path(sys.argv[1]).resolve().as_uri())
-        mark = page.locator("#frontier .series").first.locator(":scope > g").nth(2).bounding_box()
+        place = page.locator("#frontier")
+        place.scroll_into_view_if_needed()
+        mark = place.locator(".series").first.locator(":scope > g").last.bounding_box()
         page.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
-        page.locator("#frontier").screenshot(path=Path(__file__).parent / "report.png")
+        page.screenshot(path=Path(__file__).parent / "report.png", clip=place.bounding_box())
         browser.close()
 
 

@@ -240,7 +240,10 @@ CLAIMS: tuple[tuple[str, Sequence[Claim]], ...] = (
                 "GB200: 10,000 tok/s/GPU at 50 tok/s/user", 10_000, "tok/s/GPU", NVIDIA, iso(50, **R1_GB200),
                 f"disaggregated, FP4; {_NO_DRAFTS}, and few of the many splits were tried",
             ),
-            Claim("... 15 times an H200", 15, "x", NVIDIA, ratio(iso(50, **R1_GB200), iso(50, **R1_H200))),
+            Claim(
+                "... 15 times an H200", 15, "x", NVIDIA, ratio(iso(50, **R1_GB200), iso(50, **R1_H200)),
+                "the closed form, which searches all splits, gives 13.7 (docs/simulator.md)",
+            ),
             Claim(
                 "... 10 times per megawatt", 10, "x", NVIDIA,
                 ratio(iso(50, **R1_GB200), iso(50, **R1_H200), _kw("h200") / _kw("gb200")),

@@ -36,8 +36,8 @@ def _head(matrix: Matrix) -> str:
     model = f"Model of the engine: version {matrix.made_with['model_version']}, "
     model += f"constants {str(matrix.made_with['constants_sha256'])[:12]}."
     count = (
-        f"**Of {len(answers)} claims {out} come out within {CLOSE:.0%}, {len(answers) - out - unreached} do not, and "
-        f"{unreached} lie where the matrix does not reach.**"
+        f"**Of {len(answers)} claims {out} come out within {CLOSE:.0%} and {len(answers) - out - unreached} do not; "
+        f"not reached by the matrix: {unreached}.**"
     )
     return f"""# InferenceMAX v1, simulated
 

@@ -8,7 +8,6 @@ from benchmarks.inferencemax_v1.matrix import MODELS, Matrix, MatrixPoint, spot_
 from imaxproxy.economics import load_price, tokens_per_s_per_mw, usd_per_million_tokens
 from imaxproxy.report.charts import Chart
 from imaxproxy.report.charts.frontier import Series, draw_frontier
-from imaxproxy.runs.axes import AXES
 
 SHAPES = {"1k1k": "1k/1k", "1k8k": "1k/8k", "8k1k": "8k/1k"}
 _SIZE_IN = (9.0, 4.4)
@@ -22,6 +21,7 @@ class Figure:
     """What is drawn against interactivity."""
 
     axis: str
+    title: str
     read: Callable[[MatrixPoint], float]
     note: str = ""
 
@@ -39,8 +39,11 @@ def _per_mw(point: MatrixPoint) -> float:
 
 
 _PRICES = "hyperscaler's prices and all-in kilowatts of 2025-10-09, InferenceMAX v1's own"
-THROUGHPUT = Figure("total_per_gpu", lambda point: point.total_per_gpu)
-HEADLINES = (Figure("usd_total", _usd, _PRICES), Figure("total_per_mw", _per_mw, _PRICES))
+THROUGHPUT = Figure("total_per_gpu", "tokens/s/GPU", lambda point: point.total_per_gpu)
+HEADLINES = (
+    Figure("usd_total", "USD per million tokens", _usd, _PRICES),
+    Figure("total_per_mw", "tokens/s per megawatt", _per_mw, _PRICES),
+)
 """Of the shape that the announcement's headlines were of: 8k/1k."""
 
 
@@ -66,7 +69,7 @@ def _picture(matrix: Matrix, model: str, shape: str, figure: Figure) -> Iterator
         return
     yield Chart(
         name=name_of(model, shape, figure),
-        title=f"{model}, {SHAPES[shape]}: {AXES[figure.axis][0].unit.split(' per provisioned')[0]}",
+        title=f"{model}, {SHAPES[shape]}: {figure.title}",
         draw=lambda drawn: draw_frontier(drawn, series, "interactivity", figure.axis),
         simulated=True,
         subtitle="InferenceMAX v1's matrix, whole runs; every load and parallelism of a machine in one frontier",

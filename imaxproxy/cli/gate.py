@@ -3,8 +3,9 @@
 import os
 import re
 import resource
+import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -61,6 +62,8 @@ class Gate:
     upstream_key_env: tuple[str, ...]
     upstream_key_files: tuple[Path, ...]
     certificate: "Certificate | None"
+    screen_key: str | None = field(default=None, repr=False)
+    """What the command's own screen shows."""
     connections_said: bool = False
     """The limit of connections is the user's, of the whole proxy; else it is what one process has descriptors for."""
 
@@ -84,6 +87,7 @@ class Gate:
             flags["upstream_key_env"],
             flags["upstream_key_file"],
             None if chain is None else Certificate(chain, flags["tls_key"]),
+            screen_key=secrets.token_urlsafe(24),
             connections_said=flags["max_connections"] is not None,
         )
 
@@ -111,7 +115,9 @@ class Gate:
             *[key_in_file(path, f"--upstream-key-file {path}") for path in self.upstream_key_files],
         ]
         read_keys = self._read_keys if self.asks_for_keys else None
-        return Admission(self.limits, read_keys, self.allowance, Credentials(sources, urls), standing_of)
+        return Admission(
+            self.limits, read_keys, self.allowance, Credentials(sources, urls), standing_of, self.screen_key
+        )
 
     def check(self, urls: Sequence[BaseUrl]) -> None:
         """Raises UsageError now for what would go wrong later."""

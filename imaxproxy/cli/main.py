@@ -13,6 +13,7 @@ COMMANDS: dict[str, str] = {
     "replay": "Send a trace to an engine, and measure what comes back.",
     "search": "Find the highest rate or concurrency that still meets an SLO.",
     "sweep": "Play a grid of recipes, workloads and loads; go on where it stopped.",
+    "top": "Watch a running proxy: throughput, latency, streams in flight.",
     "merge": "Make one run of the shares that several machines played.",
     "report": "A run's table again; a page or pictures of many runs; a list of runs.",
     "cost": "What tokens cost and bring in: from figures, or from a run.",

@@ -4,7 +4,7 @@ import contextlib
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from types import FrameType
 from typing import Any, Protocol
 
@@ -12,6 +12,19 @@ from imaxproxy.cli.output import say
 from imaxproxy.live.feed import PlayerFeed
 
 _LINE_EVERY_S = 5.0
+
+
+class LiveScreen(Protocol):
+    """Where a run is watched while it goes on."""
+
+    @property
+    def is_up(self) -> bool:
+        """False once the person has left it."""
+
+    def show(self, snapshot: Mapping[str, Any]) -> None: ...
+
+    def progress(self) -> dict[str, Any] | None:
+        """Of what the run is a part of; None where it is the whole."""
 
 
 class Followed(Protocol):
@@ -24,12 +37,19 @@ class Followed(Protocol):
         """Ask it to stop."""
 
 
-def show_progress(crew: Followed, limit: int | None, feed: PlayerFeed | None = None) -> dict[str, Any]:
+def show_progress(
+    crew: Followed, limit: int | None, feed: PlayerFeed | None = None, screen: LiveScreen | None = None
+) -> dict[str, Any]:
     """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following.
 
-    feed: ticks meanwhile, so that its viewers, if it has any, get their snapshots.
+    feed: ticks meanwhile, so that its viewers, if it has any, get their snapshots.  screen: one of them; lines of text
+    take its place when the person has left it.
     """
-    show = _Bar(limit) if sys.stderr.isatty() else _Lines()
+    if feed is not None and screen is not None and screen.is_up:
+        feed.viewers.append(screen.show)
+        show: _Shown = _Screen(feed, screen)
+    else:
+        show = _Bar(limit) if sys.stderr.isatty() else _Lines()
     last: dict[str, Any] = {}
     try:
         with _stops_on_signal(crew):
@@ -67,6 +87,31 @@ def _counts(row: dict[str, Any]) -> str:
     if row.get("warming"):
         return f"filling caches: {row['warming']} requests still under way"
     return f"{row.get('completed', 0)} completed{failed}, {row['in_flight']} in flight, {row['output_tokens']:,} tokens"
+
+
+class _Shown(Protocol):
+    def update(self, row: dict[str, Any]) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class _Screen:
+    """A screen shows itself; lines once it has been left."""
+
+    def __init__(self, feed: PlayerFeed, screen: LiveScreen) -> None:
+        self._feed, self._screen = feed, screen
+        self._lines: _Lines | None = None
+
+    def update(self, row: dict[str, Any]) -> None:
+        if self._lines is not None:
+            self._lines.update(row)
+        elif not self._screen.is_up:
+            self.close()
+            self._lines = _Lines()
+
+    def close(self) -> None:
+        if self._screen.show in self._feed.viewers:
+            self._feed.viewers.remove(self._screen.show)
 
 
 class _Lines:

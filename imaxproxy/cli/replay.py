@@ -15,6 +15,7 @@ from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp
 from imaxproxy.cli.output import print_repeats, print_result
 from imaxproxy.cli.power_flags import PowerChoice, power_options
 from imaxproxy.cli.ray_flags import RayChoice, ray_options
+from imaxproxy.cli.screen import screen_of, screen_option
 from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
 from imaxproxy.cli.share_flags import ShareChoice, share_options
 from imaxproxy.cli.simulation_flags import Simulation, simulation_options
@@ -60,6 +61,7 @@ from imaxproxy.wire import BaseUrl
     "--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token, written nowhere.  [env: OPENAI_API_KEY]"
 )
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: imax-runs/<time>-replay]")
+@screen_option
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON instead of the table.")
 def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
     """Replay TRACE against an engine: at its timestamps, at a rate, or with a fixed number in flight.
@@ -87,6 +89,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         return replay_on_ray(trace, choice, load, ray, flags)
     with contextlib.ExitStack() as stack:
         wordings = Wordings(flags)
+        screen = stack.enter_context(screen_of(flags, f"replay {trace}"))
         file = TraceFile(trace, flags)
         choice_of_share = ShareChoice.of(flags)
         crew = choice_of_share.crew(flags["workers"])  # comes up while the trace is checked
@@ -94,10 +97,15 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         file.check(load)
         run = RunDirectory.create(flags["out"], "replay")
         engine = stack.enter_context(engine_of(choice, flags, run))
-        session = Session(file, engine, wordings, "replay", flags, choice_of_share.share, choice_of_share.start)
+        session = Session(file, engine, wordings, "replay", flags, choice_of_share.share, choice_of_share.start, screen)
         if flags["repeat"] > 1:
-            return _repeat(session, load, run, crew, flags)
-        summary = session.play(load, run, crew)
+            result, code = _repeat(session, load, run, crew, flags)
+        else:
+            summary = session.play(load, run, crew)
+    if flags["repeat"] > 1:
+        print_repeats(result, run, as_json=flags["as_json"])
+        engine.check()
+        return code
     print_result(summary, run, as_json=flags["as_json"])
     engine.check()
     return exit_code(summary, strict=flags["strict"])
@@ -126,8 +134,10 @@ def checked(flags: dict[str, Any]) -> tuple[EngineChoice, Load]:
     return choice, load
 
 
-def _repeat(session: Session, load: Load, whole: RunDirectory, crew: Crew, flags: dict[str, Any]) -> int:
-    """Play the same schedule again and again, each with new prompts; the worst exit code of them."""
+def _repeat(
+    session: Session, load: Load, whole: RunDirectory, crew: Crew, flags: dict[str, Any]
+) -> tuple[dict[str, Any], int]:
+    """Play the same schedule again and again, each with new prompts: all of it, and the worst exit code."""
     summaries, names, code = [], [], 0
     for number in range(1, flags["repeat"] + 1):
         run = RunDirectory.create(whole.path / f"repeat-{number}", "replay")
@@ -142,6 +152,4 @@ def _repeat(session: Session, load: Load, whole: RunDirectory, crew: Crew, flags
             break
     result = repeats(summaries, names)
     write_json(whole.path / "repeats.json", result)
-    print_repeats(result, whole, as_json=flags["as_json"])
-    session.engine.check()
-    return code
+    return result, code

@@ -27,6 +27,7 @@ from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp, exporting
 from imaxproxy.cli.output import print_result
 from imaxproxy.cli.power_flags import PowerChoice, power_options
+from imaxproxy.cli.screen import screen_of, screen_option
 from imaxproxy.cli.seconds import seconds
 from imaxproxy.cli.serving import Plan, relay
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
@@ -35,7 +36,7 @@ from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.wire import BaseUrl, hot_path, shown
 
-_UNWRITTEN = frozenset({"urls", "recipe", "simulate", "gpu", "gpus", "out", "as_json"})
+_UNWRITTEN = frozenset({"urls", "recipe", "simulate", "gpu", "gpus", "out", "as_json", "screen"})
 """Options that the manifest does not repeat among its settings: it says them elsewhere, or they are no setting."""
 
 AUTO = "auto"
@@ -89,6 +90,7 @@ def worker_count(value: str | int) -> str | int:
 @money_options
 @power_options
 @tag_option
+@screen_option
 @OTLP_OPTION
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON at the end.")
 def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
@@ -153,7 +155,8 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
         ):
             manifest = replace(manifest, settings=manifest.settings | metered)
             manifest.write(run)
-            ended, lost = relay(plan)
+            with screen_of(flags, f"serve {plan.url}/v1", url=str(plan.own_url), key=plan.gate.screen_key):
+                ended, lost = relay(plan)
         meter.take_recording(run, manifest)
     if launched is not None and launched.died:
         ended = ENGINE_DIED

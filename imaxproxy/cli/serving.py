@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from imaxproxy.cli.gate import Gate
@@ -62,6 +62,12 @@ class Plan:
         beside = Beside(self.run, self.engine, self.money)
         return ProxyPage(SnapshotMaker("serve", title, monotonic_ns(), beside, self.objectives), self.engine)
 
+    @property
+    def own_url(self) -> BaseUrl:
+        """Where we reach ourselves: an address that stands for all of them is none to call."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)
+        return replace(self.url, host=host)
+
     def greet(self) -> None:
         """Tell the user that clients are let in."""
         mark = " (SIMULATED)" if self.engine and self.engine.get("simulated") else ""
@@ -113,6 +119,7 @@ def _tell(what: str) -> None:
 
 def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission") -> "Proxy":
     """The one place where the parts of a proxy meet. Called in the process that relays, inside its loop."""
+    from imaxproxy.live.page import live_site
     from imaxproxy.proxy import AskUsage, Proxy
 
     return Proxy(
@@ -123,6 +130,7 @@ def make_proxy(plan: Plan, files: Files, board: "Board", admission: "Admission")
         board=board,
         usage=AskUsage(plan.ask_usage) if plan.ask_usage else None,
         capture=files.capture,
+        site=live_site(),
     )
 
 

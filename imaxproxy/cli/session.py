@@ -18,7 +18,7 @@ from imaxproxy.cli.output import say
 from imaxproxy.cli.parts import Asked, PartMaker
 from imaxproxy.cli.players import LocalPlayers, Players
 from imaxproxy.cli.power_flags import PowerChoice
-from imaxproxy.cli.progress import show_progress
+from imaxproxy.cli.progress import LiveScreen, show_progress
 from imaxproxy.cli.simulation_flags import Simulation
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine
@@ -35,7 +35,7 @@ from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
 """After an engine's death: the ends of its streams are on their way."""
-_HIDDEN = frozenset({"api_key", "out", "as_json"})
+_HIDDEN = frozenset({"api_key", "out", "as_json", "screen"})
 WORKER_MODULE = "imaxproxy.cli.player_worker"
 
 
@@ -98,11 +98,12 @@ class Session:
         flags: dict[str, Any],
         share: Share = ALL,
         start: StartTime | None = None,
+        screen: LiveScreen | None = None,
     ) -> None:
-        """share: which part of the schedule is played here, from `start` on."""
+        """share: which part of the schedule is played here, from `start` on.  screen: where it is watched."""
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
-        self._share, self._start = share, start
+        self._share, self._start, self._screen = share, start, screen
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -137,7 +138,7 @@ class Session:
                 asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
                 players.begin(maker, asked, wording, salt, run)
                 requests = None if endless else self._trace.requests or flags["limit"]
-                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests))
+                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests), self._screen)
         found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
@@ -165,6 +166,7 @@ class Session:
             requests=requests,
             duration_s=load.duration_s,
             objectives=objectives,
+            progress=self._screen.progress if self._screen is not None else None,
         )
 
     def _meter(self) -> PowerMeter:

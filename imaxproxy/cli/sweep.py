@@ -13,6 +13,8 @@ from typing import Any
 import click
 
 from imaxproxy.cli.output import print_json, say
+from imaxproxy.cli.screen import screen_of, screen_option
+from imaxproxy.cli.sweep_screen import SweepScreen
 from imaxproxy.errors import UsageError
 from imaxproxy.sweep import DONE, FAILED, PENDING, Curve, SweepRecord, SweepSpec, finished, load_sweep
 from imaxproxy.sweep.figures import COLUMNS, figures_of
@@ -33,6 +35,7 @@ from imaxproxy.sweep.point import VIRTUAL
     help="Curves in virtual time played at once; with --ray all that is played at once.",
 )
 @click.option("--ray", metavar="ADDRESS", help="Play points on all nodes of this Ray cluster: auto, or HOST:PORT.")
+@screen_option
 @click.option("--json", "as_json", is_flag=True, help="Print the points and their figures as JSON.")
 def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (click)
     """Play every point of SPEC: a TOML file, or one that ships: inferencemax-v1.
@@ -60,7 +63,8 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
         _write_files(curves)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no process is left behind
         try:
-            _play(curves, record, folder, flags)
+            with screen_of(flags, f"sweep {plan.title}") as hosted:
+                _play(curves, record, folder, flags, SweepScreen(hosted, f"sweep {plan.title}", record, curves))
         except KeyboardInterrupt:
             say(f"imaxproxy: interrupted: {record.count(PENDING)} points are not done; the same command goes on")
             return 130
@@ -70,7 +74,7 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
     return 1 if record.count(FAILED) else 0
 
 
-def _play(curves: list[Curve], record: SweepRecord, folder: Path, flags: dict[str, Any]) -> None:
+def _play(curves: list[Curve], record: SweepRecord, folder: Path, flags: dict[str, Any], screen: SweepScreen) -> None:
     """What is virtual first, on all cores; then what is live, alone on the machine. A cluster plays as it has room."""
     from imaxproxy.cli.sweep_conductor import Conductor
     from imaxproxy.cli.sweep_live import play_live_curves
@@ -84,13 +88,13 @@ def _play(curves: list[Curve], record: SweepRecord, folder: Path, flags: dict[st
             ray = stack.enter_context(on_cluster(flags["ray"], flags["jobs"]))
         for is_virtual in (True, False):
             some = [curve for curve in curves if (curve.variant.mode == VIRTUAL) == is_virtual]
-            conductor = Conductor(record, some, knee=flags["knee"])
+            conductor = Conductor(record, some, knee=flags["knee"], watching=screen)
             if ray is not None:
                 ray.play(some, conductor)
             elif is_virtual:
                 play_virtual_curves(some, conductor, flags["jobs"] or len(os.sched_getaffinity(0)))
             else:
-                play_live_curves(some, conductor, folder)
+                play_live_curves(some, conductor, folder, screen)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 from statistics import fmean
-from typing import Any
+from typing import Any, Protocol
 
 from imaxproxy.cli.output import say
 from imaxproxy.cli.sweep_point import make_free
@@ -14,6 +14,15 @@ from imaxproxy.runs import RunDirectory, read_summary
 from imaxproxy.sweep import DONE, FAILED, KNEE_RULE, SKIPPED, Curve, Point, SweepRecord, finished, is_past_knee
 from imaxproxy.sweep.record import why_failed
 
+
+class Watching(Protocol):
+    """Hears which points are being played."""
+
+    def begin(self, point: Point) -> None: ...
+
+    def end(self, point: Point) -> None: ...
+
+
 PlayPoint = Callable[[Point], None]
 """Plays one point into its run directory. Raises ImaxproxyError with the reason where it cannot."""
 
@@ -21,8 +30,10 @@ PlayPoint = Callable[[Point], None]
 class Conductor:
     """Shared by all threads that play curves."""
 
-    def __init__(self, record: SweepRecord, curves: Sequence[Curve], *, knee: bool) -> None:
-        self._record, self._knee = record, knee
+    def __init__(
+        self, record: SweepRecord, curves: Sequence[Curve], *, knee: bool, watching: Watching | None = None
+    ) -> None:
+        self._record, self._knee, self._watching = record, knee, watching
         self._stopped = threading.Event()
         self._time = _TimeLeft(curves)
 
@@ -58,7 +69,7 @@ class Conductor:
             return summary
         try:
             make_free(point)
-            play_point(point)
+            self._played(point, play_point)
             summary = read_summary(RunDirectory(point.run))
             reason = why_failed(summary)
         except ImaxproxyError as error:
@@ -70,6 +81,15 @@ class Conductor:
             return None
         self._settle(point, DONE if reason is None else FAILED, reason or "")
         return summary if reason is None else None
+
+    def _played(self, point: Point, play_point: PlayPoint) -> None:
+        if self._watching is None:
+            return play_point(point)
+        self._watching.begin(point)
+        try:
+            return play_point(point)
+        finally:
+            self._watching.end(point)
 
     def _settle(self, point: Point, state: str, reason: str) -> None:
         self._record.set(point, state, reason)

@@ -11,6 +11,7 @@ from imaxproxy.cli.replay import checked
 from imaxproxy.cli.session import WORKER_MODULE, Engine, Session, engine_of
 from imaxproxy.cli.sweep_conductor import Conductor
 from imaxproxy.cli.sweep_point import parsed
+from imaxproxy.cli.sweep_screen import SweepScreen
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice
 from imaxproxy.cli.wording import Wordings
@@ -22,10 +23,12 @@ from imaxproxy.sweep import Curve
 from imaxproxy.sweep.point import REAL
 
 
-def play_live_curves(curves: Sequence[Curve], conductor: Conductor, folder: Path) -> None:
+def play_live_curves(
+    curves: Sequence[Curve], conductor: Conductor, folder: Path, screen: SweepScreen | None = None
+) -> None:
     """All of them, an engine after the other. Raises KeyboardInterrupt when a run was stopped by Ctrl-C."""
     for variant, group in groupby(curves, key=lambda curve: curve.variant):
-        with contextlib.closing(LivePlayer(variant.name, variant.mode, folder / "engines")) as player:
+        with contextlib.closing(LivePlayer(variant.name, variant.mode, folder / "engines", screen)) as player:
             for curve in group:
                 try:
                     conductor.play(curve, lambda point: player.play(point.argv))
@@ -37,10 +40,10 @@ def play_live_curves(curves: Sequence[Curve], conductor: Conductor, folder: Path
 class LivePlayer:
     """Plays points against one engine: started with the first point, and anew for the next one when it has died."""
 
-    def __init__(self, name: str, mode: str, logs: Path) -> None:
+    def __init__(self, name: str, mode: str, logs: Path, screen: SweepScreen | None = None) -> None:
         """name: of the variant.  mode: SIMULATE, REAL or URL.  logs: the folder below which a real engine writes."""
         self.name = name
-        self._mode, self._logs = mode, logs
+        self._mode, self._logs, self._screen = mode, logs, screen
         self._stack = contextlib.ExitStack()
         self._engine: Engine | None = None
         self._no_start: ImaxproxyError | None = None
@@ -61,7 +64,7 @@ class LivePlayer:
                 engine = stack.enter_context(engine_of(choice, flags, run))
             crew = Crew(WORKER_MODULE, flags["workers"])
             stack.callback(crew.abandon)
-            summary = Session(file, engine, Wordings(flags), "replay", flags).play(load, run, crew)
+            summary = Session(file, engine, Wordings(flags), "replay", flags, screen=self._screen).play(load, run, crew)
         if summary["ended"] == Ended.INTERRUPTED:
             raise KeyboardInterrupt
         if engine.died:

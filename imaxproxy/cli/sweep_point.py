@@ -22,6 +22,8 @@ _SET_BY_THE_SWEEP = frozenset(
         "--out",
         "--json",
         "--model",
+        "--screen",
+        "--no-screen",
     )
 )
 _NEVER_IN_A_FILE = "--api-key"

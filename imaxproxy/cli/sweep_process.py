@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import orjson
@@ -16,6 +17,7 @@ class PointProcess:
     def __init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._killed = False
+        self._closing = threading.Lock()
 
     def play(self, point: Point) -> None:
         """Raises ImaxproxyError with the reason of a point that could not be played, or that the process died of."""
@@ -48,8 +50,7 @@ class PointProcess:
 
     def close(self) -> None:
         """Let it end: its input does."""
-        if self._process is not None:
-            self._close()
+        self._close()
 
     def _started(self) -> "subprocess.Popen[bytes]":
         if self._killed:
@@ -60,8 +61,11 @@ class PointProcess:
         return self._process
 
     def _close(self) -> None:
-        process, self._process = self._process, None
-        assert process is not None
+        """By whoever comes first: on Ctrl-C the command and the thread that plays both do."""
+        with self._closing:
+            process, self._process = self._process, None
+        if process is None:
+            return
         for pipe in (process.stdin, process.stdout):
             assert pipe is not None
             try:

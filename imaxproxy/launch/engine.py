@@ -153,8 +153,6 @@ class Engine:
     """None: the engine has no such page."""
     memory: MemoryFraction | None = None
     stopping: Stopping = Stopping()
-    request_timings: str | None = None
-    """Key of the final event that holds the engine's own timings of a request, if it gives any."""
     help_flag: str = "--help"
     """What makes it print all its flags."""
     parts: tuple[str, ...] = ()

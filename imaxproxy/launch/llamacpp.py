@@ -72,5 +72,4 @@ LLAMACPP = Engine(
         accepted_tokens="llamacpp:spec_decode_num_accepted_tokens_total",
     ),
     stopping=Stopping(grace_s=5.0),
-    request_timings="timings",
 )

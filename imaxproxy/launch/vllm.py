@@ -127,7 +127,6 @@ VLLM = Engine(
     ),
     memory=MemoryFraction(of="total", default=0.92),
     stopping=Stopping(grace_s=10.0),
-    request_timings="metrics",
     parts=VLLM_PARTS,
     help_flag="--help=all",
 )

@@ -11,7 +11,7 @@ class EngineTiming:
     """The engine's own times of one request, in ms; None where it does not say.
 
     vLLM (--enable-per-request-metrics): TTFT from the request's arrival at the server, queueing included; ITL the mean
-    between tokens.
+    between tokens. llama-server: the ITL alone.
     """
 
     ttft_ms: float | None = None

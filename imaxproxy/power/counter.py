@@ -4,17 +4,17 @@ import math
 import statistics
 from array import array
 from bisect import bisect_right
-from collections.abc import Callable
 from itertools import pairwise
 from typing import Literal
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
+from imaxproxy.power.course import Course, level_w
 from imaxproxy.power.rhythm import Rhythm
+from imaxproxy.power.watts import Watts
 
 _STUCK_PERIODS, _STUCK_LEAST_NS = 8, NS_PER_S
 _STEP = 0.25
 """Power steps, rather than wavers, when it changes by more than this share from one segment to the next but one."""
-Level = Callable[[int, int], float | None]
 _STEP_DOUBT = 1 / 3
 """What is left of a step's error when it is placed: a load's real beginning has a shape."""
 _CLEARLY = 0.8
@@ -30,11 +30,12 @@ class Counter:
     """
 
     def __init__(
-        self, update_ms: float | None = None, range_mj: float | None = None, level_w: Level = lambda _begin, _end: None
+        self, update_ms: float | None = None, range_mj: float | None = None, watts: Watts | None = None
     ) -> None:
-        """update_ms: as in `Device.counter_update_ms`.  range_mj: where it wraps.  level_w: mean of the watts that were
-        read in a stretch, None for few: they tell levels within a segment, the joules how long each held."""
-        self._level_w = level_w
+        """update_ms: as in `Device.counter_update_ms`.  range_mj: where it wraps.  watts: instant ones of the same
+        device, read more often: they tell how power went between two knots, the joules how much there was."""
+        self._watts = Watts() if watts is None else watts
+        self._courses: dict[int, Course | None] = {}
         self._said_ns = None if update_ms is None else round(update_ms * NS_PER_MS)
         self._range_mj = range_mj
         self._offset_mj = 0.0
@@ -60,7 +61,7 @@ class Counter:
     def set_update(self, update_ms: float) -> None:
         """The calibration has found out how often it moves."""
         self._said_ns = round(update_ms * NS_PER_MS)
-        self._period_ns, self._rhythm, self._places = None, False, {}
+        self._period_ns, self._rhythm, self._places, self._courses = None, False, {}, {}
 
     def add(self, time_ns: int, energy_mj: float, read_ns: int = 0) -> None:
         """A read that ended then and took read_ns, later than all before. What is not a number, or is below 0, is left
@@ -114,8 +115,8 @@ class Counter:
     def energy_at_j(self, time_ns: int) -> float | None:
         """Joules since the first knot; None outside of what was seen.
 
-        Between knots by mean power; where power steps from one level to another there (a load begins or ends), at the
-        one time within the segment at which that step leaves the segment's energy as it was read.
+        Between knots by mean power, or as the watts went where they wavered; where it steps from one level to another
+        (a load begins or ends), at the one time within the segment at which that step leaves its energy as it was read.
         """
         part = self._segment(time_ns)
         if part is None:
@@ -128,6 +129,8 @@ class Counter:
             before_w, after_w, at_share = step
             early, late = min(share, at_share), max(share - at_share, 0.0)
             return self._energy_j[left] + (before_w * early + after_w * late) * length_ns / NS_PER_S
+        if (course := self._course(left, begin_ns, end_ns)) is not None:
+            share = course.share(time_ns)
         return self._energy_j[left] + share * spent_j
 
     def between_j(self, begin_ns: int, end_ns: int) -> float | None:
@@ -179,8 +182,8 @@ class Counter:
         self._after_ns.append(after_ns)
         self._energy_j.append((energy_mj + self._offset_mj) / 1000)
         self._period_ns, self._rhythm = None, False
-        if self._places:
-            self._places = {}
+        if self._places or self._courses:
+            self._places, self._courses = {}, {}
 
     def _segment(self, time_ns: int) -> tuple[int, tuple[int, int]] | None:
         """The knots around a time: the left one's number, and both times."""
@@ -213,16 +216,24 @@ class Counter:
         have been read in it. By their ratio to the watts of the neighbours, so that the watts' gain cancels."""
         begin_ns, end_ns = self.knot_ns(left), self.knot_ns(left + 1)
         step_ns = round(begin_ns + at_share * (end_ns - begin_ns))
-        own = self._level_w(begin_ns, step_ns), self._level_w(step_ns, end_ns)
-        beside = self._level_w(self.knot_ns(left - 1), begin_ns), self._level_w(end_ns, self.knot_ns(left + 2))
+        own = level_w(self._watts, begin_ns, step_ns), level_w(self._watts, step_ns, end_ns)
+        beside = (
+            level_w(self._watts, self.knot_ns(left - 1), begin_ns),
+            level_w(self._watts, end_ns, self.knot_ns(left + 2)),
+        )
         before_w, after_w = (
-            level_w * mine / theirs if mine and theirs else level_w
-            for level_w, mine, theirs in zip((before_w, after_w), own, beside, strict=True)
+            power_w * mine / theirs if mine and theirs else power_w
+            for power_w, mine, theirs in zip((before_w, after_w), own, beside, strict=True)
         )
         if abs(after_w - before_w) <= _STEP * max(before_w, after_w):
             return None
         at_share = (within_w - after_w) / (before_w - after_w)
         return (before_w, after_w, at_share) if 0 <= at_share <= 1 else None
+
+    def _course(self, left: int, begin_ns: int, end_ns: int) -> Course | None:
+        if left not in self._courses:
+            self._courses[left] = Course.of(self._watts, begin_ns, end_ns)
+        return self._courses[left]
 
     def _mean_w(self, left: int) -> float:
         length_ns = self.knot_ns(left + 1) - self.knot_ns(left)

@@ -13,9 +13,6 @@ from imaxproxy.power.sample import GPU_BOUNDARIES, Device, EventKind, PowerEvent
 from imaxproxy.power.watts import Watts
 
 _DEFAULT_AVERAGE_MS = 1000.0
-_STALE_NS = 125 * NS_PER_MS
-"""A Hopper's instant power is up to 100 ms old, and the mean of 25."""
-_LEAST_READS = 3
 
 
 class Series:
@@ -24,7 +21,7 @@ class Series:
     def __init__(self, device: Device) -> None:
         self.device = device
         self.instant = Watts()
-        self.counter = Counter(device.counter_update_ms, device.counter_range_mj, self._level_w)
+        self.counter = Counter(device.counter_update_ms, device.counter_range_mj, self.instant)
         average_ns = round((device.average_window_ms or _DEFAULT_AVERAGE_MS) * NS_PER_MS)
         self.average = Watts(average_ns // 2)
         self.times_ns = array("q")
@@ -69,11 +66,6 @@ class Series:
         """Share of the samples in which power or heat held the clocks back; None where nobody told."""
         masks = [mask for at_ns, mask in self._throttle if begin_ns <= at_ns <= end_ns]
         return sum(1 for mask in masks if mask & SLOWED) / len(masks) if masks else None
-
-    def _level_w(self, begin_ns: int, end_ns: int) -> float | None:
-        """Mean of the watts that were measured within a stretch: what was read in its first 0.1 s is older."""
-        reads = self.instant.within(begin_ns + _STALE_NS, end_ns)
-        return sum(reads) / len(reads) if len(reads) >= _LEAST_READS else None
 
     def _is_good(self, value: float | None) -> bool:
         if value is None:

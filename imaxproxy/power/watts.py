@@ -54,4 +54,9 @@ class Watts:
 
     def within(self, begin_ns: int, end_ns: int) -> "array[float]":
         """The reads of a stretch, W."""
-        return self._power_w[bisect_left(self._times_ns, begin_ns) : bisect_right(self._times_ns, end_ns)]
+        return self.reads(begin_ns, end_ns)[1]
+
+    def reads(self, begin_ns: int, end_ns: int) -> "tuple[array[int], array[float]]":
+        """When, and what, W."""
+        part = slice(bisect_left(self._times_ns, begin_ns), bisect_right(self._times_ns, end_ns))
+        return self._times_ns[part], self._power_w[part]

@@ -18,6 +18,7 @@ from imaxproxy.proxy.model_map import ModelMap
 from imaxproxy.proxy.proxy import Proxy, Sink
 from imaxproxy.proxy.routing import Routing
 from imaxproxy.proxy.seat import Seat
+from imaxproxy.proxy.site import Asset, Site
 from imaxproxy.proxy.supervisor import Ended, Supervisor, usable_cpus
 from imaxproxy.proxy.timeouts import Timeouts
 from imaxproxy.proxy.tls import Certificate
@@ -28,6 +29,7 @@ __all__ = [
     "Admission",
     "Allowance",
     "AskUsage",
+    "Asset",
     "Board",
     "Capture",
     "CaptureSettings",
@@ -50,6 +52,7 @@ __all__ = [
     "RunClock",
     "Seat",
     "Sink",
+    "Site",
     "Standing",
     "Supervisor",
     "Timeouts",

@@ -1,8 +1,9 @@
 """Who may ask what: the first look at a request, before anything is done for it."""
 
+import hmac
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from aiohttp import web
 
@@ -15,6 +16,7 @@ from imaxproxy.wire import BaseUrl
 
 OPEN_PATHS = frozenset({"/health"})
 """Pages of ours that tell a load balancer that we are here, and nobody anything else."""
+_LIVE_PATH = "/imax/live"
 _REFUSED_METHODS = frozenset({"CONNECT", "TRACE"})
 _TARGET = re.compile(r'[!"$-~]+')
 """RFC 9112, section 3.2: visible ASCII, and no fragment."""
@@ -30,9 +32,11 @@ class Admission:
         anyone: Allowance = Allowance(),  # noqa: B008 (frozen)
         credentials: Credentials | None = None,
         standing_of: Callable[[str | None], Standing] | None = None,
+        screen_key: str | None = None,
     ) -> None:
         """read_keys: gives the keys, each time it is asked; None: nobody is asked for one, and all are `anyone`.
         standing_of: where a limited client's figures are kept that several processes share, by its name.
+        screen_key: what the command's own screen shows to see the live view, and nothing else.
 
         Raises UsageError when the keys cannot be had.
         """
@@ -42,7 +46,9 @@ class Admission:
         """Requests that stand in no journal: nobody knows whose they were, and anybody can send any number of them."""
         self._read_keys = read_keys
         self._keys = read_keys() if read_keys is not None else None
+        self._open_paths = OPEN_PATHS
         self._anyone = Account(None, anyone)
+        self._screen_line = None if screen_key is None else f"Bearer {screen_key}".encode()
         if standing_of is not None:
             for account in [self._anyone, *(self._keys.accounts if self._keys is not None else ())]:
                 if account.allowance != Allowance():
@@ -74,7 +80,7 @@ class Admission:
         """Whose request it is. Raises Refused for one that no engine shall see; that is counted here."""
         try:
             self._check(request)
-            if self._keys is None or request.path in OPEN_PATHS:
+            if self._keys is None or request.path in self._open_paths or self.is_own_screen(request):
                 return self._anyone
             account = self._keys.account_of(request)
             if account is None:
@@ -83,6 +89,17 @@ class Admission:
             self.refused[refused.kind] += 1
             raise
         return account
+
+    def open(self, paths: Iterable[str]) -> None:
+        """Pages of ours, never an engine's, that need no key: they hold no figure."""
+        self._open_paths |= frozenset(paths)
+
+    def is_own_screen(self, request: web.BaseRequest) -> bool:
+        """Whether the screen of this very command asks for the live view."""
+        if self._screen_line is None or request.path != _LIVE_PATH:
+            return False
+        shown = request.headers.get("Authorization", "").encode(errors="surrogateescape")
+        return hmac.compare_digest(shown, self._screen_line)
 
     def _check(self, request: web.BaseRequest) -> None:
         """What the parser lets pass, and an engine might read otherwise than we do."""

@@ -1,16 +1,19 @@
 """The proxy's own pages: everything that is not relayed."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from aiohttp import web
 
 from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
+from imaxproxy.proxy.admission import Admission
 from imaxproxy.proxy.board import METRICS_TYPE, Board
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.live_feed import live_feed, may_watch, not_for_networks
 from imaxproxy.proxy.page import json_page
+from imaxproxy.proxy.site import Asset, Site, asset_page
 
 _READY_FOR_NS = NS_PER_S
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
@@ -20,11 +23,17 @@ class OwnPages:
     """`/health`, `/metrics` and what lies under `/imax/`."""
 
     def __init__(
-        self, fleet: Fleet, board: Board, engine: dict[str, Any] | None, clock_ns: Clock, *, asks_for_keys: bool = False
+        self,
+        fleet: Fleet,
+        board: Board,
+        engine: dict[str, Any] | None,
+        clock_ns: Clock,
+        admission: Admission | None = None,
+        site: Site | None = None,
     ) -> None:
-        """asks_for_keys: who comes here has shown one."""
+        """admission: says whether who comes here has shown a key.  site: files for browsers."""
         self._fleet, self._board, self._engine, self._clock_ns = fleet, board, engine, clock_ns
-        self._asks_for_keys = asks_for_keys
+        self._admission = admission if admission is not None else Admission()
         self._ready_until_ns = 0
         self._pages: dict[str, Page] = {
             "/health": self._health,
@@ -32,6 +41,7 @@ class OwnPages:
             "/imax/stats": self._stats,
             "/imax/engine": self._describe,
             "/imax/live": self._live,
+            **{path: partial(self._asset, asset) for path, asset in (site or {}).items()},
         }
 
     def get(self, path: str) -> Page | None:
@@ -65,9 +75,17 @@ class OwnPages:
 
     async def _live(self, request: web.BaseRequest) -> web.StreamResponse:
         """What is so now, in flight and not only finished (docs/live.md)."""
-        if not self._asks_for_keys and not may_watch(request):
+        if not self._may_watch(request):
             return not_for_networks()
         return await live_feed(request, self._board.views)
+
+    async def _asset(self, asset: Asset, request: web.BaseRequest) -> web.StreamResponse:
+        """A file of the live page; where its figures are for nobody, so is the page."""
+        return asset_page(asset) if self._may_watch(request) else not_for_networks()
+
+    def _may_watch(self, request: web.BaseRequest) -> bool:
+        admission = self._admission
+        return admission.asks_for_keys or admission.is_own_screen(request) or may_watch(request)
 
     async def _describe(self, _request: web.BaseRequest) -> web.Response:
         """What is known of the engine behind; 404 when nothing is."""

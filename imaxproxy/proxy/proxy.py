@@ -29,6 +29,7 @@ from imaxproxy.proxy.refused import Refused
 from imaxproxy.proxy.relayed import Relay, Relayed
 from imaxproxy.proxy.request_body import whole_body
 from imaxproxy.proxy.request_head import request_bytes
+from imaxproxy.proxy.site import Site
 from imaxproxy.proxy.timeouts import Watch
 from imaxproxy.proxy.upstream import Attempt
 from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, Reception, keyless
@@ -55,8 +56,11 @@ class Proxy:
         board: Board | None = None,
         usage: AskUsage | None = None,
         capture: Capture | None = None,
+        site: Site | None = None,
     ) -> None:
-        """usage: what to ask of engines for the meter's sake, and to take out of what clients see."""
+        """usage: what to ask of engines for the meter's sake, and to take out of what clients see.
+        site: the live page's files.
+        """
         self._usage = usage
         self._admission = admission if admission is not None else Admission()
         self._fleet = fleet
@@ -74,7 +78,8 @@ class Proxy:
         self._stopped = self._retiring = False
         self._models = ModelsPage(fleet, self._admission) if fleet.rules.models or not fleet.single else None
         self._watch = Watch(fleet.rules.timeouts, clock_ns)
-        self._pages = OwnPages(fleet, self._board, engine, clock_ns, asks_for_keys=self._admission.asks_for_keys)
+        self._admission.open(site or {})
+        self._pages = OwnPages(fleet, self._board, engine, clock_ns, self._admission, site)
 
     def __repr__(self) -> str:
         return f"<Proxy to {self._fleet} | {self._in_flight} in flight, {self._done} done>"

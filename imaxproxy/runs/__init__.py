@@ -1,5 +1,8 @@
 """The run directory: journal, manifest, summary, histogram log."""
 
+from typing import TYPE_CHECKING
+
+from imaxproxy.doors import opened_late
 from imaxproxy.runs.capped import CappedAppender
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.hlog import read_hlog, write_hlog
@@ -8,7 +11,9 @@ from imaxproxy.runs.manifest import Manifest, write_json
 from imaxproxy.runs.record import RunRecord, read_summary
 from imaxproxy.runs.repeats import repeats
 from imaxproxy.runs.shares import share_record
-from imaxproxy.runs.summary import summarize
+
+if TYPE_CHECKING:
+    from imaxproxy.runs.summary import summarize
 
 __all__ = [
     "CappedAppender",
@@ -27,3 +32,6 @@ __all__ = [
     "write_hlog",
     "write_json",
 ]
+
+# It knows power and prices; who only writes journals does not need it.
+__getattr__ = opened_late(__name__, {"summarize": "summary"})

@@ -6,7 +6,6 @@ from datetime import datetime
 from pathlib import Path
 
 from imaxproxy.errors import UsageError
-from imaxproxy.power import NOW_NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +62,8 @@ class RunDirectory:
     @property
     def power_now(self) -> Path:
         """What these have come to so far; there while they are read."""
+        from imaxproxy.power import NOW_NAME  # only who watches asks, and the player process need not know power
+
         return self.path / NOW_NAME
 
     @property

@@ -109,8 +109,9 @@ def note_common(message: dict[str, Any], facts: Facts) -> None:
         facts.model = message["model"]
     if usage := message.get("usage"):
         _note_usage(usage, message.get("choices"), facts)
-    if "metrics" in message:
-        facts.timing = _read_timing(message["metrics"])
+    for key, names in _TIMINGS.items():
+        if key in message:
+            facts.timing = _read_timing(message[key], names)
     if message.get("error") or message.get("object") == "error":
         facts.error = error_message(message)
 
@@ -191,15 +192,19 @@ def _read_usage(usage: dict[str, Any]) -> Usage:
     )
 
 
-def _read_timing(metrics: object) -> EngineTiming | None:
-    """vLLM's names; whatever is no time is not known."""
-    names = ("time_to_first_token_ms", "mean_itl_ms", "queue_time_ms")
-    times = [value if type(value) is float and 0 <= value < math.inf else None for value in _members(metrics, names)]
+_TIMINGS = {
+    "metrics": ("time_to_first_token_ms", "mean_itl_ms", "queue_time_ms"),
+    "timings": (None, "predicted_per_token_ms", None),
+}
+"""Where vLLM and llama-server tell their own times: TTFT, mean ITL, queueing. llama-server's `prompt_ms` is no TTFT: it
+leaves out the queue."""
+
+
+def _read_timing(told: object, names: tuple[str | None, ...]) -> EngineTiming | None:
+    """Whatever is no time is not known."""
+    values = [None if name is None else member(told, name) for name in names]
+    times = [value if type(value) is float and 0 <= value < math.inf else None for value in values]
     return EngineTiming(*times) if any(time is not None for time in times) else None
-
-
-def _members(details: object, names: tuple[str, ...]) -> list[object]:
-    return [member(details, name) for name in names]
 
 
 def member(details: object, name: str) -> object:

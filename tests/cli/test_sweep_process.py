@@ -55,3 +55,21 @@ def test_one_that_was_killed_starts_no_other(worker: PointProcess, points: tuple
     worker.kill()
     with pytest.raises(ImaxproxyError, match="interrupted"):
         worker.play(points[0])
+
+
+def test_one_that_is_ended_while_it_plays_says_so_and_is_closed_once(
+    worker: PointProcess, points: tuple[Point, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on Ctrl-C, where the command ends and closes it under the thread that waits for its answer."""
+    process = worker._started()
+    waited = process.wait
+
+    def wait(timeout: float | None = None) -> int:
+        monkeypatch.undo()
+        worker.close()
+        return waited(timeout)
+
+    process.kill()
+    monkeypatch.setattr(process, "wait", wait)
+    with pytest.raises(ImaxproxyError, match="the process that played it ended with code -9"):
+        worker.play(points[0])

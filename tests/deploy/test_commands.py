@@ -12,13 +12,13 @@ import yaml
 from deploy.files import DEPLOY
 from imaxproxy.cli.main import cli
 
-_VARIABLE = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}|\$\{?\w+\}?")
-"""Compose and shells: their default stands in for them, else a word."""
-_STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id"}
+_VARIABLE = re.compile(r"\$\{?#?(\w+)(?:\[@\])?(?::-([^}]*))?\}?")
+"""Of compose and shells: their default stands in for them, else a word."""
+_STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id", "RATE": "5", "nodes": "4"}
 
 
 def _plain(text: str) -> str:
-    return _VARIABLE.sub(lambda found: found[2] or _STAND_IN.get(found[1] or "", "word"), text)
+    return _VARIABLE.sub(lambda found: found[2] or _STAND_IN.get(found[1], "word"), text)
 
 
 def _of_compose(path: Path) -> Iterator[list[str]]:
@@ -30,6 +30,8 @@ def _of_compose(path: Path) -> Iterator[list[str]]:
 def _of_kubernetes(path: Path) -> Iterator[list[str]]:
     for document in yaml.safe_load_all(path.read_text()):
         pod = document["spec"].get("template", {}).get("spec", {})
+        if "entrypoint" in document["spec"]:
+            yield shlex.split(_plain(document["spec"]["entrypoint"]))[1:]
         for container in pod.get("initContainers", []) + pod.get("containers", []):
             if container["image"].startswith("imaxproxy"):
                 yield [_plain(each) for each in container["args"]]
@@ -38,14 +40,18 @@ def _of_kubernetes(path: Path) -> Iterator[list[str]]:
 def _of_text(path: Path) -> Iterator[list[str]]:
     """Systemd units and scripts: lines that begin with the command."""
     for line in path.read_text().splitlines():
-        found = re.match(r"\s*(?:ExecStart=\S*/|srun .*?)?imaxproxy (.*?)(?: &)?$", line)
+        found = re.match(r"""(?:\s*|ExecStart=\S*/|# ray exec .*')imaxproxy (.*?)(?: &|')?$""", line)
         if found:
             yield shlex.split(_plain(found[1].replace("$IMAXPROXY_ARGS", "--upstream http://h:1").replace('"$@"', "")))
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:
-    kinds = (("docker/compose*.yaml", _of_compose), ("kubernetes/*.yaml", _of_kubernetes))
-    texts = (("systemd/*.service", _of_text), ("slurm/*.sbatch", _of_text))
+    kinds = (
+        ("docker/compose*.yaml", _of_compose),
+        ("kubernetes/*.yaml", _of_kubernetes),
+        ("ray/rayjob.yaml", _of_kubernetes),
+    )
+    texts = (("systemd/*.service", _of_text), ("slurm/*.sbatch", _of_text), ("ray/cluster.yaml", _of_text))
     for pattern, read in kinds + texts:
         for path in sorted(DEPLOY.glob(pattern)):
             for argv in read(path):
@@ -71,4 +77,4 @@ def test_a_command_is_one_that_there_is(
 
 
 def test_all_kinds_are_found() -> None:
-    assert {where.split("/")[0] for where, _ in commands()} == {"docker", "kubernetes", "systemd", "slurm"}
+    assert {where.split("/")[0] for where, _ in commands()} == {"docker", "kubernetes", "systemd", "slurm", "ray"}

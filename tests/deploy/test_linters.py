@@ -1,5 +1,6 @@
 """The tools that judge such files where nothing runs them. `scripts/test-deploy` installs them."""
 
+import re
 import shutil
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from deploy.files import DEPLOY, run
 pytestmark = pytest.mark.deploy
 
 
-def test_dockerfile() -> None:
-    run("hadolint", "docker/Dockerfile")
+def test_dockerfiles() -> None:
+    run("hadolint", *sorted(DEPLOY.glob("*/Dockerfile")))
 
 
 def test_compose_files() -> None:
@@ -37,3 +38,10 @@ def test_systemd_unit(tmp_path: Path) -> None:
     text = (DEPLOY / "systemd" / "imaxproxy.service").read_text()
     unit.write_text(text.replace("/opt/imaxproxy/bin/imaxproxy", str(command)))
     run("systemd-analyze", "verify", unit)
+
+
+def test_one_version_of_ray() -> None:
+    found = {path.name: re.search(r"2\.\d+\.\d+", path.read_text()) for path in (DEPLOY / "ray").iterdir()}
+    versions = {name: match[0] for name, match in found.items() if match}
+    assert versions.keys() >= {"Dockerfile", "rayjob.yaml", "cluster.yaml"}
+    assert len(set(versions.values())) == 1, versions

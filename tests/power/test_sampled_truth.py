@@ -57,14 +57,14 @@ def _error(found: WindowEnergy, board: Board) -> float:
 
 @settings(max_examples=25, deadline=None)
 @given(st.integers(0, 10**6), st.floats(0, 100), st.floats(0, 2))
-def test_ten_seconds_are_within_three_quarters_of_a_percent_at_worst(seed: int, phase_ms: float, into_s: float) -> None:
-    """Within a load, and with both of its edges: where a prompt is read just at an edge, nobody can say on which side.
-    Of 800 such windows within a load 99 % were within 0.45 %, the worst by 0.60 %; the next test has whole loads."""
+def test_ten_seconds_are_within_half_a_percent(seed: int, phase_ms: float, into_s: float) -> None:
+    """Within a load (of 800 the worst was off by 0.30 %), and a little less surely with both of its edges: where a
+    prompt is read just at an edge, nobody can say on which side. The next test says how often that is as good."""
     board = decode_board(random.Random(seed), 6.0, 19.0, 40.0)
     recording, _ = _recorded(board, phase_ms, 23.0, seed)
     series = list(recording.series.values())
     begin_ns = round((6.5 + into_s) * S)
-    assert _error(window_energy(series, begin_ns, begin_ns + 10 * S), board) < 0.0075
+    assert _error(window_energy(series, begin_ns, begin_ns + 10 * S), board) < 0.005
     assert _error(window_energy(series, 6 * S, 19 * S), board) < 0.0075
 
 

@@ -10,7 +10,7 @@ from on_loop import until
 from scripted_engine import RESET_ON_CLOSE, Script, ScriptedEngine
 
 from imaxproxy.metrics import Exchange
-from imaxproxy.proxy import Admission, AskUsage, Board, Capture, Credentials, Fleet, FleetRules, Proxy, bind
+from imaxproxy.proxy import Admission, AskUsage, Board, Capture, Credentials, Fleet, FleetRules, Proxy, Site, bind
 from imaxproxy.wire import BaseUrl
 
 CHAT = b"/v1/chat/completions"
@@ -118,6 +118,7 @@ async def proxied(
     usage: AskUsage | None = None,
     capture: Capture | None = None,
     board: Board | None = None,
+    site: Site | None = None,
 ) -> AsyncIterator[Running]:
     """A proxy in front of a scripted engine, or of several; `credentials` are the engines' keys."""
     exchanges: list[Exchange] = []
@@ -128,7 +129,9 @@ async def proxied(
         fleet = Fleet(urls, rules=rules, tell=told.append)
         if credentials:
             admission = Admission(credentials=Credentials(credentials, urls))
-        proxy = Proxy(fleet, exchanges.append, admission=admission, usage=usage, capture=capture, board=board)
+        proxy = Proxy(
+            fleet, exchanges.append, admission=admission, usage=usage, capture=capture, board=board, site=site
+        )
         door = bind("127.0.0.1", 0)
         await proxy.listen(door)
         running = Running(proxy, fleet, engines[0], door.getsockname()[1], exchanges, engines=engines, told=told)

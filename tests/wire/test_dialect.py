@@ -156,3 +156,11 @@ def test_vllms_own_times_are_noted(metrics: object, timing: EngineTiming | None)
     facts = Facts()
     note_common({"choices": [], "metrics": metrics}, facts)
     assert facts.timing == timing
+
+
+def test_llama_servers_own_time_between_tokens_is_noted() -> None:
+    """As recorded; the time that it read the prompt in leaves out the queue, so it is no TTFT."""
+    facts = Facts()
+    timings = {"cache_n": 19, "prompt_n": 1, "prompt_ms": 0.482, "predicted_n": 8, "predicted_per_token_ms": 0.2567}
+    note_common({"choices": [], "timings": timings}, facts)
+    assert facts.timing == EngineTiming(itl_ms=0.2567)

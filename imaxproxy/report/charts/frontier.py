@@ -1,5 +1,6 @@
 """Operating points on two axes, with the frontier of each machine through them."""
 
+import textwrap
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +16,8 @@ _LOG_FROM = 25.0
 """A span of values above which small ones would lie on the axis."""
 _LABELLED = 40
 """Points whose load is written beside them, at most: more would be a smear."""
+_TITLE_LETTERS = 44
+"""What fits beside a picture's height."""
 _NAMES = {"interactivity": "Interactivity", "e2e_interactivity": "Interactivity over E2E"}
 
 
@@ -55,8 +58,14 @@ def metric_title(axis: Axis) -> str:
 
 
 def axis_title(axis: Axis) -> str:
-    """What stands beside an axis: the metric, and which way is better."""
-    return f"{metric_title(axis)}  ({'higher' if axis.higher_is_better else 'lower'} is better)"
+    """What stands beside an axis: the metric, and which way is better; of two lines where one would be too long."""
+    better = f"({'higher' if axis.higher_is_better else 'lower'} is better)"
+    title = metric_title(axis)
+    return (
+        "\n".join(textwrap.wrap(f"{title} {better}", _TITLE_LETTERS))
+        if len(title) > _TITLE_LETTERS
+        else f"{title}  {better}"
+    )
 
 
 def draw_frontier(figure: Any, series: Sequence[Series], x: str, y: str) -> None:  # noqa: ANN401 (matplotlib's figure)

@@ -7,8 +7,11 @@ from typing import Any
 INK, MUTED, GRID = "#1b1f24", "#5b6470", "#dde1e6"
 SIMULATED_INK = "#b0179b"
 """Of the mark alone, and of no curve."""
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#8c6d00", "#56b4e9", "#7f3c8d", "#444444", "#a6761d")
-"""Okabe and Ito's, with their yellow darkened to be read on white."""
+COLOURS = (
+    *("#0072b2", "#d55e00", "#009e73", "#8c6d00", "#56b4e9"),
+    *("#7f3c8d", "#444444", "#cc79a7", "#117733", "#a6761d"),
+)
+"""Okabe and Ito's with their yellow darkened to be read on white, and some between them."""
 _SHAPES = ("o", "s", "^", "D", "v", "P", "X", "p")
 STYLE: dict[str, Any] = {
     "font.family": "sans-serif",

@@ -2,7 +2,7 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from os.path import commonprefix
 from pathlib import PurePath
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from imaxproxy.metrics import Interval, t_interval
 from imaxproxy.report.content.energy_stack import EnergyStack, energy_stack, mean_stack
 from imaxproxy.report.content.found import FoundRun, by_number
+from imaxproxy.report.content.run_facts import names_of
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.imports import Baseline
 from imaxproxy.runs.points import MACHINE, all_steady, load_of, load_words, machine_of
@@ -64,8 +65,21 @@ def points_of(found: Sequence[FoundRun], by: Sequence[str] = MACHINE) -> tuple[l
         for (machine, name, load), places in groups.items()
     ]
     order = list(dict.fromkeys((point.machine, point.facts["workload"]) for point in points))
+    points = _told_apart(points, [str(each.record.directory.path) for each in found])
     points.sort(key=lambda point: (order.index((point.machine, point.facts["workload"])), by_number(point.load)))
     return points, window
+
+
+def _told_apart(points: Sequence[OperatingPoint], paths: list[str]) -> list[OperatingPoint]:
+    """Points of one curve that share the words of their load (other flags, another seed) are called by their runs."""
+    called = Counter((point.machine, point.facts["workload"], point.load) for point in points)
+    names = names_of(paths)
+    return [
+        point
+        if called[point.machine, point.facts["workload"], point.load] < 2
+        else replace(point, load=f"{point.load}, {names[point.runs[0]]}")
+        for point in points
+    ]
 
 
 def published_points(baselines: Sequence[Baseline]) -> list[OperatingPoint]:
@@ -165,6 +179,10 @@ def _doubts(records: Sequence[RunRecord]) -> tuple[str, ...]:
             reasons.update(f"meter not valid: {why}" for why in meter["reasons"] or ["no reason was given"])
         if ended not in ("finished", "duration"):
             reasons[f"not played to its end: {ended}"] += 1
+        if (faster := record.engine.get("time_scale") or 1) != 1:
+            reasons[
+                f"the simulated engine's clock ran {faster:g} times as fast: no rate and no time is the engine's"
+            ] += 1
     return tuple(
         why if len(records) == 1 else f"{why} ({count} of {len(records)} runs)" for why, count in reasons.items()
     )

@@ -94,6 +94,7 @@ def gather(paths: Sequence[Path], asked: Asked | None = None, tell: Callable[[st
         prices=_prices(points, records, asked.terms),
         left_out=found.left_out,
     )
+    _note_prices(report, records)
     _add_distributions(report, records)
     _add_details(report, records, asked.details, tell)
     _add_comparisons(report, records, paths, asked.threshold, tell)
@@ -110,6 +111,21 @@ def _prices(points: Sequence[OperatingPoint], records: Sequence[RunRecord], term
     settings = records[0].settings if records else {}
     gpus = [gpu for point in points if (gpu := point.facts.get("gpu"))]
     return prices_for(gpus, Terms.of(settings) if terms is None else terms.or_else(settings))
+
+
+def _note_prices(report: Report, records: Sequence[RunRecord]) -> None:
+    """One list of prices holds for all points; that some runs were reckoned with another one is said."""
+    costs = [cost for record in records if (cost := record.summary["cost"])]
+    kinds: dict[str, set[float]] = defaultdict(set)
+    for cost in costs:
+        kinds[cost["gpu"]].add(cost["usd_per_gpu_hour"])
+    taken = {gpu.gpu.lower(): gpu.usd_per_gpu_hour for gpu in report.prices.gpus}
+    other = [kind for kind, prices in kinds.items() if prices != {taken.get(kind)}]
+    if other:
+        report.notes.append(
+            f"Runs on {', '.join(other)} were reckoned with other prices than this report's: here all have the same, "
+            "theirs stand in their summaries"
+        )
 
 
 def _add_distributions(report: Report, records: Sequence[RunRecord]) -> None:

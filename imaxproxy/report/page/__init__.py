@@ -10,8 +10,9 @@ from imaxproxy.report.page.payload import SCHEMA, payload_of
 __all__ = ["SCHEMA", "page_of", "payload_of"]
 
 _SCRIPTS = (
-    *("text", "scale", "curve", "money", "model", "marks", "plot", "frontier_chart", "percentile_chart"),
-    *("timeline_chart", "energy_chart", "cost_table", "compare_block", "run_list", "page"),
+    *("text", "scale", "curve", "money", "model", "marks", "plot", "head", "choices", "frontier_chart", "iso_table"),
+    *("percentile_chart", "timeline_chart", "waterfall_chart", "energy_chart", "assumptions", "cost_table"),
+    *("compare_block", "run_list", "page"),
 )
 """In the order in which they need each other."""
 _POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"

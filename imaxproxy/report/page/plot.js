@@ -19,10 +19,12 @@ imax.plot = (() => {
       if (!width) return;
       const tip = element.querySelector(".tip");
       if (tip) tip.remove();
-      const old = element.querySelector("svg"), focused = old && old === document.activeElement;
+      const old = element.querySelector("svg"),
+        focused = old && old === document.activeElement;
       const svg = s("svg", { role: "img", "aria-label": label, tabindex: 0 });
       draw(svg, width, element);
-      if (old) old.replaceWith(svg); else element.prepend(svg);
+      if (old) old.replaceWith(svg);
+      else element.prepend(svg);
       if (focused) svg.focus({ preventScroll: true });
     };
     observer.observe(element);
@@ -39,7 +41,9 @@ imax.plot = (() => {
   function xAxis(svg, scale, { top, bottom, title, format = short, right, left }) {
     let free = -Infinity;
     for (const tick of scale.ticks) {
-      const x = scale(tick), text = format(tick), half = text.length * 3.6;
+      const x = scale(tick),
+        text = format(tick),
+        half = text.length * 3.6;
       svg.append(s("line", { class: "grid", x1: x, x2: x, y1: top, y2: bottom }));
       if (x - half < free) continue;
       free = x + half + 8;
@@ -64,9 +68,21 @@ imax.plot = (() => {
 
   /** SIMULATED, large and faint, over what is. */
   function watermark(svg, frame, most, text = "SIMULATED") {
-    const width = frame.right - frame.left, size = Math.min(most, width / text.length * 1.3);
-    svg.append(s("text", { class: "watermark", x: (frame.left + frame.right) / 2, y: (frame.top + frame.bottom) / 2 + size / 3,
-      "text-anchor": "middle", style: `font-size:${size.toFixed(1)}px;fill:var(--mark)` }, text));
+    const width = frame.right - frame.left,
+      size = Math.min(most, (width / text.length) * 1.3);
+    svg.append(
+      s(
+        "text",
+        {
+          class: "watermark",
+          x: (frame.left + frame.right) / 2,
+          y: (frame.top + frame.bottom) / 2 + size / 3,
+          "text-anchor": "middle",
+          style: `font-size:${size.toFixed(1)}px;fill:var(--mark)`,
+        },
+        text,
+      ),
+    );
   }
 
   /** Show content beside a place of the chart, inside of it. */
@@ -74,7 +90,9 @@ imax.plot = (() => {
     hideTip(element);
     const box = h("div", { class: "tip", role: "status" }, content);
     element.append(box);
-    const width = box.offsetWidth, height = box.offsetHeight, room = element.clientWidth;
+    const width = box.offsetWidth,
+      height = box.offsetHeight,
+      room = element.clientWidth;
     const left = x + 16 + width <= room ? x + 16 : Math.max(0, x - 16 - width);
     box.style.left = `${Math.min(left, Math.max(0, room - width))}px`;
     box.style.top = `${Math.max(0, Math.min(y - height / 3, element.clientHeight - height))}px`;
@@ -86,8 +104,12 @@ imax.plot = (() => {
 
   /** Pixels of the drawing under a pointer. */
   function at(svg, event) {
-    const box = svg.getBoundingClientRect(), view = svg.viewBox.baseVal;
-    return [(event.clientX - box.left) / box.width * view.width, (event.clientY - box.top) / box.height * view.height];
+    const box = svg.getBoundingClientRect(),
+      view = svg.viewBox.baseVal;
+    return [
+      ((event.clientX - box.left) / box.width) * view.width,
+      ((event.clientY - box.top) / box.height) * view.height,
+    ];
   }
 
   /** Texts that would touch another one, a mark, or leave the plot are moved, or left out. */
@@ -96,11 +118,19 @@ imax.plot = (() => {
     const touches = (a) => taken.some((b) => a[0] < b[2] && a[2] > b[0] && a[1] < b[3] && a[3] > b[1]);
     for (const { x, y, text } of wanted) {
       const width = text.length * 6.2 + 2;
-      const spots = [[x + 6, y - 7, "start"], [x + 9, y + 4, "start"], [x - 6, y + 15, "end"], [x - 9, y + 4, "end"], [x, y - 10, "middle"], [x, y + 18, "middle"]];
+      const spots = [
+        [x + 6, y - 7, "start"],
+        [x + 9, y + 4, "start"],
+        [x - 6, y + 15, "end"],
+        [x - 9, y + 4, "end"],
+        [x, y - 10, "middle"],
+        [x, y + 18, "middle"],
+      ];
       for (const [atX, atY, anchor] of spots) {
         const from = anchor === "start" ? atX : anchor === "end" ? atX - width : atX - width / 2;
         const box = [from, atY - 10, from + width, atY + 3];
-        if (box[0] < frame.left || box[2] > frame.right || box[1] < frame.top || box[3] > frame.bottom || touches(box)) continue;
+        if (box[0] < frame.left || box[2] > frame.right || box[1] < frame.top || box[3] > frame.bottom || touches(box))
+          continue;
         taken.push(box);
         svg.append(s("text", { class: "point-label", x: atX, y: atY, "text-anchor": anchor }, text));
         break;

@@ -1,30 +1,33 @@
 // From data to pixels: linear and logarithmic scales with round ticks.
 imax.scale = (() => {
   function niceStep(span, count) {
-    const raw = span / Math.max(count, 1), power = 10 ** Math.floor(Math.log10(raw));
+    const raw = span / Math.max(count, 1),
+      power = 10 ** Math.floor(Math.log10(raw));
     return [1, 2, 2.5, 5, 10].map((nice) => nice * power).find((step) => step >= raw * 0.999);
   }
 
   /** values: what has to be seen. The scale is a function of a value, with `ticks` and `invert`. */
   function linear(values, from, to, { zero = true, count = 6 } = {}) {
-    let low = Math.min(...values), high = Math.max(...values);
+    let low = Math.min(...values),
+      high = Math.max(...values);
     if (!isFinite(low)) [low, high] = [0, 1];
-    if (zero && low >= 0 && low < high * 0.6) low = 0;
+    if (zero && low >= 0) low = 0; // a difference of a percent shall look like one
     if (low === high) [low, high] = low === 0 ? [0, 1] : [zero && low > 0 ? 0 : low * 0.9, high * 1.1];
     const step = niceStep(high - low, count);
     low = Math.floor(low / step + 1e-9) * step;
     high = Math.ceil(high / step - 1e-9) * step;
-    const scale = (value) => from + (value - low) / (high - low) * (to - from);
+    const scale = (value) => from + ((value - low) / (high - low)) * (to - from);
     scale.ticks = [];
     for (let i = 0; low + i * step <= high + step / 2; i++) scale.ticks.push(+(low + i * step).toPrecision(12));
-    scale.invert = (pixel) => low + (pixel - from) / (to - from) * (high - low);
+    scale.invert = (pixel) => low + ((pixel - from) / (to - from)) * (high - low);
     scale.domain = [low, high];
     return scale;
   }
 
   function log(values, from, to, { count = 6 } = {}) {
     const above = values.filter((value) => value > 0);
-    let low = Math.min(...above), high = Math.max(...above);
+    let low = Math.min(...above),
+      high = Math.max(...above);
     if (!isFinite(low)) [low, high] = [1, 10];
     if (low === high) [low, high] = [low / 2, high * 2];
     const decades = Math.log10(high / low);
@@ -36,9 +39,9 @@ imax.scale = (() => {
     low = all.filter((tick) => tick <= low * 1.0001).at(-1);
     high = all.find((tick) => tick >= high * 0.9999);
     const span = Math.log(high / low);
-    const scale = (value) => from + Math.log(Math.max(value, low / 1e3) / low) / span * (to - from);
+    const scale = (value) => from + (Math.log(Math.max(value, low / 1e3) / low) / span) * (to - from);
     scale.ticks = all.filter((tick) => tick >= low * 0.9999 && tick <= high * 1.0001);
-    scale.invert = (pixel) => low * Math.exp((pixel - from) / (to - from) * span);
+    scale.invert = (pixel) => low * Math.exp(((pixel - from) / (to - from)) * span);
     scale.domain = [low, high];
     return scale;
   }

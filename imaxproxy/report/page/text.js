@@ -21,7 +21,9 @@ imax.text = (() => {
   const s = (tag, props, ...children) => fill(document.createElementNS(SVG, tag), props, children);
 
   const plain = (digits) => new Intl.NumberFormat("en-US", { maximumSignificantDigits: digits });
-  const three = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3, minimumSignificantDigits: 3 }), four = plain(4), whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
+  const three = new Intl.NumberFormat("en-US", { maximumSignificantDigits: 3, minimumSignificantDigits: 3 }),
+    four = plain(4),
+    whole = new Intl.NumberFormat("en-US", { maximumFractionDigits: 0 });
 
   /** A figure with three to four digits that mean something; counts are whole. */
   function number(value) {
@@ -35,15 +37,22 @@ imax.text = (() => {
   /** For axes: 12k, 1.5M, 0.02. */
   function short(value) {
     const size = Math.abs(value);
-    for (const [scale, letter] of [[1e9, "G"], [1e6, "M"], [1e3, "k"]]) {
+    for (const [scale, letter] of [
+      [1e9, "G"],
+      [1e6, "M"],
+      [1e3, "k"],
+    ]) {
       if (size >= scale) return `${plain(4).format(value / scale)}${letter}`;
     }
     return size !== 0 && size < 1e-4 ? value.toExponential(0) : plain(4).format(value);
   }
 
-  const percent = (share, digits = 1) => (share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`);
-  const milliseconds = (ms) => (ms === null || ms === undefined ? "–" : ms >= 10000 ? `${number(ms / 1000)} s` : `${number(ms)} ms`);
-  const interval = (value) => (value && value.low !== null && value.low !== value.high ? ` (${number(value.low)} to ${number(value.high)})` : "");
+  const percent = (share, digits = 1) =>
+    share === null || share === undefined ? "–" : `${(share * 100).toFixed(digits)} %`;
+  const milliseconds = (ms) =>
+    ms === null || ms === undefined ? "–" : ms >= 10000 ? `${number(ms / 1000)} s` : `${number(ms)} ms`;
+  const interval = (value) =>
+    value && value.low !== null && value.low !== value.high ? ` (${number(value.low)} to ${number(value.high)})` : "";
 
   return { h, s, number, short, percent, milliseconds, interval };
 })();

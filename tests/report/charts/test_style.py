@@ -14,8 +14,8 @@ def test_simulated_is_hollow_and_dashed_measured_is_neither() -> None:
     assert label_of("b200", simulated=True) == "b200 (simulated)"
 
 
-def test_no_two_of_64_series_look_alike() -> None:
-    looks = [look_of(place, simulated=False, published=False) for place in range(len(COLOURS) ** 2)]
+def test_no_two_of_80_series_look_alike() -> None:
+    looks = [look_of(place, simulated=False, published=False) for place in range(8 * len(COLOURS))]
     assert len({(look.colour, look.shape) for look in looks}) == len(looks)
 
 

@@ -66,9 +66,11 @@ def test_simulated_and_doubtful_points_say_so(tmp_path: Path) -> None:
     found = run(tmp_path / "a", simulated=True)
     found.record.summary["meter"] |= {"valid": False, "reasons": ["the loop lagged"]}
     found.record.summary["ended"] = "killed"
+    found.record.engine["time_scale"] = 4.0
     point = points_of([found])[0][0]
     assert (point.kind, point.simulated) == (SIMULATED, True)
-    assert point.warnings == ("meter not valid: the loop lagged", "not played to its end: killed")
+    assert point.warnings[:2] == ("meter not valid: the loop lagged", "not played to its end: killed")
+    assert "clock ran 4 times as fast" in point.warnings[2]
 
 
 def test_workloads_are_told_apart_by_their_hash_where_they_share_a_name(tmp_path: Path) -> None:
@@ -102,3 +104,9 @@ def test_what_others_measured_keeps_its_source_and_day() -> None:
     assert (point.as_of, point.source) == ("2026-04-06", "InferenceX, https://example.test/1")
     assert set(point.values) == {"interactivity", "total_per_gpu"}
     assert point.gpu_hours["total"].mean == pytest.approx(1e6 / 3600 / 20_000)
+
+
+def test_points_of_one_load_that_are_no_repeats_are_called_by_their_runs(tmp_path: Path) -> None:
+    found = [run(tmp_path / "before"), run(tmp_path / "after", version="2"), run(tmp_path / "c8", concurrency=8)]
+    loads = [point.load for point in points_of(found)[0]]
+    assert loads == ["concurrency 4, after", "concurrency 4, before", "concurrency 8"]

@@ -55,7 +55,10 @@ def test_prices_are_the_runs_own_unless_others_are_asked_for(tmp_path: Path) -> 
     settings = {"concurrency": 4, "endpoint": "chat", "price": "rental"}
     make_run(tmp_path / "a", settings=settings, trace=TRACE)
     assert gather([tmp_path]).prices.gpus[0].taken == "rental"
-    assert gather([tmp_path], Asked(terms=Terms("neocloud"))).prices.gpus[0].taken == "neocloud"
+    assert gather([tmp_path]).notes == []
+    other = gather([tmp_path], Asked(terms=Terms("neocloud")))
+    assert other.prices.gpus[0].taken == "neocloud"
+    assert "Runs on b200 were reckoned with other prices" in other.notes[0]
 
 
 def test_baselines_alone_are_a_report() -> None:

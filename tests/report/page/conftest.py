@@ -22,7 +22,7 @@ def made_report(folder: Path) -> Report:
         for load in (4, 8, 16):
             for repeat in (1, 2):
                 gaps = [load + repeat + (20 if gpu == "h200" else 0)] * 20
-                exchanges = [answered(at / 4, gaps, ttft_ms=40 + load) for at in range(load)]
+                exchanges = [answered(at / load / 4, gaps, ttft_ms=40 + load) for at in range(2 * load)]
                 exchanges += [refused(1.0, HOSTILE)] if repeat == 2 else []
                 path = folder / f"{gpu}-c{load}.r{repeat}"
                 settings = {"concurrency": load, "endpoint": "chat"}

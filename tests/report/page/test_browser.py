@@ -97,6 +97,19 @@ def test_filters_take_points_away_and_warnings_say_what_is_mixed(desktop: Opened
     assert page.locator(".filter .chip[aria-pressed=false]").count() >= 3
 
 
+def test_machines_without_an_overlap_are_not_compared_and_it_is_said(desktop: Opened) -> None:
+    page = desktop.page
+    assert "×" in page.locator("#iso").inner_text()  # b200 and what was published reach the same speeds
+    page.locator(".filter[data-dimension=kind] .chip", has_text="published").dblclick()
+    page.locator(".filter[data-dimension=kind] .chip", has_text="published").click()
+    assert "No point passes" in page.locator("#frontier .plot svg").text_content()
+    for option in ("simulated", "measured"):
+        page.locator(".filter[data-dimension=kind] .chip", has_text=option).click()
+    assert "No two machines were measured at the same value" in page.locator("#frontier").inner_text()
+    assert "not reached" in page.locator("#iso").inner_text()
+    assert "×" not in page.locator("#iso").inner_text()
+
+
 def test_simulated_points_are_hollow_dashed_and_marked(desktop: Opened, report: Report) -> None:
     page = desktop.page
     machines = [point.machine for point in report.points if point.kind == SIMULATED]
@@ -132,7 +145,7 @@ def test_hover_keys_and_a_click_show_the_whole_point(desktop: Opened) -> None:
     assert page.locator("#operating-point").is_visible()
     page.keyboard.press("Escape")
     assert page.locator("#frontier .tip").count() == 0
-    box = page.locator("#frontier .series > g").first.bounding_box()
+    box = page.locator("#frontier .series > g > path").first.bounding_box()
     page.mouse.move(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
     assert page.locator("#frontier .tip").count() == 1
     page.locator("#operating-point a").first.click()
@@ -141,7 +154,7 @@ def test_hover_keys_and_a_click_show_the_whole_point(desktop: Opened) -> None:
 
 def test_a_tap_on_a_phone_shows_the_whole_point(browser: Any, page_file: Path) -> None:  # noqa: ANN401
     with opened(browser, page_file, PHONE) as found:
-        mark = found.page.locator("#frontier .series > g").nth(1)
+        mark = found.page.locator("#frontier .series > g > path").nth(1)
         mark.scroll_into_view_if_needed()
         box = mark.bounding_box()
         found.page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
