@@ -168,8 +168,8 @@ def hot_path() -> Literal["c", "python"]:
         raise UsageError(f"{VARIABLE} must be c or python, not {_wanted!r}; unset it for c where that was built")
     if _wanted == "c" and not _built():
         raise UsageError(
-            f"{VARIABLE}=c, but the C part is not built here, or of older sources; install imaxproxy again with a C compiler and Python's "
-            f"headers, on Linux, or unset {VARIABLE}"
+            f"{VARIABLE}=c, but the C part is not built here, or of older sources; install imaxproxy again with a C "
+            f"compiler and Python's headers, on Linux, or unset {VARIABLE}"
         )
     return "python" if _wanted == "python" or not _built() else "c"
 
