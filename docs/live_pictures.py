@@ -26,12 +26,13 @@ SIMULATED = ["--model", MODEL, "--gpu", "b200", "--precision", "fp8", "--engine"
 CLIENTS = {"search": 6, "agents": 10, "batch": 4}
 """Name and requests at a time."""
 SETTLE_S, DEAD_S = 45.0, 12.0
-TMUX = ["tmux", "-L", "imaxproxy-pictures", "-f", "/dev/null"]
+TMUX = ["tmux", "-L", f"imaxproxy-pictures-{os.getpid()}", "-f", "/dev/null"]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--snapshots", type=Path)
+    parser.add_argument("--settle", type=float, default=SETTLE_S, help="seconds of load before one engine dies")
     parser.add_argument("--out", type=Path, default=Path("imax-runs") / time.strftime("pictures-%Y%m%d-%H%M%S"))
     asked = parser.parse_args()
     DOCS.mkdir(exist_ok=True)
@@ -40,7 +41,7 @@ def main() -> None:
         stack.enter_context(_proxy(asked.out))
         stack.enter_context(_load())
         screens = [stack.enter_context(_screen(width, height)) for width, height in SIZES]
-        time.sleep(SETTLE_S)
+        time.sleep(asked.settle)
         engines["b"].terminate()
         time.sleep(DEAD_S)
         for screen, (width, height) in zip(screens, SIZES, strict=True):

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from benchmarks.accuracy import table
 from benchmarks.accuracy.cases import BUSY, CASES, Case
+from benchmarks.accuracy.check import unwarned
 from benchmarks.accuracy.meter import Meter, Trial, tried
 from benchmarks.accuracy.ours import Replay, Serve
 from benchmarks.accuracy.peers import PEERS
@@ -26,6 +27,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--cases", default="", help="cases whose names contain one of these: a,b")
     parser.add_argument("--again", nargs="+", type=Path, help="print the tables of these JSON files; measure nothing")
     parser.add_argument("--json", type=Path, help="write every trial here")
+    parser.add_argument(
+        "--check", action="store_true", help="exit 1 where a figure is wrong, and its meter believes itself"
+    )
     parser.add_argument("--markdown", type=Path, help="write the tables here")
     return parser.parse_args()
 
@@ -85,13 +89,13 @@ def print_again(paths: Iterable[Path]) -> None:
     print("\n\n".join(parts))
 
 
-def main() -> None:
+def main() -> int:
     options = arguments()
     if options.again:
         print_again(options.again)
-        return
+        return 0
     before, meters = moment(), present(options.only)
-    parts, kept = [], []
+    parts, kept, wrong = [], [], []
     names = [case.name for case in (*CASES, BUSY)]
     for case in (case for case in (*CASES, BUSY) if chosen(options.cases, case.name, names)):
         done, failed = trials_of(case, meters)
@@ -99,6 +103,7 @@ def main() -> None:
         if case is BUSY and done:
             parts.append(table.cost(done))
         kept += [asdict(trial) for trial in done]
+        wrong += [*unwarned(done), *failed.values()]
         print(f"{parts[-1]}\n", flush=True)
     facts = {
         "command": shlex.join(["python", "-m", "benchmarks.accuracy", *sys.argv[1:]]),
@@ -111,7 +116,10 @@ def main() -> None:
         options.json.write_text(json.dumps(facts | {"trials": kept}, indent=1) + "\n")
     if options.markdown:
         options.markdown.write_text("\n\n".join(parts) + "\n")
+    if options.check:
+        print("\n".join(wrong) or "every figure is the truth's, or was doubted by its meter", file=sys.stderr)
+    return int(options.check and bool(wrong))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

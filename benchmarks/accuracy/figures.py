@@ -26,6 +26,8 @@ class Figures:
     reasoning_tokens: int | None = None
     tokens_per_s: float | None = None
     remark: str = ""
+    doubts: str = ""
+    """Why it is not to be believed, by the meter's own account."""
 
     def value(self, name: str) -> float | None:
         found = getattr(self, name)
@@ -49,7 +51,7 @@ LABELS = {
     "reasoning_tokens": "reasoning tokens",
     "tokens_per_s": "output tokens/s",
 }
-assert [*LABELS, "remark"] == [field.name for field in fields(Figures)]
+assert [*LABELS, "remark", "doubts"] == [field.name for field in fields(Figures)]
 
 
 def is_close(name: str, said: float, true: float) -> bool:

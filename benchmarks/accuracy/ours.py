@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from benchmarks.accuracy.cases import Case
 from benchmarks.accuracy.engine import TRUTH, running
@@ -73,7 +74,7 @@ def replay_flags(url: str, case: Case, folder: Path) -> list[object]:
     return ["replay", trace, "--url", f"{url}/v1", "--model", "bench", "--calibrate", "never", *pace]
 
 
-def summary_figures(summary: dict[str, dict[str, float | None]]) -> Figures:
+def summary_figures(summary: dict[str, dict[str, Any]]) -> Figures:
     """From summary.json. Failed by its own account: all that was sent and did not complete."""
     requests, tokens = summary["requests"], summary["tokens"]
 
@@ -99,4 +100,5 @@ def summary_figures(summary: dict[str, dict[str, float | None]]) -> Figures:
         reasoning_tokens=None if tokens["reasoning"] is None else int(tokens["reasoning"]),
         tokens_per_s=summary["throughput"]["output_tokens_per_s"],
         remark=f"tokens of {uncounted} unknown" if uncounted else "",
+        doubts="; ".join(summary["meter"]["reasons"]),
     )

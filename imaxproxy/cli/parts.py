@@ -74,7 +74,7 @@ class PartMaker:
         else:
             warmup, scheduled = load.in_lanes(plan, self.trace.again, TextSalt(salt), idle_cap)
         placement = Placement(of)
-        held = {} if plan is None else {"held_weight": plan.held_weight}
+        held = {} if plan is None else {"held_weight": plan.held_weight, "queue_items": plan.queue_items}
         fed = Part(
             Feeder(self._wordings.counted(placement.part(scheduled, worker)), maker.item, live=live, **held),
             None if warmup is None else Feeder(placement.part(warmup, worker), maker.item_before_start),

@@ -18,8 +18,10 @@ def main() -> None:
         return  # the command gave up before it began
     settings = WorkerSettings.from_dict(orjson.loads(line))
     journal = Journal(RunDirectory(Path(settings.out)), settings.worker)
-    ended = uvloop.run(play(settings, journal.add, journal.add_health))
-    journal.close()
+    try:
+        ended = uvloop.run(play(settings, journal.add, journal.add_health))
+    finally:
+        journal.close()
     say({"ended": ended.value, "lost_lines": journal.lost})
 
 

@@ -146,6 +146,7 @@ def _virtual_prober(trace: Path, load: Load, flags: dict[str, Any]) -> "_Prober"
 
     session = VirtualSession(trace, "search", flags)
     session.check(_at(load, flags["by"], flags["lowest"]))
+    session.warn_of_context()
     return _Prober(session.play, load, RunDirectory.create(flags["out"], "search"), flags["by"])
 
 

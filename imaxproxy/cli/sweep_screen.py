@@ -60,7 +60,7 @@ class SweepScreen:
         """Of the point that is being played."""
         self._shown_s = self._clock_s()
         if self._screen is not None:
-            self._screen.show(snapshot)
+            self._screen.show({**snapshot, "source": "sweep", "remaining_s": None})  # that was the point's
 
     def progress(self) -> dict[str, Any]:
         """As `progress` of a snapshot."""

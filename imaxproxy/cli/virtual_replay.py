@@ -34,6 +34,7 @@ def replay_virtually(path: Path, load: Load, flags: dict[str, Any]) -> int:
     """Play, print, and give the exit code. Raises UsageError for what cannot run or be sent."""
     session = VirtualSession(path, "replay", flags)
     session.check(load)
+    session.warn_of_context()
     run = RunDirectory.create(flags["out"], "replay")
     if flags["repeat"] == 1:
         summary = session.play(load, run)
@@ -74,6 +75,10 @@ class VirtualSession:
         """Raises UsageError for stamps or waits that cannot be played, as far as the trace was read."""
         self._file.check(load)
 
+    def warn_of_context(self) -> None:
+        """Say how many requests the engine will refuse."""
+        self._file.warn_of_context(assemble(self._args).limits.context_tokens)
+
     def play(self, load: Load, run: RunDirectory, number: int = 0) -> dict[str, Any]:
         """One run to its end; its summary. number: which repeat it is: engines begin empty, and draw other drafts."""
         flags, file = self._flags, self._file
@@ -109,6 +114,7 @@ class VirtualSession:
                 tracks=not file.is_independent,
                 power_sink=power.add if power else None,
                 held_weight=held_weight,
+                in_order=file.lanes is None,
             )
             ended = player.play(scheduled, warmup)
         engine = (manifest.engine or {}) | {"board_energy_j": player.board_energy_j, "steps": player.cluster.steps}

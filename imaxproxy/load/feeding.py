@@ -51,8 +51,17 @@ class _Held:
 class Feeder:
     """Makes the items of one worker, in an order that what the worker says decides."""
 
-    def __init__(self, scheduled: Scheduled, make: Make, *, live: bool = False, held_weight: int = HELD_WEIGHT) -> None:
-        self._scheduled, self._make, self._live, self._most_held = iter(scheduled), make, live, held_weight
+    def __init__(
+        self,
+        scheduled: Scheduled,
+        make: Make,
+        *,
+        live: bool = False,
+        held_weight: int = HELD_WEIGHT,
+        queue_items: int = QUEUE_ITEMS,
+    ) -> None:
+        self._scheduled, self._make, self._live = iter(scheduled), make, live
+        self._most_held, self._most_queued = held_weight, queue_items
         self.told: SimpleQueue[Told | None] = SimpleQueue()
         """What the worker says, put here by whoever reads it; None: it has ended."""
         self._ready: deque[Turn] = deque()
@@ -92,7 +101,7 @@ class Feeder:
     def _has_room(self) -> bool:
         if self._held_weight >= self._most_held and self._awaited:
             return False
-        return self._queued_free < QUEUE_ITEMS and self._queued_bytes < QUEUE_BYTES
+        return self._queued_free < self._most_queued and self._queued_bytes < QUEUE_BYTES
 
     def _turn(self, offset_ns: int | None, row: TraceRow) -> Turn:
         """A row follows what it names, else the row before it in its session."""

@@ -15,7 +15,7 @@ from itertools import count
 
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
-from imaxproxy.load.feeding import row_weight
+from imaxproxy.load.feeding import QUEUE_ITEMS, row_weight
 from imaxproxy.load.schedule import Scheduled
 from imaxproxy.metrics import WARMUP
 from imaxproxy.traces import MidStart, SessionTrees, TextSalt, TraceRow, of_lap
@@ -94,6 +94,11 @@ class LanePlan:
     def held_weight(self) -> int:
         """So many rows may wait for others: those of a tree all stand before the next one's, which begins beside it."""
         return max(_LEAST_HELD, _TREES_HELD * self._first_weight)
+
+    @property
+    def queue_items(self) -> int:
+        """So many requests may be made and not sent: every lane's first, which may be the last to leave."""
+        return max(QUEUE_ITEMS, self._lanes + 1)
 
     def warmups(self, read: ReadTrace, salt: TextSalt) -> Iterator[TraceRow]:
         """What fills the caches before the schedule begins; each waits for those that it names."""

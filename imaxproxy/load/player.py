@@ -87,7 +87,7 @@ class Player:
         self._started_ns: int | None = None
         self._order = count()
         self._due: deque[_Due] = deque()  # open loop: in the order of the schedule
-        self._late_due: list[_Due] = []  # a heap: freed by a predecessor's end, or to be tried again
+        self._late_due: list[_Due] = []  # a heap: freed by a predecessor's end, out of order, or to be tried again
         self._ready: deque[_Due] = deque()  # closed loop: free to go once a place is
         self._blocked: dict[str, list[_Blocked]] = {}
         self._ended_at_ns: OrderedDict[str, int] = OrderedDict()  # of a dict that forgets, the first key is 20 us away
@@ -138,7 +138,7 @@ class Player:
             self._take(item)
 
     def offer(self, item: Item) -> None:
-        """Take an item; open-loop items must come in the order of their offsets, those before the start first."""
+        """Take an item; of an open loop best in the order of their offsets, those before the start first."""
         if self._ending is not None:
             return
         if item.before_start:
@@ -210,7 +210,7 @@ class Player:
             return
         due_ns = max(self._started_ns + (item.offset_ns or 0) - self.idle_cut_ns, not_before_ns)
         due = _Due(due_ns, next(self._order), item, due_ns)
-        if item.wait_for:
+        if item.wait_for or (self._due and due_ns < self._due[-1].at_ns):  # lanes begin in the order of the trace
             heappush(self._late_due, due)
             if self._late_due[0] is due:
                 self._set_alarm()
@@ -301,9 +301,7 @@ class Player:
     # One request ------------------------------------------------------------------------------------------------------
 
     def _send(self, due: _Due) -> None:
-        attempt = Attempt(
-            due.item, due.scheduled_ns, due.attempt, self._rules.timeout_s, self._on_ended, self._fail_with
-        )
+        attempt = Attempt(due.item, due.scheduled_ns, due.attempt, self._rules.timeout_s, self._on_ended, self.fail)
         self._attempts.add(attempt)
         if self._listener is not None and not due.attempt:
             self._listener.on_sent(due.item)
@@ -361,7 +359,7 @@ class Player:
         if not self._ever_connected and self._failed_connects >= NO_ENGINE_AFTER:
             self._close_gate(Ended.NO_ENGINE)
 
-    def _fail_with(self, bug: BaseException) -> None:
+    def fail(self, bug: BaseException) -> None:
         """A bug of ours ends the run with its traceback instead of hanging it."""
         if not self._finished.done():
             self._finished.set_exception(bug)

@@ -46,6 +46,8 @@ class VirtualPlayer:
     """Plays a schedule to its end; an Exchange for each request goes to `sink`.
 
     `tracks` says whether any request waits for others: only then are the ends of the last 200,000 remembered.
+    `in_order`: offsets never fall, so that each row is read at its time; else as many are read ahead as `held_weight`
+    has room for.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class VirtualPlayer:
         users: Users | None = None,
         tracks: bool = True,
         held_weight: int = HELD_WEIGHT,
+        in_order: bool = True,
         power_sink: Callable[[PowerLine], None] | None = None,
     ) -> None:
         samples_power = power_sink is not None
@@ -75,7 +78,7 @@ class VirtualPlayer:
         self._ready: deque[VirtualItem] = deque()  # closed loop: free to go once a place is
         self._blocked: dict[str, list[VirtualItem]] = {}
         self._blocked_items = 0
-        self._blocked_weight, self._most_weight = 0, held_weight
+        self._blocked_weight, self._most_weight, self._in_order = 0, held_weight, in_order
         self._departures = Departures(round(rules.timeout_s * NS_PER_S))
         self._memory = Memory()
         self._numbers = itertools.count()
@@ -138,7 +141,7 @@ class VirtualPlayer:
         if self._due:
             at_ns, act = self._due[0][0], self._send_due
         if self._rules.concurrency is None and self._following is not None and self._reads_on(self._following[0]):
-            offset_ns = self._zero_ns + (self._following[0] or 0)
+            offset_ns = self._zero_ns + (self._following[0] or 0) if self._in_order else self._now_ns
             if at_ns is None or offset_ns < at_ns:
                 at_ns, act = offset_ns, self._take_following
         elif (opens_ns := self._place_opens_ns()) is not None and (at_ns is None or opens_ns < at_ns):
@@ -153,7 +156,8 @@ class VirtualPlayer:
 
     def _reads_on(self, offset_ns: int | None) -> bool:
         """Rows that only wait for others are read as far as there is room: a trace may have no end."""
-        has_room = offset_ns is not None or self._blocked_weight < self._most_weight
+        has_its_time = self._in_order and offset_ns is not None
+        has_room = has_its_time or self._blocked_weight < self._most_weight
         return has_room or not (self._due or self._in_flight)
 
     def _cut_idle(self, next_ns: int) -> int:

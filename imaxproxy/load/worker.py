@@ -124,6 +124,7 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
     waits = settings.start_fd >= 0
     counter = None if settings.tokenizer is None else await AnswerTokens.started(settings.tokenizer)
     player = Player(pool, settings.rules, sink, listener=Teller(loop), starts_itself=not waits, counter=counter)
+    loop.set_exception_handler(lambda _, context: _on_unheard(player, loop, context))
     inbox = Inbox(player, _say_ready, warms_up=settings.warms_up)
     if waits:
         loop.add_reader(settings.start_fd, _start, loop, settings.start_fd, player)
@@ -151,6 +152,17 @@ async def play(settings: WorkerSettings, sink: Sink, health_sink: Callable[[Heal
         probe.close()
         pool.close()
         say(_progress(player))
+
+
+def _on_unheard(player: Player, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """What a callback raised, and the loop would only log: what it was to do stays undone, and a request may be in
+    flight for ever. So the run ends. What a socket raises as it closes is no bug.
+    """
+    bug = context.get("exception")
+    if bug is None or isinstance(bug, OSError):
+        loop.default_exception_handler(context)
+    else:
+        player.fail(bug)
 
 
 def _say_ready() -> None:

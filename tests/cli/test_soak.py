@@ -168,7 +168,7 @@ def check_journal(rows: list[dict[str, Any]], clients: Clients) -> None:
 @pytest.mark.parametrize(
     ("streams", "seconds"),
     [
-        (10, 4.0),
+        (10, 2.0),
         pytest.param(25, float(os.environ.get("IMAXPROXY_SOAK_S", "600")), marks=pytest.mark.slow),
     ],
 )

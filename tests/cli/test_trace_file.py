@@ -55,9 +55,10 @@ def test_requests_over_the_models_limit_are_counted_before_they_fail(command: Co
         command,
         *[{"timestamp": n, "input_length": length, "output_length": 8} for n, length in enumerate([50, 92, 93, 500])],
     )
-    done = command.run("replay", trace, "--engine", "small.toml", "--simulate", "--out", "run", "--json").check(1)
-    assert "2 of 4 requests are over the model's 100 tokens, and will fail; `imaxproxy trace filter --max" in done.err
-    assert done.json["requests"]["failed"] == 2
+    for virtual in ((), ("--virtual",)):
+        done = command.run("replay", trace, "--engine", "small.toml", "--simulate", *virtual, "--json").check(1)
+        assert "2 of 4 requests are over the model's 100 tokens, and will fail; `imaxproxy trace filter" in done.err
+        assert done.json["requests"]["failed"] == 2
 
 
 def test_later_turns_need_no_stamp(command: Command) -> None:

@@ -165,6 +165,7 @@ def test_a_trace_without_sessions_has_no_lanes() -> None:
 
 
 def test_so_much_is_held_that_all_lanes_can_begin() -> None:
+    assert (plan(trees(4), 2).queue_items, plan(trees(4), 1000).queue_items) == (256, 1001)
     rows = [replace(row, hash_ids=tuple(range(64 * 40_000))) for row in trees(1, 1)] + trees(4)[6:]
     assert plan(rows, 1).held_weight == 3 * 40_001
     assert plan(trees(4), 2).held_weight == 2_000  # a short trace is not read again and again beforehand

@@ -63,6 +63,20 @@ def test_an_open_loop_sends_at_its_times_and_waits_for_nobody() -> None:
     run(scenario())
 
 
+def test_what_is_offered_out_of_order_leaves_at_its_time() -> None:
+    """Lanes begin in the order of the trace, each at some point of its first wait."""
+
+    async def scenario() -> None:
+        async with playing(ANSWER) as play:
+            for number, offset_ms in enumerate((120, 0, 60, 30)):
+                play.player.offer(item(f"r{number}", offset_ns=offset_ms * NS_PER_MS))
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.asked == ["r1", "r3", "r2", "r0"]
+
+    run(scenario())
+
+
 def test_time_in_which_nothing_is_in_flight_is_cut_for_all_that_waits() -> None:
     """The schedule says an hour, and a tenth of a second between two; nothing is cut while somebody works."""
     gate = Gate()

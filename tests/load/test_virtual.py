@@ -127,6 +127,19 @@ def test_of_sessions_without_end_no_more_is_read_than_there_is_room_for() -> Non
     assert 5 < len(found) <= read <= len(found) + 7
 
 
+def test_lanes_begin_at_their_times_whatever_their_order() -> None:
+    found: list[Exchange] = []
+    parts = assemble(parse_args(FIXED))
+    maker = RequestMaker(parts.limits, parts.prefix_block_tokens, "completions", Prompts(0, "salt"))
+    playing = VirtualPlayer(parts, maker, Rules(), found.append, in_order=False)
+    playing.play([(offset_ms * NS_PER_MS, row(number)) for number, offset_ms in enumerate((900, 100, 500))])
+    assert {each.ask.request_id: each.ask.scheduled_ns for each in found} == {
+        "r0": 900 * NS_PER_MS,
+        "r1": 100 * NS_PER_MS,
+        "r2": 500 * NS_PER_MS,
+    }
+
+
 def test_a_closed_loop_keeps_its_number_in_flight() -> None:
     found = play(FIXED, [row(number) for number in range(9)], Rules(concurrency=3))
     edges = [(exchange.ask.started_ns, 1) for exchange in found] + [(exchange.ended_ns, -1) for exchange in found]

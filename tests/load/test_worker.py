@@ -5,8 +5,9 @@ import os
 import sys
 
 import pytest
+import uvloop
 from on_loop import run, until
-from scripted_engine import answering, whole_stream
+from scripted_engine import ScriptedEngine, answering, whole_stream
 
 from imaxproxy.clock import monotonic_ns
 from imaxproxy.load import Ended, Rules
@@ -149,3 +150,27 @@ def test_it_notices_that_nobody_listens(monkeypatch: pytest.MonkeyPatch) -> None
         assert os.read(read_end, 100) == b'{"in_flight":1}\n'
         os.close(read_end)
         assert not say({"in_flight": 1})
+
+
+def test_what_a_callback_raises_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The loop would log it, and the request it was about would be in flight for ever."""
+    stdin, feed = os.pipe()
+    start, zero = os.pipe()
+    monkeypatch.setattr(sys, "stdin", open(stdin))  # noqa: SIM115 (the loop closes it)
+
+    def broken(_: object) -> None:
+        raise LookupError("a bug of ours")
+
+    async def scenario() -> None:
+        async with ScriptedEngine(answering(*whole_stream(1))) as engine:
+            settings = WorkerSettings(BaseUrl.parse(engine.url, "--url"), Rules(), "out", start_fd=start)
+            playing = asyncio.ensure_future(worker_module.play(settings, broken, lambda _: None))
+            asyncio.get_running_loop().call_soon(broken, None)
+            with pytest.raises(LookupError, match="a bug of ours"):
+                await playing
+
+    try:
+        uvloop.run(scenario())
+    finally:
+        for fd in (feed, start, zero):
+            os.close(fd)

@@ -72,14 +72,16 @@ const economy = ({ snapshot }) => {
 
 const line = (text, className = "soft") => element("span", text, `line ${className}`);
 
+const energy = (joules) => (joules >= 1e6 ? [figure(joules / 1e6), "MJ"] : joules >= 1e3 ? [figure(joules / 1e3), "kJ"] : [figure(joules), "J"]);
+
 const power = (row) =>
   row
     ? [
         fact(figure(row.watts), "W"),
         fact(figure(row.j_per_output_token), "J per output token"),
         fact(figure(row.tokens_per_s_per_mw), "tok/s per MW"),
-        fact(figure(row.energy_j), "J"),
-        line([row.boards ? `${row.boards} boards` : "", row.boundary, row.source].filter(Boolean).join(", ")),
+        fact(...energy(row.energy_j)),
+        line([row.boards ? `${row.boards} board${row.boards === 1 ? "" : "s"}` : "", row.boundary, row.source].filter(Boolean).join(", ")),
       ]
     : [line("not measured: --power")];
 

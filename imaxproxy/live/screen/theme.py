@@ -1,15 +1,16 @@
 """The screen's colours, by what they mean. Each has a contrast of at least 3 to 1 on white and on black."""
 
-BRAND = "bold reverse color(33)"
+BRAND = "bold reverse color(25) on color(231)"
 BORDER = "color(243)"
 TITLE = "bold"
 LABEL = "color(244)"
 """What stands beside a figure."""
 FIGURE = "bold"
 PLAIN = ""
-SIMULATED = "bold reverse color(133)"
+SIMULATED = "bold reverse color(90) on color(231)"
 GOOD, WARN, BAD = "color(35)", "color(172)", "color(167)"
-ALARM = "bold reverse color(160)"
+ALARM = "bold reverse color(124) on color(231)"
+"""Grounds are written as reversed: without colours (NO_COLOR) they still stand out."""
 KEY = "bold color(33)"
 SERIES: dict[str, str] = {
     "output_tokens_per_s": "color(33)",

@@ -46,6 +46,8 @@ class View:
 
     def take(self, snapshot: Snapshot) -> None:
         """The next one has come. A feed that begins anew (another run, a restarted proxy) leaves nothing behind."""
+        if not self.past and snapshot.source == "sweep":
+            self.tab = "points"
         if self.past and snapshot.elapsed_s < self.past[-1].elapsed_s:
             self.past.clear()
             self.window = None
