@@ -14,7 +14,6 @@ from benchmarks.rig import Load
 from benchmarks.truth import Figures
 
 INPUT_TOKENS = 32
-MEAN_ITL = "its ITL: a mean of each request"
 
 
 @dataclass(frozen=True)
@@ -160,7 +159,7 @@ class Aiperf:
     def reported(self, output: str, folder: Path) -> tuple[Figures, str]:
         found = json.loads((folder / "aiperf/profile_export_aiperf.json").read_text())
         ttft, itl = found["time_to_first_token"], found["inter_token_latency"]
-        return Figures(ttft["p50"], ttft["p99"], itl["p50"], itl["p99"], round(found["total_osl"]["avg"])), MEAN_ITL
+        return Figures(ttft["p50"], ttft["p99"], itl["p50"], itl["p99"], round(found["total_osl"]["avg"])), ""
 
 
 class Guidellm:
@@ -191,7 +190,7 @@ class Guidellm:
             metrics[name]["successful"]["percentiles"] for name in ("time_to_first_token_ms", "inter_token_latency_ms")
         )
         tokens = round(metrics["output_token_count"]["total"]["total_sum"])
-        return Figures(ttft["p50"], ttft["p99"], itl["p50"], itl["p99"], tokens), MEAN_ITL
+        return Figures(ttft["p50"], ttft["p99"], itl["p50"], itl["p99"], tokens), ""
 
 
 def common_flags(url: str, load: Load) -> list[object]:

@@ -65,8 +65,11 @@ class RayEngine:
         return None
 
     def finish(self, to_command_ns: int, name: str) -> tuple[FileFacts, ...]:
-        """Stop sampling; the power, on the command's clock, and the engine's log."""
-        self._thread.submit(self._metering.close).result()
+        """End the engine; the power, on the command's clock, and the engine's log.
+
+        What samples is stopped first; a simulated engine writes its power itself, and all of it only at its end.
+        """
+        self._thread.submit(self._close).result()
         moved = self._files.folder / "moved"
         moved.mkdir()
         if self._run.power.exists():

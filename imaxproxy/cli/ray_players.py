@@ -3,7 +3,7 @@
 import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,17 +14,18 @@ from imaxproxy.cli.parts import Asked, PartMaker, played_by_all
 from imaxproxy.cli.players import Found
 from imaxproxy.cli.ray_flags import RayChoice
 from imaxproxy.cli.ray_fleet import Fleet
-from imaxproxy.cli.ray_job import NodeFound, NodeJob, NodeState
+from imaxproxy.cli.ray_job import NodeJob
 from imaxproxy.cli.ray_node import added, move_files
+from imaxproxy.cli.ray_player import NodePlayer
 from imaxproxy.cli.wording import Wording
-from imaxproxy.clock import NS_PER_MS, NS_PER_S, monotonic_ns
-from imaxproxy.cluster import Drift, Node, Offset, fetch
+from imaxproxy.clock import monotonic_ns
+from imaxproxy.cluster import Node, fetch, is_gone
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.live.feed import Lookable
 from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
-from imaxproxy.runs import RunDirectory, share_record
+from imaxproxy.runs import RunDirectory
 
 NODE_LOST = "node lost"
 """How a run has `ended` that was stopped because one of its nodes or workers died."""
@@ -34,30 +35,6 @@ _SILENT_S = 30.0
 _LEAD_NS, _LEAD_A_NODE_NS = 300_000_000, 5_000_000
 """From the word to start until the start: so that it reaches every node before."""
 _FINISH_S, _GATHER_S = 600.0, 600.0
-
-
-@dataclass(slots=True)
-class _Player:
-    """One node of the run."""
-
-    index: int
-    node: Node
-    actor: Any
-    host: dict[str, Any]
-    trace: str
-    state: NodeState = field(default_factory=NodeState)
-    asked: Any = None
-    asked_s: float = 0.0
-    before: Offset | None = None
-    after: Offset | None = None
-    zero_ns: int | None = None
-    found: NodeFound | None = None
-    lost: str | None = None
-    """Why it is."""
-
-    @property
-    def is_open(self) -> bool:
-        return self.lost is None and not self.state.over
 
 
 class RayPlayers:
@@ -78,7 +55,8 @@ class RayPlayers:
         self._fleet = fleet
         self._ray, self._choice, self._flags = ray, choice, flags
         self._players = [
-            _Player(index, *each) for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
+            NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
+            for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
         self.lookable: Lookable | None = None
         self._stop_asked = self._stop_told = False
@@ -96,17 +74,16 @@ class RayPlayers:
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Raises UsageError when a node cannot read the trace or bring its workers up."""
         self._maker, self._run = maker, run
-        of = len(self._players)
         references = [
             player.actor.begin.remote(
                 NodeJob(
                     self._flags,
                     maker.load,
-                    asked if self._fleet is None else replace(asked, url=self._fleet.url_of(player.index)),
+                    asked if self._fleet is None else replace(asked, url=self._fleet.url_of(player.share.index)),
                     wording,
                     salt,
                     player.trace,
-                    Share(player.index, of),
+                    player.share,
                     self._choice.workers_per_node,
                     self._choice.goes_on,
                     None if self._choice.gathers else run.path.resolve(),
@@ -161,12 +138,16 @@ class RayPlayers:
         if self._fleet is not None:
             self._fleet.finish(self._run)
         lost = self._lost_workers()
-        who = ", ".join(f"node {player.node.name} ({why})" for player in self._players if (why := self._why(player)))
-        loss = loss_of(self._maker, lost, self._all_workers, self._run, who, self._choice.loss_limit_share)
+        loss = loss_of(self._maker, lost, self._all_workers, self._run, self._who(), self._choice.loss_limit_share)
         if loss is not None:
             say(f"imaxproxy: {loss}")
-        records = [self._record(player) for player in self._players]
-        self._say_clocks(records)
+        for player in self._players:
+            if (line := player.clock_line()) is not None:
+                say(f"imaxproxy: {line}")
+        records = [
+            player.record(NODE_LOST, None if self._fleet is None else str(self._fleet.url_of(player.share.index)))
+            for player in self._players
+        ]
         trace = played_by_all(
             [player.found.trace for player in self._players if player.found is not None] or [_NOTHING]
         )
@@ -183,10 +164,9 @@ class RayPlayers:
             if player.state.error is not None and (self._choice.goes_on or not self._lost_workers()):
                 raise UsageError(f"node {player.node.name}: {player.state.error}")
         if (lost := self._lost_workers()) and not self._choice.goes_on:
-            who = "; ".join(f"node {player.node.name}: {why}" for player in self._players if (why := self._why(player)))
             raise ImaxproxyError(
-                f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({who}); the run was stopped "
-                "there, and what the others have is kept (--on-node-loss go-on plays on)"
+                f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({self._who()}); the run was "
+                "stopped there, and what the others have is kept (--on-node-loss go-on plays on)"
             )
 
     # Start ------------------------------------------------------------------------------------------------------------
@@ -204,7 +184,7 @@ class RayPlayers:
                 player.zero_ns = start_ns + player.before.offset_ns
                 player.actor.start.remote(player.zero_ns)
 
-    def _ask_clock(self, player: _Player, when: str) -> None:
+    def _ask_clock(self, player: NodePlayer, when: str) -> None:
         try:
             found = ask_offset(lambda: int(self._ray.get(player.actor.clock.remote(), timeout=_SILENT_S)))
         except Exception as error:  # whatever Ray calls a node that is gone
@@ -233,7 +213,7 @@ class RayPlayers:
         while not self._stop_asked and (left_s := until_s - time.monotonic()) > 0:
             time.sleep(min(left_s, 0.05))
 
-    def _take(self, player: _Player) -> None:
+    def _take(self, player: NodePlayer) -> None:
         reference, player.asked = player.asked, None
         known = player.state.lost_workers
         try:
@@ -244,9 +224,15 @@ class RayPlayers:
         if fresh := set(player.state.lost_workers) - set(known):
             self._heard_loss(f"worker {', '.join(map(str, sorted(fresh)))} on node {player.node.name} died")
 
-    def _lose(self, player: _Player, error: Exception) -> None:
+    def _lose(self, player: NodePlayer, error: Exception) -> None:
+        """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
+        if not is_gone(error):
+            raise error
+        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+
+    def _give_up(self, player: NodePlayer, why: str) -> None:
         if player.lost is None:
-            player.lost = "no answer" if isinstance(error, TimeoutError) else "it died"
+            player.lost = why
             player.asked = None
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 
@@ -264,21 +250,21 @@ class RayPlayers:
 
     # The end ----------------------------------------------------------------------------------------------------------
 
-    def _finish_nodes(self, living: Sequence[_Player]) -> None:
+    def _finish_nodes(self, living: Sequence[NodePlayer]) -> None:
         out = None if self._choice.gathers else self._run.path.resolve()  # type: ignore[union-attr]
-        references = [player.actor.finish.remote(_to_command_ns(player), out) for player in living]
+        references = [player.actor.finish.remote(player.to_command_ns, out) for player in living]
         for player, reference in zip(living, references, strict=True):
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
-            except Exception as error:
-                self._lose(player, error)
+            except Exception as error:  # it is gone, or its disk is full
+                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
 
-    def _gather(self, player: _Player, run: RunDirectory) -> None:
+    def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
         """Copy a node's files to here; of a lost node what lies on shared storage."""
         if not self._choice.gathers:
-            left = RunDirectory(run.path / f"node-{player.index}")
+            left = RunDirectory(run.path / f"node-{player.share.index}")
             if player.found is None and left.path.is_dir():
-                move_files(left, run.path, _to_command_ns(player))
+                move_files(left, run.path, player.to_command_ns)
             return
         if player.found is None:
             return
@@ -292,62 +278,11 @@ class RayPlayers:
                 return
 
     def _lost_workers(self) -> list[int]:
-        each = self._choice.workers_per_node
-        lost: set[int] = set()
-        for player in self._players:
-            lost |= set(
-                Share(player.index, len(self._players)).workers(each) if player.lost else player.state.lost_workers
-            )
-        return sorted(lost)
+        return sorted(worker for player in self._players for worker in player.lost_workers)
 
-    def _why(self, player: _Player) -> str | None:
-        if player.lost is not None:
-            return player.lost
-        workers = player.state.lost_workers
-        return f"worker {', '.join(map(str, workers))} died" if workers else None
-
-    def _record(self, player: _Player) -> dict[str, Any]:
-        """Its row in the manifest."""
-        of, each = len(self._players), self._choice.workers_per_node
-        start: dict[str, Any] = {
-            "by": "exchange",
-            "error_ms": None if player.before is None else player.before.error_ns / NS_PER_MS,
-            "before": None if player.before is None else player.before.as_dict(),
-            "after": None if player.after is None else player.after.as_dict(),
-            "late_ms": player.found.late_ms if player.found else None,
-        }
-        if player.before is not None and player.after is not None:
-            start["drift"] = Drift(player.before, player.after).as_dict()
-        return share_record(
-            player.index,
-            of,
-            list(Share(player.index, of).workers(each)),
-            player.zero_ns,
-            start,
-            host=player.host["name"],
-            clock_id=player.host["clock_id"],
-            node=player.node.name,
-            engine=None if self._fleet is None else str(self._fleet.url_of(player.index)),
-            ended=NODE_LOST if player.lost else player.state.ended,
-        )
-
-    def _say_clocks(self, records: Sequence[dict[str, Any]]) -> None:
-        for record in records:
-            start = record["start"]
-            if start["before"] is None:
-                continue
-            offset_s, error_ms = start["before"]["offset_ns"] / NS_PER_S, start["before"]["error_ms"]
-            line = f"clock of node {record['node']}: {offset_s:+.6f} s from ours, +- {error_ms:.3f} ms"
-            if (drift := start.get("drift")) is not None and drift["ppm"] is not None:
-                line += f", drifting {drift['ppm']:+.1f} ppm (+- {drift['error_ppm']:.1f})"
-            if start["late_ms"]:
-                line += f"; told to start {start['late_ms']:.1f} ms too late"
-            say(f"imaxproxy: {line}")
+    def _who(self) -> str:
+        """The nodes that lost something, and what."""
+        return "; ".join(f"node {player.node.name}: {why}" for player in self._players if (why := player.why))
 
 
 _NOTHING: dict[str, Any] = {"idle_cut_s": None, "below_overhead": 0, "live_turns": 0, "answers_missing": 0}
-
-
-def _to_command_ns(player: _Player) -> int:
-    """What takes a node's times to the command's clock, by the exchange from which its start came."""
-    return 0 if player.before is None else -player.before.offset_ns

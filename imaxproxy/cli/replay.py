@@ -9,6 +9,7 @@ import click
 from imaxproxy.cli.catalogue import tag_option
 from imaxproxy.cli.judge_flags import check_judgement, exit_code, judge_options
 from imaxproxy.cli.launching import ENGINE_DIED
+from imaxproxy.cli.live_flags import LIVE_PORT_OPTION, check_live_port
 from imaxproxy.cli.load_flags import Load, lane_options, load_options
 from imaxproxy.cli.money_flags import check_money, money_options
 from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp
@@ -48,6 +49,7 @@ from imaxproxy.wire import BaseUrl
 @power_options
 @tag_option
 @OTLP_OPTION
+@LIVE_PORT_OPTION
 @click.option(
     "--repeat",
     type=click.IntRange(min=1, max=100),
@@ -129,6 +131,7 @@ def checked(flags: dict[str, Any]) -> tuple[EngineChoice, Load]:
     PowerChoice.of(flags)
     check_key(flags["api_key"])
     check_otlp(flags)
+    check_live_port(flags)
     if flags["url"]:
         BaseUrl.parse(flags["url"], "--url")
     return choice, load

@@ -11,6 +11,7 @@ from typing import Any
 
 from imaxproxy.cli.engine_dialect import dialect_of, dialect_of_recipe, say_what_it_cannot
 from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
+from imaxproxy.cli.live_flags import served_live
 from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.metering import PowerMeter
 from imaxproxy.cli.otlp_flags import exporting
@@ -138,7 +139,9 @@ class Session:
                 asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
                 players.begin(maker, asked, wording, salt, run)
                 requests = None if endless else self._trace.requests or flags["limit"]
-                last = show_progress(players, requests, self._feed(load, run, players.lookable, requests), self._screen)
+                feed = self._feed(load, run, players.lookable, requests)
+                with served_live(feed, flags.get("live_port")):
+                    last = show_progress(players, requests, feed, self._screen)
         found = players.finish()
         meter.take_recording(run, manifest)
         ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")

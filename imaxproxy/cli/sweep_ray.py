@@ -13,7 +13,7 @@ from typing import Any
 from imaxproxy.cli.output import say
 from imaxproxy.cli.ray_sweeper import PointAnswer, PointJob, RaySweeper, name_of
 from imaxproxy.cli.sweep_conductor import Conductor
-from imaxproxy.cluster import Cluster, check_versions, fetch, ship
+from imaxproxy.cluster import Cluster, check_versions, fetch, is_gone, ship
 from imaxproxy.cluster.nodes import facts_of_all, own_facts
 from imaxproxy.errors import ImaxproxyError
 from imaxproxy.launch import load_recipe
@@ -135,7 +135,9 @@ class _Place:
             self._take(point.run, answer)
         except ImaxproxyError:
             raise
-        except Exception as error:  # whatever Ray calls an actor that is gone
+        except Exception as error:
+            if not is_gone(error):
+                raise
             self._forget()
             why = "interrupted" if self._killed else f"its node was lost ({type(error).__name__})"
             raise ImaxproxyError(why) from error

@@ -7,7 +7,7 @@ from imaxproxy.cluster.clocks import Drift, Offset, Trip, offset_of
 from imaxproxy.cluster.connection import Cluster
 from imaxproxy.cluster.files import FileFacts, NodeFiles, fetch, ship
 from imaxproxy.cluster.nodes import Node, NodeFacts, check_versions
-from imaxproxy.cluster.reservation import Reservation
+from imaxproxy.cluster.reservation import Reservation, is_gone
 
 __all__ = [
     "Cluster",
@@ -21,6 +21,7 @@ __all__ = [
     "Trip",
     "check_versions",
     "fetch",
+    "is_gone",
     "offset_of",
     "ship",
 ]

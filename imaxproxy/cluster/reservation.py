@@ -119,6 +119,14 @@ def _node_id() -> Any:  # noqa: ANN401 (carried by value, as `facts_probe`'s)
     return probe
 
 
+_GONE = frozenset({"RayActorError", "NodeDiedError", "WorkerCrashedError", "ObjectLostError", "TimeoutError"})
+
+
+def is_gone(error: BaseException) -> bool:
+    """The actor or its node is lost, or does not answer. What else a call raises was raised by the actor's own code."""
+    return any(kind.__name__ in _GONE for kind in type(error).__mro__)
+
+
 def ask_all(ray: Any, references: Sequence[Any], timeout_s: float) -> list[Any]:  # noqa: ANN401
     """The answers, in their order; an exception in the place of whoever does not answer."""
     until_s = time.monotonic() + timeout_s

@@ -12,7 +12,8 @@ from imaxproxy.metrics.log_buckets import LogBuckets
 MOST_STREAMS = 50
 """Told one by one: the slowest."""
 TICK_NS = NS_PER_S
-"""Between two looks, unless one costs more than 1 % of that."""
+"""Between two looks, unless one costs more than 0.8 % of that."""
+_PAUSES = 125
 _MOST_PAUSE_NS = 10 * NS_PER_S
 DIMENSIONS = ("upstream", "model", "client", "tag")
 _BUCKETS = ("gap_ns", "itl_ns", "ttft_ns", "e2e_ns", "tps_micro", "tps_now_micro")
@@ -152,8 +153,8 @@ class LivePart:
 
 
 def pause_ns(cpu_ns: int) -> int:
-    """How long to wait behind a look that has cost so much: it is to cost a data process no more than 1 %."""
-    return min(max(TICK_NS, 100 * cpu_ns), _MOST_PAUSE_NS)
+    """How long to wait behind a look that has cost so much: it is to cost a data process no more than 0.8 %."""
+    return min(max(TICK_NS, _PAUSES * cpu_ns), _MOST_PAUSE_NS)
 
 
 def slowest(streams: list[dict[str, Any]]) -> list[dict[str, Any]]:

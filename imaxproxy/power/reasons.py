@@ -57,7 +57,8 @@ MEANINGS: dict[str, str] = {
     Reason.WINDOW_TOO_SHORT: "under 1 s: the sensors are too slow for it",
     Reason.SAMPLING_GAP: "more than 3 s without a sample",
     Reason.SOURCE_TOO_SLOW: "watts that move more seldom than ten times a window, and no energy counter",
-    Reason.CROSSCHECK_FAILED: "the counter and the integral of power differ by more than 5 %",
+    Reason.CROSSCHECK_FAILED: "the counter and the integral of power differ by more than 5 %; an engine whose "
+    "steps keep time with the sensor does that too",
     Reason.COUNTER_RESET: "the energy counter began again, and there are no watts to integrate instead",
     Reason.COUNTER_STUCK: "the energy counter stood still, and there are no watts to integrate instead",
     Reason.CLOCK_JUMPED: "samples' times go backwards",

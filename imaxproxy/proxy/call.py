@@ -3,17 +3,21 @@
 import asyncio
 from dataclasses import dataclass
 
+import orjson
 from aiohttp import web
 
 from imaxproxy.metrics import Ask, Flow, Who
 from imaxproxy.proxy.allowance import Account
 from imaxproxy.proxy.front import ClientSide
+from imaxproxy.proxy.json_edit import find_member
 from imaxproxy.proxy.labels import TAG_HEADER, tags_of
 from imaxproxy.proxy.marks import Marks
 from imaxproxy.proxy.shown_keys import holds_key
 from imaxproxy.wire import DIALECTS, shown
 
 _RETRIES_DIGITS = 4
+_MOST_QUOTES = 2_000
+_LONGEST_MODEL = 200
 
 
 @dataclass(slots=True, eq=False)
@@ -44,7 +48,7 @@ class Call:
     def who(self) -> Who:
         """For whoever looks at what is in flight."""
         ask = self.ask
-        return Who(ask.request_id, ask.started_ns, self.upstream, ask.client, ask.tags)
+        return Who(ask.request_id, ask.started_ns, self.upstream, ask.client, ask.tags, _model_asked(self.body))
 
     def flow(self) -> Flow | None:
         """As `EngineConnection.flow`."""
@@ -70,3 +74,15 @@ def _asked(request: web.BaseRequest, started_ns: int, marks: Marks, account: Acc
 def _retries(said: str) -> int | None:
     """What the OpenAI and Anthropic SDKs say of how often they had sent this request before."""
     return int(said) if said.isascii() and said.isdecimal() and len(said) <= _RETRIES_DIGITS else None
+
+
+def _model_asked(body: bytes) -> str | None:
+    """The model that a body names, where that is found in well under a millisecond: viewers may do without."""
+    span = find_member(body, "model") if body.count(b'"') <= _MOST_QUOTES else None
+    if span is None:
+        return None
+    try:
+        model = orjson.loads(body[slice(*span)])
+    except orjson.JSONDecodeError:
+        return None
+    return model if isinstance(model, str) and len(model) <= _LONGEST_MODEL else None

@@ -11,7 +11,7 @@ from imaxproxy.proxy.views import View, Views
 
 _SLOW_S = 30.0
 """A viewer that takes nothing for so long is let go."""
-_ONCE_S = 5.0
+_ONCE_S = 25.0
 _HEADERS = {"Content-Type": "text/event-stream", "Cache-Control": "no-store", "X-Accel-Buffering": "no"}
 _RETRY = b"retry: 1000\n\n"
 

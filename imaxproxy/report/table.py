@@ -201,6 +201,8 @@ def notes_of(summary: dict[str, Any]) -> list[str]:
     notes = []
     if summary["ended"] == "killed":
         notes.append("the run was killed; this is what had ended by then")
+    elif summary["ended"] == "duration":
+        notes.append("--duration ended it before its trace did")
     elif summary["ended"] != "finished":
         notes.append(f"the run did not play to its end: {summary['ended']}")
     if uncounted := summary["tokens"]["uncounted_requests"]:

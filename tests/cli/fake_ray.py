@@ -6,12 +6,25 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 
-class ActorDiedError(Exception):
+class RayActorError(Exception):
     """As Ray says it of a node that is gone."""
 
 
 class FakeRay:
-    """`get` and `wait` of futures."""
+    """`get` and `wait` of futures, and actors of classes."""
+
+    def __init__(self, cpus: float = 4.0, gpus: float = 0.0) -> None:
+        self._resources = {"CPU": cpus, "GPU": gpus}
+        self.actors: list[FakeActor] = []
+
+    def nodes(self) -> list[dict[str, Any]]:
+        return [{"Alive": True, "Resources": self._resources}]
+
+    def remote(self, kind: type) -> "_Kind":
+        return _Kind(self, kind)
+
+    def kill(self, actor: "FakeActor") -> None:
+        actor.dead = True
 
     @staticmethod
     def get(reference: "Future[Any]", timeout: float | None = None) -> Any:  # noqa: ANN401
@@ -47,11 +60,25 @@ class FakeActor:
         if name == self.dies_at:
             self.die()
         if self.dead:
-            raise ActorDiedError("the actor died")
+            raise RayActorError("the actor died")
         return getattr(self.kept, name)(*arguments)
 
     def submit(self, name: str, arguments: tuple[object, ...]) -> "Future[Any]":
         return self._pool.submit(self.call, name, arguments)
+
+
+class _Kind:
+    """A class that was made remote."""
+
+    def __init__(self, ray: FakeRay, kind: type) -> None:
+        self._ray, self._kind = ray, kind
+
+    def options(self, **_options: object) -> "_Kind":
+        return self
+
+    def remote(self, *arguments: object) -> FakeActor:
+        self._ray.actors.append(FakeActor(self._kind(*arguments)))
+        return self._ray.actors[-1]
 
 
 class _Method:

@@ -42,7 +42,7 @@ class Field:
         hosts = [actor.kept.host() | {"clock_id": str(number)} for number, actor in enumerate(self.actors)]
         named = [Node(f"{number:08}", "127.0.0.1", f"host{number}", 2.0) for number in range(nodes)]
         places = [str(trace)] * nodes
-        self.players = RayPlayers(FakeRay, choice, named, self.actors, hosts, places, self.flags)
+        self.players = RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
         self._maker = PartMaker(file, Wordings(self.flags), load, self.flags)
 
     def begin(self) -> None:
@@ -240,7 +240,7 @@ def test_a_slow_node_is_named(field: Callable[..., Field]) -> None:
     quick = answering(*whole_stream(2))
 
     async def script(call: Call) -> None:
-        if int(call.request.header(b"X-Request-ID") or b"0") % 2:
+        if int(call.request.header(b"x-request-id") or b"0") % 2:
             await asyncio.sleep(0.6)  # far above what a busy machine adds to the others
         await quick(call)
 

@@ -169,7 +169,8 @@ def test_a_node_that_dies_is_named_with_what_went_with_it(
     command: Command, raylets: Raylets, engine: ScriptedEngine, tmp_path: Path, how: str, node: int, code: int
 ) -> None:
     """The last tests here: each takes a node with it."""
-    write_trace(tmp_path / "trace.jsonl", 600)
+    rows = 1800  # 18 s: on a busy machine it takes seconds until the node is gone
+    write_trace(tmp_path / "trace.jsonl", rows)
     nodes = 3 if how == "go-on" else 2
     started = command.start(*line(command, raylets, engine, "run", "--on-node-loss", how, "--nodes", nodes))
     until(lambda: len(engine.requests) > 60, "some requests", deadline_s=DEADLINE_S)
@@ -179,13 +180,13 @@ def test_a_node_that_dies_is_named_with_what_went_with_it(
     assert "Traceback" not in done.err
     summary = done.json if how == "go-on" else json.loads((tmp_path / "run" / "summary.json").read_bytes())
     lost = summary["shares"]["lost"]
-    assert (len(lost["workers"]), lost["requests"]) == (1, 600 // nodes)
+    assert (len(lost["workers"]), lost["requests"]) == (1, rows // nodes)
     assert summary["meter"]["valid"] is False
     assert summary["ended"] == ("finished" if how == "go-on" else "node lost")
     journalled = [row["request_id"] for path in (tmp_path / "run").glob("exchanges-*.jsonl") for row in lines_of(path)]
     assert len(set(journalled)) == len(journalled)
     if how == "go-on":
-        assert len(journalled) == 400
+        assert len(journalled) == rows * 2 // 3
     else:
         assert "the run was stopped there" in done.err
     assert "is lost: it died" in done.err

@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import pytest
 from on_loop import run, until
-from scripted_engine import STREAM_HEAD, Call, sse, token, usage
+from scripted_engine import STREAM_HEAD, Call, Script, sse, token, usage
 
 from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.live.feed import Beside, SnapshotMaker
@@ -24,11 +25,14 @@ QUICK_S = 0.01
 
 @asynccontextmanager
 async def watched(
-    gate: asyncio.Event, admission: Admission | None = None, rules: FleetRules | None = None
+    gate: asyncio.Event,
+    admission: Admission | None = None,
+    rules: FleetRules | None = None,
+    script: Script | None = None,
 ) -> AsyncIterator[Running]:
     """A proxy whose looks come quickly; its engine sends three tokens, and the rest when `gate` opens."""
 
-    async def script(call: Call) -> None:
+    async def three_tokens(call: Call) -> None:
         await call.send(STREAM_HEAD, token(" a"), token(" b"), token(" c"))
         await gate.wait()
         await call.send(token(" d", "stop"), usage(8), sse(b"[DONE]") + b"0\r\n\r\n")
@@ -36,7 +40,7 @@ async def watched(
     with patch("imaxproxy.proxy.board.pause_ns", lambda _cost: QUICK_S * NS_PER_S):
         beside = Beside(RunDirectory(Path("no-such-run")), None, {})
         board = LocalBoard(live=ProxyPage(SnapshotMaker("serve", "a title", monotonic_ns(), beside), None))
-        async with proxied(script, admission=admission, rules=rules, board=board) as running:
+        async with proxied(script or three_tokens, admission=admission, rules=rules, board=board) as running:
             yield running
 
 
@@ -113,6 +117,32 @@ def test_a_stream_that_stalls_is_given_up_though_it_is_watched() -> None:
             done = await viewer.until(lambda each: each["errors"])
             assert done["errors"] == {"timeout_idle": 1}
             assert (done["run"]["requests"]["truncated"], done["now"]["errors"]) == (1, 1)
+
+    run(scenario())
+
+
+@pytest.mark.parametrize(
+    ("body", "model"),
+    [
+        (b'{"messages": [{"content": "x"}], "model": "asked"}', "asked"),
+        (b'{"model": 5}', None),
+        (b"no json", None),
+        (b'{"model": "' + b"m" * 500 + b'"}', None),
+        (b'{"model": "asked", "messages": [' + b'"",' * 5000 + b'""]}', None),  # would take a look too long
+    ],
+)
+def test_who_waits_is_known_by_the_model_that_was_asked_for(body: bytes, model: str | None) -> None:
+    async def silent(call: Call) -> None:
+        await call.gone()
+
+    async def scenario() -> None:
+        async with watched(asyncio.Event(), script=silent) as running:
+            viewer = await Viewer.of(running)
+            client = await running.connect()
+            await client.send(post(body))
+            waiting = await viewer.until(lambda each: each["in_flight"]["waiting"] == 1)
+            (stream,) = waiting["in_flight"]["streams"]
+            assert (stream["state"], stream["ttft_ms"], stream["model"]) == ("waiting", None, model)
 
     run(scenario())
 

@@ -153,6 +153,12 @@ def test_a_killed_run_is_noted() -> None:
     assert "the run was killed" in printed(summary(ended="killed"))
 
 
+def test_a_run_that_ended_as_asked_is_no_run_that_was_cut_short() -> None:
+    said = printed(summary(ended="duration"))
+    assert "--duration ended it before its trace did" in said
+    assert "did not play to its end" not in said
+
+
 @pytest.mark.parametrize("width", [40, 80, 200])
 def test_any_width_will_do(width: int) -> None:
     for made in CASES.values():

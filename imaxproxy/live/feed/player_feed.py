@@ -1,5 +1,6 @@
 """The live snapshots of a replay, made in the command's process: workers tell what is in flight, journals the rest."""
 
+import traceback
 from collections.abc import Callable
 from typing import Any, Protocol
 
@@ -61,6 +62,11 @@ class PlayerFeed:
         self._dearest_ns = 0
         crew.on_live = self._hear
 
+    def watch(self, viewer: Viewer) -> Callable[[], None]:
+        """Show it snapshots from now on, until what this returns is called. From any thread."""
+        self.viewers.append(viewer)
+        return lambda: self.viewers.remove(viewer) if viewer in self.viewers else None
+
     def tick(self) -> None:
         """Ask when it is time; show what has been answered."""
         now_ns = self._clock_ns()
@@ -84,10 +90,14 @@ class PlayerFeed:
         self._answer_by_ns = None
         if not part.at_ns or not self.viewers:
             return
-        self._journal.read(_READ_NS)
-        snapshot = self._maker.make(self._totals, part, self._facts(part.at_ns))
-        for viewer in list(self.viewers):
-            viewer(snapshot)
+        try:
+            self._journal.read(_READ_NS)
+            snapshot = self._maker.make(self._totals, part, self._facts(part.at_ns))
+            for viewer in list(self.viewers):
+                viewer(snapshot)
+        except Exception:  # a bug in the view must not end the run: stderr hears of it, viewers see nothing new
+            traceback.print_exc()
+            self.viewers.clear()
 
     def _facts(self, at_ns: int) -> Facts:
         zero_ns = self._crew.zero_ns

@@ -70,7 +70,11 @@ def waiting(title: str, link: Link, message: str, width: int, height: int) -> li
 
 
 def _body(scene: Scene, plan: Layout) -> list[Text]:
-    return [line for row in plan.rows for line in beside([_stack(scene, stack) for stack in row])]
+    lines = [line for row in plan.rows for line in beside([_stack(scene, stack) for stack in row])]
+    if scene.is_stale and scene.link.state != "ended":
+        for line in lines:
+            line.stylize("dim")
+    return lines
 
 
 def _stack(scene: Scene, stack: Stack) -> list[Text]:

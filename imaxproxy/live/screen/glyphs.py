@@ -6,7 +6,7 @@ from math import ceil
 from rich.text import Text
 
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
-_STEPS = (1, 2, 5, 10, 15, 30, 60)
+_STEPS = (1, 2, 3, 4, 5, 6, 10, 15, 30, 60)
 LOOK_BACK = 60
 """So many steps of history are shown at least, where there are so many."""
 

@@ -17,6 +17,8 @@ from imaxproxy.runs.points import MACHINE, all_steady, load_of, load_words, mach
 from imaxproxy.runs.record import RunRecord
 
 MEASURED, SIMULATED, PUBLISHED = "measured", "simulated", "published"
+_SETUP = ("gpus", "tp", "ep", "dp_attention", "draft_tokens", "replicas", "version", "image")
+"""What else an engine's points differ in."""
 _FACTS = ("model", "gpu", "engine", "precision")
 
 
@@ -65,21 +67,38 @@ def points_of(found: Sequence[FoundRun], by: Sequence[str] = MACHINE) -> tuple[l
         for (machine, name, load), places in groups.items()
     ]
     order = list(dict.fromkeys((point.machine, point.facts["workload"]) for point in points))
-    points = _told_apart(points, [str(each.record.directory.path) for each in found])
+    points = _told_apart(points, [each.record for each in found])
     points.sort(key=lambda point: (order.index((point.machine, point.facts["workload"])), by_number(point.load)))
     return points, window
 
 
-def _told_apart(points: Sequence[OperatingPoint], paths: list[str]) -> list[OperatingPoint]:
-    """Points of one curve that share the words of their load (other flags, another seed) are called by their runs."""
-    called = Counter((point.machine, point.facts["workload"], point.load) for point in points)
-    names = names_of(paths)
+def _told_apart(points: Sequence[OperatingPoint], records: Sequence[RunRecord]) -> list[OperatingPoint]:
+    """Points of one curve that share the words of their load are called by what their engines, else their runs, are."""
+    alike: dict[tuple[str, str, str], list[OperatingPoint]] = defaultdict(list)
+    for point in points:
+        alike[point.machine, point.facts["workload"], point.load].append(point)
+    names = names_of([str(record.directory.path) for record in records])
+    words: dict[int, str] = {}
+    for same in alike.values():
+        if len(same) > 1:
+            firsts = [point.runs[0] for point in same]
+            found = _differences([records[place].engine for place in firsts]) or [names[place] for place in firsts]
+            words |= zip(firsts, found, strict=True)
     return [
-        point
-        if called[point.machine, point.facts["workload"], point.load] < 2
-        else replace(point, load=f"{point.load}, {names[point.runs[0]]}")
+        replace(point, load=f"{point.load}, {words[point.runs[0]]}") if point.runs[0] in words else point
         for point in points
     ]
+
+
+def _differences(engines: Sequence[Mapping[str, Any]]) -> list[str] | None:
+    """`tp 8, ep 8` for each; None where that does not tell them apart."""
+    keys = [key for key in _SETUP if len({str(engine.get(key)) for engine in engines}) > 1]
+    said = [", ".join(_setting(key, engine[key]) for key in keys if engine.get(key)) for engine in engines]
+    return said if len(set(said)) == len(said) and all(said) else None
+
+
+def _setting(key: str, value: object) -> str:
+    return key.replace("_", " ") if value is True else f"{key.replace('_', ' ')} {value}"
 
 
 def published_points(baselines: Sequence[Baseline]) -> list[OperatingPoint]:

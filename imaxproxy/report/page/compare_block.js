@@ -42,13 +42,13 @@ imax.compareBlock = (() => {
         "tr",
         {},
         h("td", { class: "name", title: row.method }, row.metric),
+        h("td", {}, verdict(row.verdict)),
+        h("td", {}, signed(row.change)),
+        h("td", {}, picture(row, reach, threshold)),
         h("td", {}, row.unit === "share" ? percent(row.a) : number(row.a)),
         h("td", {}, row.unit === "share" ? percent(row.b) : number(row.b)),
         h("td", {}, row.unit),
-        h("td", {}, signed(row.change)),
-        h("td", {}, picture(row, reach, threshold)),
         h("td", {}, row.p_value === null ? "–" : row.p_value < 1e-4 ? "< 0.0001" : row.p_value.toFixed(4)),
-        h("td", {}, verdict(row.verdict)),
       ),
     );
     return h(
@@ -77,7 +77,7 @@ imax.compareBlock = (() => {
             h(
               "tr",
               {},
-              ["metric", "A", "B", "unit", "change", "95 % interval; grey: threshold", "p", "verdict"].map((title) =>
+              ["metric", "verdict", "change", "95 % interval; grey: threshold", "A", "B", "unit", "p"].map((title) =>
                 h("th", {}, title),
               ),
             ),

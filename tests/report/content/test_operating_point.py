@@ -106,7 +106,12 @@ def test_what_others_measured_keeps_its_source_and_day() -> None:
     assert point.gpu_hours["total"].mean == pytest.approx(1e6 / 3600 / 20_000)
 
 
-def test_points_of_one_load_that_are_no_repeats_are_called_by_their_runs(tmp_path: Path) -> None:
-    found = [run(tmp_path / "before"), run(tmp_path / "after", version="2"), run(tmp_path / "c8", concurrency=8)]
-    loads = [point.load for point in points_of(found)[0]]
-    assert loads == ["concurrency 4, after", "concurrency 4, before", "concurrency 8"]
+def test_points_of_one_load_that_are_no_repeats_are_called_by_what_differs(tmp_path: Path) -> None:
+    found = [run(tmp_path / "a", tp=2), run(tmp_path / "b", tp=8, ep=8), run(tmp_path / "c8", concurrency=8)]
+    assert [point.load for point in points_of(found)[0]] == [
+        "concurrency 4, tp 2, ep 1",
+        "concurrency 4, tp 8, ep 8",
+        "concurrency 8",
+    ]
+    other = [run(tmp_path / "before"), run(tmp_path / "after", prefix_caching=True)]
+    assert [point.load for point in points_of(other)[0]] == ["concurrency 4, after", "concurrency 4, before"]

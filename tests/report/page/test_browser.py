@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from chromium import DESKTOP, PHONE, Opened, opened
+from runs.made_run import ENGINE, answered, make_run
 
 from imaxproxy.economics import (
     Frontier,
@@ -17,8 +18,10 @@ from imaxproxy.economics import (
     usd_per_million_tokens,
 )
 from imaxproxy.metrics import t_interval
-from imaxproxy.report.content import SIMULATED, Report
+from imaxproxy.report.content import SIMULATED, Report, gather
+from imaxproxy.report.page import page_of
 from imaxproxy.runs.axes import AXES
+from report.page.conftest import CHAT
 
 pytestmark = pytest.mark.browser
 SECTIONS = ["frontier", "latency", "timeline", "requests", "energy", "cost", "runs"]
@@ -298,6 +301,23 @@ def test_distributions_are_drawn_to_their_tails(desktop: Opened) -> None:
     page.locator("#latency input[type=checkbox]").click()
     page.locator("#latency .plot svg").hover()
     assert "max" in page.locator("#latency .tip").inner_text() or " p" in page.locator("#latency .tip").inner_text()
+
+
+def test_two_runs_of_one_trace_are_compared(browser: Any, tmp_path: Path) -> None:  # noqa: ANN401
+    for name, gap_ms in (("before", 10.0), ("after", 20.0)):
+        exchanges = [answered(at / 4, [gap_ms] * 20, request_id=f"r{at}") for at in range(20)]
+        make_run(tmp_path / name, exchanges, trace=CHAT, engine=ENGINE | {"version": name})
+    report = gather([tmp_path / "before", tmp_path / "after"])
+    page = tmp_path / "page.html"
+    page.write_bytes(page_of(report, report.title))
+    with opened(browser, page, PHONE) as found:
+        text = found.page.locator("#compare").inner_text()
+        assert "20 requests held against themselves" in text
+        row = found.page.locator("#compare tr", has_text="tpot, request by request").inner_text()
+        assert "REGRESSION" in row
+        assert "+100 %" in row
+        assert found.overflow_px == 0
+        assert found.complaints == []
 
 
 def test_runs_say_their_validity_and_the_command_to_play_them_again(desktop: Opened, report: Report) -> None:
