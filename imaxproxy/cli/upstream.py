@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable
@@ -19,6 +20,8 @@ from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
 
 _PROBE_TIMEOUT_S = 5.0
+_PROBE_BYTES = 4 << 20
+"""Of an answer about an engine. One that goes on for longer than this, or than the timeout, is none."""
 _AS_IT_IS = LaunchFlags()
 
 
@@ -118,7 +121,7 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     request = urllib.request.Request(f"{url}{path}", headers=headers)
     try:
         with open_straight(request, url, _PROBE_TIMEOUT_S) as answer:
-            value = json.load(answer)
+            value = json.loads(_bounded(answer))
     except urllib.error.HTTPError as error:
         error.close()
         return None
@@ -127,6 +130,16 @@ def ask_engine(url: BaseUrl, path: str, api_key: str | None = None) -> dict[str,
     except http.client.HTTPException as error:
         raise OSError(f"no HTTP: {type(error).__name__}") from error
     return value if isinstance(value, dict) else None
+
+
+def _bounded(answer: http.client.HTTPResponse) -> bytes:
+    """The body. Raises ValueError for one that does not end."""
+    body, until_s = b"", time.monotonic() + _PROBE_TIMEOUT_S
+    while part := answer.read1(1 << 16):
+        body += part
+        if len(body) > _PROBE_BYTES or time.monotonic() > until_s:
+            raise ValueError("the answer does not end")
+    return body
 
 
 def open_straight(request: urllib.request.Request, url: BaseUrl, timeout_s: float) -> Any:  # noqa: ANN401 (urllib)

@@ -1,9 +1,11 @@
 import socket
 from collections.abc import Callable
+from contextlib import suppress
 
 import pytest
-from scripted_engine import Script, ScriptedEngine, answering, page
+from scripted_engine import Call, Script, ScriptedEngine, answering, page
 
+from imaxproxy.cli import upstream
 from imaxproxy.cli.upstream import EngineChoice, ask_engine
 from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
@@ -28,6 +30,20 @@ def base(engine: ScriptedEngine) -> BaseUrl:
 )
 def test_a_page_is_an_object_or_nothing(start_engine: StartEngine, answer: bytes, found: object) -> None:
     assert ask_engine(base(start_engine(answering(answer))), "/imax/other") == found
+
+
+@pytest.mark.parametrize(("limit", "value"), [("_PROBE_BYTES", 1000), ("_PROBE_TIMEOUT_S", 0.2)])
+def test_an_answer_without_an_end_is_none(
+    start_engine: StartEngine, monkeypatch: pytest.MonkeyPatch, limit: str, value: float
+) -> None:
+    async def goes_on(call: Call) -> None:
+        await call.send(b"HTTP/1.1 200 OK\r\n\r\n")
+        with suppress(ConnectionError):
+            while True:
+                await call.send(b"data: {}\n\n")
+
+    monkeypatch.setattr(upstream, limit, value)
+    assert ask_engine(base(start_engine(goes_on)), "/imax/other") is None
 
 
 def test_the_key_goes_along(start_engine: StartEngine) -> None:
