@@ -53,6 +53,21 @@ class Viewer:
                     self.bytes_.append(len(line))
 
 
+def in_flight(port: int) -> int:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/imax/stats", timeout=10) as answer:
+        return int(json.load(answer)["in_flight"])
+
+
+def wait_for(port: int, streams: int) -> None:
+    """Until all are under way, and a little longer."""
+    due_s = time.monotonic() + 30
+    while in_flight(port) < streams:
+        if time.monotonic() > due_s:
+            raise SystemExit(f"not all of {streams} streams came up within 30 s")
+        time.sleep(0.2)
+    time.sleep(1)
+
+
 def share_of(pid: int, seconds: float) -> float:
     """CPU seconds a second of a process tree, over the next so many."""
     cpu_s, began_s = tree_cpu_s(pid), time.monotonic()
@@ -63,14 +78,14 @@ def share_of(pid: int, seconds: float) -> float:
 def measured(streams: int, itl_ms: float, seconds: float, rounds: int, folder: Path) -> str:
     """One line of the table."""
     each_s = LINGER_S + 2 * seconds
-    tokens = round((rounds * each_s + seconds + 4) * 1000 / itl_ms)
+    tokens = round((rounds * each_s + seconds + 15) * 1000 / itl_ms)
     load = Load(streams, streams, tokens, itl_ms=itl_ms, phases="spread")
     source, stolen_s = Source(load, folder), steal_s()
     child, port = Imaxproxy().start(cores()[1], source.url, folder)
     client = c_client(cores()[2], port, load, folder)
     without, watched, counted, size = [], [], [], []
     try:
-        time.sleep(2)
+        wait_for(port, streams)
         for _ in range(rounds):
             without.append(share_of(child.pid, seconds))
             with Viewer(f"http://127.0.0.1:{port}") as viewer:
@@ -80,6 +95,8 @@ def measured(streams: int, itl_ms: float, seconds: float, rounds: int, folder: P
             size += viewer.bytes_
             time.sleep(LINGER_S)
         without.append(share_of(child.pid, seconds))
+        if in_flight(port) < streams:
+            raise SystemExit(f"{streams} streams: some had ended before the end; the figures are of less")
     finally:
         client.stop()
         child.stop()

@@ -84,6 +84,9 @@ def _keep(launched: LaunchedRecipe, name: str, *, as_json: bool) -> int:
                     pass
                 launched.check()
             say("imaxproxy: stopping the engine")
+    except KeyboardInterrupt:
+        launched.check()  # it had died already: why says more than who ended us while that was cleared away
+        raise
     finally:
         register.remove(name)
     return 0

@@ -6,11 +6,14 @@ There where it was built, on Linux. Elsewhere, or with IMAXPROXY_HOT_PATH=python
 
 import asyncio
 import os
+from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Literal, NamedTuple, Protocol
 from weakref import WeakKeyDictionary
+from zlib import crc32
 
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import ReadStamps
@@ -165,15 +168,23 @@ def hot_path() -> Literal["c", "python"]:
         raise UsageError(f"{VARIABLE} must be c or python, not {_wanted!r}; unset it for c where that was built")
     if _wanted == "c" and not _built():
         raise UsageError(
-            f"{VARIABLE}=c, but the C part is not built here; install imaxproxy again with a C compiler and Python's "
-            f"headers, on Linux, or unset {VARIABLE}"
+            f"{VARIABLE}=c, but the C part is not built here, or of older sources; install imaxproxy again with a C "
+            f"compiler and Python's headers, on Linux, or unset {VARIABLE}"
         )
     return "python" if _wanted == "python" or not _built() else "c"
 
 
+@cache
 def _built() -> bool:
-    return find_spec(_NAME) is not None
+    """It is there, and of the sources beside it: after an update without an installation it may be an older one."""
+    if find_spec(_NAME) is None:
+        return False
+    crc = 0
+    for path in sorted(_SOURCES.glob("*.[ch]")):
+        crc = crc32(path.read_bytes(), crc)
+    return getattr(import_module(_NAME), "sources_crc", None) == crc
 
 
 _NAME = "imaxproxy.wire._splice"
+_SOURCES = Path(__file__).parent / "csrc"
 _wanted = os.environ.get(VARIABLE, "")

@@ -36,7 +36,7 @@ def write_agents(path: Path, sessions: int, turns: int, delay: float = 20) -> Pa
 @pytest.mark.parametrize("workers", [1, 2])
 def test_lanes_begin_with_warm_caches_and_go_on_to_the_end(command: Command, workers: int) -> None:
     write_agents(command.folder / "agents.jsonl", 4, 8)
-    flags = ("--lanes", 3, "--lane-warmup", 2, "--duration", 1.5, "--workers", workers, "--out", "run", "--json")
+    flags = ("--lanes", 3, "--lane-warmup", 2, "--duration", 1, "--workers", workers, "--out", "run", "--json")
     summary = command.run("replay", "agents.jsonl", *SIMULATED, *flags).check(0).json
     assert (summary["cache_warmup"]["requests"], summary["cache_warmup"]["failed"], summary["ended"]) == (
         6,
@@ -90,7 +90,7 @@ def test_text_is_salted_lap_by_lap(command: Command, start_engine: Callable[[Scr
         for turn in range(4)
     ]
     (command.folder / "text.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    command.run("replay", "text.jsonl", "--url", engine.url, "--lanes", 1, "--duration", 1, "--out", "run").check(0)
+    command.run("replay", "text.jsonl", "--url", engine.url, "--lanes", 1, "--duration", 0.5, "--out", "run").check(0)
     asked = [json.loads(request.body)["messages"] for request in engine.requests if request.line.startswith(b"POST")]
     assert {messages[0]["content"] for messages in asked} == {"Be."}
     marked = [messages[1]["content"] for messages in asked]

@@ -2,9 +2,11 @@
 
 import errno
 import os
+import shutil
 import socket
 from array import array
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -329,7 +331,7 @@ def test_the_variable_chooses_and_says_what_cannot_be(monkeypatch: pytest.Monkey
     monkeypatch.setattr(splice, "_built", lambda: False)
     assert hot_path() == "python"
     monkeypatch.setattr(splice, "_wanted", "c")
-    with pytest.raises(UsageError, match="C compiler"):
+    with pytest.raises(UsageError, match="not built here"):
         hot_path()
     monkeypatch.setattr(splice, "_wanted", "rust")
     with pytest.raises(UsageError, match="IMAXPROXY_HOT_PATH must be c or python"):
@@ -407,3 +409,12 @@ def test_read_stamps_are_of_the_running_loop() -> None:
         assert read_stamps() == ReadStamps({}, 0, 0)
 
     run(scenario())
+
+
+def test_a_part_of_other_sources_is_as_good_as_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copytree(splice._SOURCES, tmp_path / "csrc")
+    monkeypatch.setattr(splice, "_SOURCES", tmp_path / "csrc")
+    assert splice._built.__wrapped__()
+    newer = tmp_path / "csrc" / "haul.c"
+    newer.write_text(newer.read_text() + "/* newer */")
+    assert not splice._built.__wrapped__()

@@ -339,7 +339,9 @@ static int execute(PyObject *module)
     Module *state = PyModule_GetState(module);
     if (add_type(module, &splicer_spec, &state->splicer_type) < 0)
         return -1;
-    return add_type(module, &splice_spec, &state->splice_type);
+    if (add_type(module, &splice_spec, &state->splice_type) < 0)
+        return -1;
+    return PyModule_AddIntConstant(module, "sources_crc", SOURCES_CRC); /* defined by hatch_build.py */
 }
 
 static int traverse(PyObject *module, visitproc visit, void *arg)

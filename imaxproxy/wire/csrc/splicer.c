@@ -20,6 +20,7 @@ enum {
     FIRST_BATCH = 2,              /* reads kept at first, so that a template is learned soon; then twice as many a time */
     STACK_BYTES = 1 << 17,
     GATHER_NS = 500000,           /* half of what counts as late (metrics/meter_health.py); a wake-up is up to 16 us of CPU */
+    MOST_TOLD = 8,                /* one read of so many may be Python's; where more are nothing is gathered */
     WINDOW_NS = 8 * GATHER_NS,    /* over which it is decided whether gathering saves wake-ups */
 };
 #define WATCHED (EPOLLIN | EPOLLRDHUP | EPOLLET)
@@ -161,10 +162,11 @@ static Splice *splice_of(Splicer *splicer, uint64_t tag)
     return splice != NULL && splice->generation == tag >> 32 && splice->is_watched ? splice : NULL;
 }
 
-/* The reads of the last while: would waiting for GATHER_NS bring two or more at once, each with its own stamp? */
+/* The reads of the last while: would waiting for GATHER_NS bring two or more at once, each with its own stamp, and few
+ * that Python waits for? (It does for heads and ends: a closed loop of short answers would idle for as long.) */
 typedef struct {
     int64_t since_ns;
-    size_t reads, unstamped;
+    size_t reads, unstamped, told;
     bool gathers;
 } Window;
 
@@ -173,9 +175,10 @@ static void judge_window(Window *window)
     int64_t now_ns = monotonic_ns(), lasted_ns = now_ns - window->since_ns;
     if (lasted_ns < WINDOW_NS)
         return;
-    window->gathers = window->unstamped == 0 && (int64_t)window->reads * GATHER_NS >= 2 * lasted_ns;
+    window->gathers = window->unstamped == 0 && MOST_TOLD * window->told <= window->reads
+                      && (int64_t)window->reads * GATHER_NS >= 2 * lasted_ns;
     window->since_ns = now_ns;
-    window->reads = window->unstamped = 0;
+    window->reads = window->unstamped = window->told = 0;
 }
 
 /* One row of what the epoll has found; false when the thread is to end. */
@@ -191,6 +194,7 @@ static bool read_all(Splicer *splicer, const struct epoll_event *events, int fou
         if (splice != NULL) {
             window->reads++;
             window->unstamped += !read_once(splice, events[i].events, splicer->buffer) || splicer->relays > 0;
+            window->told += splice->is_ready;
             someone_is_ready |= splice->is_ready;
         }
         release(splicer);
