@@ -23,12 +23,16 @@ class Cluster:
         self._address = address
         check_address(address)
         self.ray = import_ray()
+        self._quiet = contextlib.ExitStack()
 
     def __repr__(self) -> str:
         return f"<Cluster {self._address}>"
 
     def __enter__(self) -> Self:
-        """Raises UsageError when no cluster answers, or it runs other versions of Ray or Python."""
+        """Raises UsageError when no cluster answers, or it runs other versions of Ray or Python.
+
+        Until the end, whatever is printed goes nowhere: Ray prints what it thinks of a lost node between the results.
+        """
         if self._address != AUTO:
             _check_reachable(self._address)
         with warnings.catch_warnings():
@@ -42,11 +46,13 @@ class Cluster:
                 ) from error
             except RuntimeError as error:
                 raise UsageError(f"--ray {self._address}: {_in_a_line(str(error))}") from error
+        self._quiet.enter_context(contextlib.redirect_stdout(self._quiet.enter_context(open(os.devnull, "w"))))
         return self
 
     def __exit__(self, *exc: object) -> None:
         with contextlib.suppress(Exception):  # the cluster may be gone by now; nothing of ours is left in it
             self.ray.shutdown()
+        self._quiet.close()
 
     def nodes(self) -> list[Node]:
         """Those that are alive, by address and name."""
