@@ -136,7 +136,8 @@ class SweepSpec:
         if workload.is_trace and not found(Path(workload.trace)).exists():
             raise self.error(("workload", workload.name, "trace"), f": {workload.trace} does not exist")
         flags = [word for keys, value in self.flags(recipe) for word in _flag(keys[-1], value)]
-        repeats = int(self.text.document.get("repeats", 1))
+        # In virtual time every repeat would be the same to the digit: error bars of no length would be a lie.
+        repeats = 1 if variant.mode == VIRTUAL else int(self.text.document.get("repeats", 1))
         points = []
         for amount in sorted(amounts):
             trace, file = workload.trace_at(folder, by, amount, virtual=variant.mode == VIRTUAL)

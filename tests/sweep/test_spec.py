@@ -44,7 +44,9 @@ def test_a_grid_becomes_curves_of_rising_loads_and_their_repeats(tmp_path: Path)
     curves = load_sweep(write(tmp_path, GOOD)).curves(tmp_path / "out")
     assert [curve.name for curve in curves] == ["1k1k b200-tp1", "1k1k b200-tp2", "1k1k lab", "chat lab"]
     runs = [str(point.run.relative_to(tmp_path / "out")) for point in curves[1].points]
-    assert runs == [f"1k1k/b200-tp2-c{load}.r{repeat}" for load in (4, 8) for repeat in (1, 2)]
+    assert runs == ["1k1k/b200-tp2-c4", "1k1k/b200-tp2-c8"]  # virtual: repeats would be the same run
+    live = [str(point.run.relative_to(tmp_path / "out")) for point in curves[3].points]
+    assert live == ["chat/lab-c1.r1", "chat/lab-c1.r2"]
     argv = " ".join(curves[1].points[0].argv)
     assert "b200-tp2.toml --simulate --virtual --concurrency 4 --slo ttft_ms<500 --out" in argv
     assert curves[3].points[0].argv[0] == str(tmp_path / "chat.jsonl")
