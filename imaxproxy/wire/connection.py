@@ -162,8 +162,8 @@ class EngineConnection(asyncio.Protocol):
             return 0
         if self._splice is not None:
             self.look()
-        else:
-            self._digest(self._clock_ns())
+        elif reception.times_ns:  # as of its newest read: a look is no sign of life (`last_read_ns`)
+            self._digest(reception.times_ns[-1])
         return reception.token_events
 
     def flow(self) -> Flow | None:
@@ -175,7 +175,7 @@ class EngineConnection(asyncio.Protocol):
         if reception is None:
             return None
         if splice is None:
-            if reception.times_ns:  # digested as of its newest read: a look is no sign of life (`last_read_ns`)
+            if reception.times_ns:  # as in `token_events`
                 self._digest(reception.times_ns[-1])
         else:
             times_ns, chars, reads = splice.take_events()
