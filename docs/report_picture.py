@@ -14,8 +14,6 @@ def main() -> None:
         page.goto(Path(sys.argv[1]).resolve().as_uri())
         place = page.locator("#frontier")
         place.scroll_into_view_if_needed()
-        mark = place.locator(".series").first.locator(":scope > g").last.bounding_box()
-        page.mouse.move(mark["x"] + mark["width"] / 2, mark["y"] + mark["height"] / 2)
         page.screenshot(path=Path(__file__).parent / "report.png", clip=place.bounding_box())
         browser.close()
 

@@ -82,7 +82,7 @@
         model.machines.some((each) => each.kind === "published")
           ? h("span", {}, "dotted, ×: published by others")
           : null,
-        h("span", {}, "faint: beaten by another point"),
+        h("span", {}, "faint: beaten by another of its curve"),
         model.points.some((point) => point.repeats > 1)
           ? h("span", {}, "bars: 95 % interval of the mean over repeats")
           : null,
