@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import replace
 
 from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
@@ -13,6 +14,9 @@ from imaxproxy.wire import DIALECTS, Answered, EngineConnection, KeptBudget, Poo
 CONNECTS_AT_ONCE = 64
 """More at the same time overflow an engine's accept queue (128 on old kernels), and the kernel repeats a SYN that was
 dropped only after a second."""
+STALE = "stale_connection"
+"""As the proxy calls it: the engine had closed the kept connection before the request came, and not a byte of an answer
+did; put again on a fresh one, once. llama.cpp closes after each stream though it says that it keeps the connection."""
 LEFT = frozenset({"stopped", "cancelled"})
 """Reasons for giving up that are ours: the engine has not failed."""
 
@@ -25,14 +29,17 @@ class Connector:
         self.pool, self.keep = pool, keep
         self._turns = asyncio.Semaphore(CONNECTS_AT_ONCE)
 
-    async def connect(self) -> tuple[EngineConnection, int | None]:
+    async def connect(self, *, fresh: bool) -> tuple[EngineConnection, int | None]:
         """As `Pool.take`."""
         async with self._turns:
-            return await self.pool.take()
+            return await self.pool.take(fresh=fresh)
 
 
 class Attempt:
-    """Sends an item once. `on_end` is called once, with the Exchange; what the engine does never raises."""
+    """Sends an item once; again only where a kept connection turns out to be closed (`STALE`).
+
+    `on_end` is called once, with the Exchange; what the engine does never raises.
+    """
 
     __slots__ = (
         "_clock_ns",
@@ -43,6 +50,7 @@ class Attempt:
         "_on_bug",
         "_on_end",
         "_reason",
+        "_retried",
         "_started_ns",
         "_task",
         "_timeout_s",
@@ -70,6 +78,7 @@ class Attempt:
         self._timeout_s, self._on_end, self._on_bug = timeout_s, on_end, on_bug
         self._connection: EngineConnection | None = None
         self._connect_ns: int | None = None
+        self._retried: str | None = None
         self._reason: WireError | None = None
         self._task: asyncio.Task[None] | None = None
         self._timers: list[asyncio.TimerHandle] = []
@@ -87,8 +96,7 @@ class Attempt:
         if connection is not None:  # without a task: the usual case costs a fifth less
             self._ask(connection)
         else:
-            self._task = self._loop.create_task(self._connect())
-            self._task.add_done_callback(self._on_task_done)
+            self._open_one(fresh=False)
 
     def who(self) -> Who:
         """For whoever looks at what is in flight."""
@@ -105,9 +113,13 @@ class Attempt:
         if self._connection is not None:
             self._connection.give_up(reason)
 
-    async def _connect(self) -> None:
+    def _open_one(self, *, fresh: bool) -> None:
+        self._task = self._loop.create_task(self._connect(fresh=fresh))
+        self._task.add_done_callback(self._on_task_done)
+
+    async def _connect(self, *, fresh: bool) -> None:
         try:
-            connection, self._connect_ns = await self._connector.connect()
+            connection, self._connect_ns = await self._connector.connect(fresh=fresh)
         except WireError as error:
             self._end(Exchange(self._made_ask(), Outcome.FAILED, self._clock_ns(), error=error.kind, detail=str(error)))
             return
@@ -158,9 +170,14 @@ class Attempt:
     def _take(self, answered: Answered) -> None:
         for timer in self._timers:
             timer.cancel()
+        self._timers.clear()
         connection, self._connection = self._connection, None
         assert connection is not None
         self._connector.pool.give_back(connection)
+        if answered.silent and self._connect_ns is None and self._reason is None:
+            self._retried = STALE
+            self._open_one(fresh=True)
+            return
         exchange = keyless(_exchange(self._made_ask(answered.sent_ns), answered), self.item.data)
         self.body = _uncounted(exchange, answered)
         self._end(exchange)
@@ -174,7 +191,8 @@ class Attempt:
             self._on_bug(bug)
 
     def _made_ask(self, sent_ns: int | None = None) -> Ask:
-        return ask_of(self.item, self._started_ns, self.scheduled_ns, sent_ns, self._connect_ns, self.number)
+        ask = ask_of(self.item, self._started_ns, self.scheduled_ns, sent_ns, self._connect_ns, self.number)
+        return ask if self._retried is None else replace(ask, retried=self._retried)
 
 
 def ask_of(

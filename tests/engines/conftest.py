@@ -49,6 +49,7 @@ def make_model(environment: Path, folder: Path) -> None:
 
 def command_in(folder: Path) -> Command:
     """Commands with a runtime folder of their own."""
+    # An answer that never came is left to the collector by http.client.
     return Command(folder, {"XDG_RUNTIME_DIR": str(folder)})
 
 

@@ -450,6 +450,46 @@ def test_what_had_begun_to_answer_is_not_tried_again() -> None:
     run(scenario())
 
 
+@pytest.mark.parametrize("how", ["fin", "rst"])
+def test_what_met_a_kept_connection_that_was_closed_is_sent_on_a_fresh_one(how: str) -> None:
+    async def script(call: Call) -> None:
+        if call.request.body == b"a" or call.connection > 0:
+            await call.send(*whole_stream(2))
+        elif how == "rst":
+            call.reset()
+        else:
+            call.close()
+
+    async def scenario() -> None:
+        async with playing(script, Rules(concurrency=1)) as play:
+            play.player.offer(item("a"))
+            play.player.offer(item("b"))
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.asked == ["a", "b", "b"]
+            assert play.player.outcomes == {Outcome.COMPLETED: 2}
+            first, second = (exchange.ask for exchange in play.exchanges.values())
+            assert (first.retried, second.retried) == (None, "stale_connection")
+            assert second.connect_ns is not None
+
+    run(scenario())
+
+
+def test_a_fresh_connection_without_an_answer_is_a_failure() -> None:
+    async def script(call: Call) -> None:
+        call.close()
+
+    async def scenario() -> None:
+        async with playing(script, Rules(concurrency=1)) as play:
+            play.player.offer(item("a"))
+            play.player.no_more_items()
+            await play.player.finished()
+            assert play.asked == ["a"]
+            assert play.player.outcomes == {Outcome.FAILED: 1}
+
+    run(scenario())
+
+
 def test_the_schedule_begins_a_moment_after_the_first_item() -> None:
     """So that the first requests are not late by birth."""
 
