@@ -49,8 +49,8 @@ def make_model(environment: Path, folder: Path) -> None:
 
 def command_in(folder: Path) -> Command:
     """Commands with a runtime folder of their own."""
-    # An answer that never came is left to the collector by http.client.
-    return Command(folder, {"XDG_RUNTIME_DIR": str(folder)})
+    # llama.cpp closes connections as it likes, and urllib leaves such a socket to the collector.
+    return Command(folder, {"XDG_RUNTIME_DIR": str(folder), "PYTHONWARNINGS": "error,ignore::ResourceWarning"})
 
 
 START_S = 300.0

@@ -167,7 +167,9 @@ def test_a_crash_is_noticed_and_nothing_is_left(running: Running, proxy: Started
     if part:
         assert f"server lost its {part.decode()}" in log.read_text()
     status, said = post("127.0.0.1", port_of(proxy), question(running, 4))
-    assert status in (500, 502), said  # ours; or, until all of it is gone, what is left of the engine answers for itself
+    assert status in (500, 502), (
+        said
+    )  # ours; or, until all of it is gone, what is left of the engine answers for itself
     until(lambda: "no engine runs" in running.command.run("engine", "stop").err, "its keeper to end", deadline_s=60.0)
     proxy_pid = proxy.process.pid
     until(lambda: running.command.family() == [proxy_pid], "all of the engine to end")
