@@ -165,9 +165,9 @@ class MeterHealth:
         late: dict[str, dict[int, str]] = {}
         for number, worker in self._workers.items():
             if (what := worker.late_with_the_loop) is not None and worker.lag_p99_ms > limit_ms:
-                late.setdefault(what, {})[number] = f"{worker.lag_p99_ms:.1f} ms"
+                late.setdefault(what, {})[number] = f"{worker.lag_p99_ms:.2f} ms"
         for what, said in late.items():
-            yield f"loop lag p99 is {self._listed(said)} (limit {limit_ms:.1f}): {what} uncertain by as much"
+            yield f"loop lag p99 is {self._listed(said)} (limit {limit_ms:.2f}): {what} uncertain by as much"
 
     def _hiding(self, itl_p99_ms: float | None, coalesced_event_share: float | None) -> str | None:
         """The kernel's stamps are right however late one reads, but of what is read at once it stamps the last."""
@@ -175,9 +175,9 @@ class MeterHealth:
         late = {n: worker.read_lag_p99_ms for n, worker in self._workers.items() if worker.read_lag_p99_ms > limit_ms}
         if not late or (coalesced_event_share or 0.0) <= COALESCED_LIMIT_SHARE:
             return None
-        lags = self._listed({number: f"{lag_ms:.1f} ms" for number, lag_ms in late.items()})
+        lags = self._listed({number: f"{lag_ms:.2f} ms" for number, lag_ms in late.items()})
         return (
-            f"reads came p99 {lags} after their bytes (limit {limit_ms:.1f}), and {coalesced_event_share:.0%} of "
+            f"reads came p99 {lags} after their bytes (limit {limit_ms:.2f}), and {coalesced_event_share:.0%} of "
             "events shared one: gaps between these are lost"
         )
 

@@ -41,7 +41,7 @@ def test_a_healthy_meter_is_valid() -> None:
     ("found", "reason"),
     [
         (verdict(), "nobody knows"),
-        (verdict(sample(lag_us=1010)), "loop lag p99 is 1.0 ms (limit 1.0)"),
+        (verdict(sample(lag_us=1010)), "loop lag p99 is 1.01 ms (limit 1.00)"),
         (verdict(sample(lag_us=3000), itl_p99_ms=100.0), "limit 2.0"),
         (verdict(*[sample()] * 8, *[sample(0.95)] * 2), "over 90% of a core in 2 of 10 samples"),
         (verdict(sample(), rates=(10.0, 9.4)), "sent 9.40 requests/s of 10.00 offered"),
@@ -57,7 +57,7 @@ def test_a_reason_names_the_worker_that_gave_it() -> None:
     """A late one among many would drown in a common histogram, and its own streams are late all the same."""
     late = verdict(*[sample(worker=number) for number in range(200)], sample(lag_us=9000, worker=7))
     assert late["reasons"] == [
-        "loop lag p99 is 9.0 ms in worker 7 (limit 1.0): tails of TTFT and ITL are uncertain by as much"
+        "loop lag p99 is 9.01 ms in worker 7 (limit 1.00): tails of TTFT and ITL are uncertain by as much"
     ]
     busy = verdict(sample(), sample(0.95, worker=1), sample(0.99, worker=2))
     assert "1 of 1 samples in worker 1, 1 of 1 samples in worker 2: it," in busy["reasons"][0]
@@ -109,14 +109,14 @@ def test_who_did_not_count_has_stamped_with_the_loop() -> None:
 )
 def test_the_loops_lag_counts_for_what_it_stamps(reads: ReadStamps | None, what: str) -> None:
     assert verdict(sample(lag_us=9000, reads=reads))["reasons"] == [
-        f"loop lag p99 is 9.0 ms (limit 1.0): {what} uncertain by as much"
+        f"loop lag p99 is 9.01 ms (limit 1.00): {what} uncertain by as much"
     ]
 
 
 def test_late_reads_that_held_several_events_have_lost_gaps() -> None:
     late = ReadStamps({5000: 50, 50: 50}, 0, 0)
     assert verdict(sample(reads=late))["reasons"] == [
-        "reads came p99 5.0 ms after their bytes (limit 1.0), and 25% of events shared one: gaps between these are lost"
+        "reads came p99 5.00 ms after their bytes (limit 1.00), and 25% of events shared one: gaps between these are lost"
     ]
     assert verdict(sample(reads=late), coalesced=0.01)["valid"], "each event had its own stamp"
     assert verdict(sample(reads=KERNEL))["valid"], "they came together"
@@ -127,7 +127,7 @@ def test_reads_of_all_workers_are_one_figure_and_each_is_judged() -> None:
     found = verdict(sample(lag_us=9000, reads=KERNEL), late)
     assert found["stamped_by"] == {"kernel": 1010, "thread": 10, "loop": 0}
     assert found["reasons"] == [
-        "loop lag p99 is 9.0 ms in worker 1 (limit 1.0): tails of TTFT and ITL are uncertain by as much"
+        "loop lag p99 is 9.01 ms in worker 1 (limit 1.00): tails of TTFT and ITL are uncertain by as much"
     ]
 
 

@@ -198,7 +198,7 @@ def test_the_steady_window_has_a_verdict_of_its_own(tmp_path: Path) -> None:
     [
         (MANIFEST, None, "meter health was not recorded"),
         (replace(MANIFEST, lost_lines=3), HEALTHY, "3 lines of the journal or the capture could not be written"),
-        (MANIFEST, replace(HEALTHY, lag_us={5000: 50}), "loop lag p99 is 5.0 ms"),
+        (MANIFEST, replace(HEALTHY, lag_us={5000: 50}), "loop lag p99 is 5.00 ms"),
     ],
 )
 def test_a_run_that_is_not_to_be_believed_says_why(
