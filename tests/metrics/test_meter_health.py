@@ -116,7 +116,8 @@ def test_the_loops_lag_counts_for_what_it_stamps(reads: ReadStamps | None, what:
 def test_late_reads_that_held_several_events_have_lost_gaps() -> None:
     late = ReadStamps({5000: 50, 50: 50}, 0, 0)
     assert verdict(sample(reads=late))["reasons"] == [
-        "reads came p99 5.00 ms after their bytes (limit 1.00), and 25% of events shared one: gaps between these are lost"
+        "reads came p99 5.00 ms after their bytes (limit 1.00), and 25% of events shared one: "
+        "gaps between these are lost"
     ]
     assert verdict(sample(reads=late), coalesced=0.01)["valid"], "each event had its own stamp"
     assert verdict(sample(reads=KERNEL))["valid"], "they came together"
