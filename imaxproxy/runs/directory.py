@@ -1,5 +1,6 @@
 """A run directory: which file lies where in it."""
 
+import itertools
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,9 +18,12 @@ class RunDirectory:
     @classmethod
     def create(cls, path: Path | None, command: str) -> "RunDirectory":
         """`path`, or `imax-runs/<time>-<command>`. Raises UsageError when it is not writable or holds a run."""
-        chosen = path or Path("imax-runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}"
-        run = cls(chosen)
+        default = Path("imax-runs") / f"{datetime.now():%Y%m%d-%H%M%S}-{command}"
+        chosen = path or default
         try:
+            if path is None:
+                chosen = _made_anew(default)
+            run = cls(chosen)
             chosen.mkdir(parents=True, exist_ok=True)
             if run.manifest.exists() or run.journals():
                 raise UsageError(f"--out {chosen} holds a run already: choose another directory, or remove it first")
@@ -104,3 +108,16 @@ class RunDirectory:
 
     def meters(self) -> list[Path]:
         return sorted(self.path.glob("meter-*.jsonl"))
+
+
+def _made_anew(path: Path) -> Path:
+    """The folder, or with -2, -3, ... where another run began in the same second. Raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for number in itertools.count(1):
+        chosen = path if number == 1 else path.with_name(f"{path.name}-{number}")
+        try:
+            chosen.mkdir()
+        except FileExistsError:
+            continue
+        break
+    return chosen

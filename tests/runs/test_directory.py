@@ -19,6 +19,15 @@ def test_a_run_without_a_name_is_named_by_time_and_command(tmp_path: Path, monke
     assert path.name.endswith("-replay")
 
 
+def test_runs_that_begin_in_the_same_second_have_folders_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    paths = {RunDirectory.create(None, "replay").path for _ in range(3)}
+    assert len(paths) == 3
+    assert paths == set(Path("imax-runs").iterdir())
+
+
 @pytest.mark.parametrize("name", ["manifest.json", "exchanges-3.jsonl"])
 def test_a_run_is_never_written_over(tmp_path: Path, name: str) -> None:
     (tmp_path / name).touch()
