@@ -1,5 +1,7 @@
 """What a run is made of: how many streams of how many tokens, the source that sends them, and its truth."""
 
+import json
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +38,15 @@ class Load:
     def limit_s(self) -> float:
         """Long enough for a contestant that is ten times late; after that it has failed."""
         return 30 + 10 * self.stream_s * self.requests / self.streams
+
+
+def write_trace(load: Load, folder: Path) -> Path:
+    """What `imaxproxy replay` needs for this load, alone in a folder made anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    trace = folder / "trace.jsonl"
+    trace.write_text(f"{json.dumps({'input_length': 32, 'output_length': load.tokens})}\n" * load.requests)
+    return trace
 
 
 def lasting(seconds: float, one_round: Load) -> Load:

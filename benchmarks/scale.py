@@ -8,7 +8,6 @@ streams: 10,000 streams at once from one process.
 import argparse
 import json
 import shlex
-import shutil
 import sys
 from dataclasses import dataclass, replace
 from math import isnan, nan
@@ -20,7 +19,7 @@ from benchmarks.machine import describe, moment
 from benchmarks.paths import RUNS, imaxproxy
 from benchmarks.process import Child
 from benchmarks.proxies import imaxproxy_reported, imaxproxy_version
-from benchmarks.rig import Load, Source
+from benchmarks.rig import Load, Source, write_trace
 from benchmarks.truth import Figures
 
 BUSY_SHARE = 0.8
@@ -43,10 +42,7 @@ class Played:
 
 
 def play(load: Load, folder: Path, ramp_s: float) -> Played:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    trace = folder / "trace.jsonl"
-    trace.write_text(f"{json.dumps({'input_length': 32, 'output_length': load.tokens})}\n" * load.requests)
+    trace = write_trace(load, folder)
     source = Source(load, folder)
     try:
         flags = [

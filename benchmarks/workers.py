@@ -7,7 +7,6 @@ a second worker on a core of its own receives as much again.
 
 import argparse
 import json
-import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
@@ -16,7 +15,7 @@ from benchmarks.cpu import cores
 from benchmarks.machine import describe, moment
 from benchmarks.paths import RUNS, imaxproxy
 from benchmarks.process import Child
-from benchmarks.rig import Load, Source, lasting
+from benchmarks.rig import Load, Source, lasting, write_trace
 
 WORKERS = 1, 2
 
@@ -32,10 +31,7 @@ class Cost:
 
 
 def measure(load: Load, workers: int, folder: Path) -> Cost:
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    trace = folder / "trace.jsonl"
-    trace.write_text(f"{json.dumps({'input_length': 32, 'output_length': load.tokens})}\n" * load.requests)
+    trace = write_trace(load, folder)
     source = Source(load, folder)
     try:
         flags = ["--concurrency", load.streams, "--model", "bench", "--calibrate", "never", "--workers", workers]

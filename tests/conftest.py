@@ -2,8 +2,10 @@
 
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from cli.command import Command
 from hypothesis import HealthCheck, settings
 
 from imaxproxy.wire import splice
@@ -21,6 +23,14 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Whoever uses `hot_path` runs on each: streamed answers carried by C, and by Python."""
     if "hot_path" in metafunc.fixturenames:
         metafunc.parametrize("hot_path", HOT_PATHS, indirect=True)
+
+
+@pytest.fixture
+def command(tmp_path: Path) -> Iterator[Command]:
+    """`imaxproxy`, run in tmp_path; the test fails when a process outlives it."""
+    made = Command(tmp_path)
+    yield made
+    made.close()
 
 
 @pytest.fixture

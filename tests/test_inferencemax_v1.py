@@ -1,8 +1,6 @@
 """docs/inferencemax-v1.md is what the kept matrix gives, and the kept matrix is what the simulation gives."""
 
-import contextlib
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,12 +17,6 @@ from imaxproxy.sweep import load_sweep
 DOCS = Path(__file__).parents[1] / "docs"
 KEPT = DOCS / "inferencemax-v1.json"
 FOLDER = DOCS / "inferencemax-v1"
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    with contextlib.closing(Command(tmp_path)) as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

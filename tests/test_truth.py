@@ -6,7 +6,6 @@ break, and that a meter which was delayed says so; the slow ones hold the figure
 
 import json
 import signal
-from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from pathlib import Path
@@ -44,13 +43,6 @@ class Stream:
     @property
     def true_gaps_ms(self) -> list[float]:
         return [(b - a) / NS_PER_MS for a, b in pairwise(self.truth["written_ns"])]
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    made = Command(tmp_path)
-    yield made
-    made.close()
 
 
 def directly(command: Command, *flags: object) -> tuple[dict[str, Any], list[Stream]]:

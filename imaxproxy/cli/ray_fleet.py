@@ -1,6 +1,5 @@
 """Replicas of one engine on several nodes of a cluster, as one engine of a run."""
 
-import contextlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from heapq import merge
@@ -138,14 +137,3 @@ def _as_one(replicas: Sequence[_Replica], choice: EngineChoice, flags: dict[str,
         metrics_sources=[source for replica in replicas for source in replica.up.metrics],
         metered_there=PowerChoice.of(flags).is_on,
     )
-
-
-def close_fleet(ray: Any, actors: Sequence[Any], within_s: float) -> None:  # noqa: ANN401
-    """Each node ends its engine and removes its folder."""
-    references = []
-    for actor in actors:
-        with contextlib.suppress(Exception):
-            references.append(actor.close.remote())
-    if references:
-        with contextlib.suppress(Exception):
-            ray.wait(references, num_returns=len(references), timeout=within_s)

@@ -9,7 +9,7 @@ from imaxproxy.cli.load_flags import Load
 from imaxproxy.cli.output import print_result, say
 from imaxproxy.cli.ray_engine import RayEngine
 from imaxproxy.cli.ray_flags import RayChoice
-from imaxproxy.cli.ray_fleet import Fleet, close_fleet, start_fleet, wants_gpus
+from imaxproxy.cli.ray_fleet import Fleet, start_fleet, wants_gpus
 from imaxproxy.cli.ray_node import RayNode
 from imaxproxy.cli.ray_players import RayPlayers
 from imaxproxy.cli.ray_preflight import Preflight, check_same_code
@@ -17,7 +17,7 @@ from imaxproxy.cli.session import Session, engine_of
 from imaxproxy.cli.trace_file import TraceFile
 from imaxproxy.cli.upstream import EngineChoice
 from imaxproxy.cli.wording import Wordings
-from imaxproxy.cluster import Cluster, Reservation
+from imaxproxy.cluster import Cluster, Reservation, close_actors
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunDirectory
 
@@ -36,7 +36,7 @@ def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice,
         load.rules().of_worker(0, reservation.count * ray.workers_per_node)
         check_same_code(reservation)
         actors = reservation.actors(RayNode, None if ray.node_dir is None else str(ray.node_dir))
-        stack.callback(_close, cluster.ray, actors)
+        stack.callback(close_actors, cluster.ray, actors, _CLOSE_S)
         preflight = Preflight(cluster.ray, reservation.nodes, actors)
         hosts = preflight.hosts()
         preflight.same_tokenizer(flags["tokenizer"])
@@ -75,16 +75,5 @@ def _fleet(
     what = f"{replicas} replicas of the engine"
     reservation = stack.enter_context(Reservation(cluster, replicas, 1.0, what, wants_gpus(choice)))
     actors = reservation.actors(RayEngine, None if ray.node_dir is None else str(ray.node_dir))
-    stack.callback(close_fleet, cluster.ray, actors, _ENGINE_CLOSE_S)
+    stack.callback(close_actors, cluster.ray, actors, _ENGINE_CLOSE_S)
     return start_fleet(cluster.ray, reservation, actors, choice, flags)
-
-
-def _close(ray: Any, actors: list[Any]) -> None:  # noqa: ANN401
-    """Each node ends its workers and removes its folder; a node that is gone has done so, or never will."""
-    references = []
-    for actor in actors:
-        with contextlib.suppress(Exception):
-            references.append(actor.close.remote())
-    if references:
-        with contextlib.suppress(Exception):
-            ray.wait(references, num_returns=len(references), timeout=_CLOSE_S)

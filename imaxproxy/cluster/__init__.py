@@ -7,7 +7,7 @@ from imaxproxy.cluster.clocks import Drift, Offset, Trip, offset_of
 from imaxproxy.cluster.connection import Cluster
 from imaxproxy.cluster.files import FileFacts, NodeFiles, fetch, ship
 from imaxproxy.cluster.nodes import Node, NodeFacts, check_versions
-from imaxproxy.cluster.reservation import Reservation, is_gone
+from imaxproxy.cluster.reservation import Reservation, close_actors, is_gone
 
 __all__ = [
     "Cluster",
@@ -20,6 +20,7 @@ __all__ = [
     "Reservation",
     "Trip",
     "check_versions",
+    "close_actors",
     "fetch",
     "is_gone",
     "offset_of",

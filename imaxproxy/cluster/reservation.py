@@ -137,3 +137,14 @@ def ask_all(ray: Any, references: Sequence[Any], timeout_s: float) -> list[Any]:
         except Exception as error:  # the caller says what it means that this node did not answer
             answers.append(error)
     return answers
+
+
+def close_actors(ray: Any, actors: Sequence[Any], within_s: float) -> None:  # noqa: ANN401 (the library)
+    """Let each end what it started and remove its folder; one whose node is gone has done so, or never will."""
+    references = []
+    for actor in actors:
+        with contextlib.suppress(Exception):
+            references.append(actor.close.remote())
+    if references:
+        with contextlib.suppress(Exception):
+            ray.wait(references, num_returns=len(references), timeout=within_s)

@@ -65,6 +65,8 @@ class Tally:
         self.simulated = 0
         self.retried = 0
         """Attempts that were not a request's first."""
+        self.resent = 0
+        """Exchanges that we put to an engine a second time: before a byte of an answer, as `Ask.retried` says."""
         self.passed_through = 0
         """Exchanges of paths that are not measured (`/v1/models`, `/tokenize`): in the journal, in no metric."""
         self.client_retries = 0
@@ -78,6 +80,7 @@ class Tally:
             return
         self.outcomes[exchange.outcome] += 1
         self.retried += exchange.ask.attempt is not None
+        self.resent += exchange.ask.retried is not None
         if exchange.error is not None:
             self.errors[exchange.error] += 1
         self.endings[exchange.ending] += 1
@@ -100,6 +103,7 @@ class Tally:
         self.coalesced_events += other.coalesced_events
         self.simulated += other.simulated
         self.retried += other.retried
+        self.resent += other.resent
         self.passed_through += other.passed_through
         self.client_retries += other.client_retries
 
@@ -116,6 +120,7 @@ class Tally:
         return counts | {
             "by_error": dict(sorted(self.errors.items())),
             "retried": self.retried,
+            "resent": self.resent,
             "passed_through": self.passed_through,
             "client_retries": self.client_retries,
         }

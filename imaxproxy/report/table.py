@@ -207,6 +207,10 @@ def notes_of(summary: dict[str, Any]) -> list[str]:
         notes.append(f"the run did not play to its end: {summary['ended']}")
     if uncounted := summary["tokens"]["uncounted_requests"]:
         notes.append(f"{uncounted} answers came without usage: their tokens are unknown and stand in no token metric")
+    if resent := summary["requests"].get("resent"):
+        notes.append(
+            f"{resent} requests were sent a second time, before a byte of an answer came: the journal says why"
+        )
     engine, trace = summary.get("engine") or {}, summary.get("trace") or {}
     if (faster := engine.get("time_scale") or 1) != 1:
         notes.append(f"the simulated engine ran {faster:g} times as fast as it would: all times are of its fast clock")

@@ -5,15 +5,7 @@ from pathlib import Path
 import pytest
 from scripted_engine import Script, ScriptedEngine, in_background
 
-from cli.command import Command, write_trace
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    """`imaxproxy`, run in tmp_path; the test fails when a process outlives it."""
-    made = Command(tmp_path)
-    yield made
-    made.close()
+from cli.command import write_trace
 
 
 @pytest.fixture

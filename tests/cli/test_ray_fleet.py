@@ -9,10 +9,10 @@ import pytest
 
 from cli.fake_ray import FakeActor, FakeRay
 from imaxproxy.cli.ray_engine import RayEngine
-from imaxproxy.cli.ray_fleet import close_fleet, start_fleet, wants_gpus
+from imaxproxy.cli.ray_fleet import start_fleet, wants_gpus
 from imaxproxy.cli.replay import replay
 from imaxproxy.cli.upstream import EngineChoice
-from imaxproxy.cluster import Node
+from imaxproxy.cluster import Node, close_actors
 from imaxproxy.errors import UsageError
 from imaxproxy.power import Device, PowerSample, read_power
 from imaxproxy.runs import RunDirectory
@@ -29,7 +29,7 @@ def flags(*argv: str) -> dict[str, Any]:
 def actors(tmp_path: Path) -> Iterator[list[FakeActor]]:
     made = [FakeActor(RayEngine(str(tmp_path))) for _ in range(2)]
     yield made
-    close_fleet(FakeRay, made, 30.0)
+    close_actors(FakeRay, made, 30.0)
     assert not list(tmp_path.glob("imaxproxy-engine-*"))
 
 

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from cli.command import Command
 from scripted_engine import Script, ScriptedEngine, in_background
 
 _MARK = "IMAXPROXY_TEST_RAYLETS"
@@ -78,14 +77,6 @@ def raylets() -> Iterator[Raylets]:
         process.stdin.close()
         process.wait(60)
         process.stdout.close()
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    """`imaxproxy`, run in tmp_path; the test fails when a process outlives it."""
-    made = Command(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture

@@ -56,7 +56,8 @@ def test_every_exchange_has_one_outcome_and_failures_stay_in_view() -> None:
     requests = tally_of(exchange(), exchange(), CUT, REFUSED, REFUSED, LEFT, PASSED).requests()
     assert requests == {
         "sent": 6, "completed": 2, "failed": 2, "aborted": 1, "truncated": 1,
-        "by_error": {"client_left": 1, "cut": 1, "http_429": 2}, "retried": 0, "passed_through": 1, "client_retries": 0,
+        "by_error": {"client_left": 1, "cut": 1, "http_429": 2}, "retried": 0, "resent": 0,
+        "passed_through": 1, "client_retries": 0,
         "by_ending": {"complete": 2, "error_answer": 2, "cut": 1, "client_left": 1}, "by_flag": {},
     }  # fmt: skip
     assert sum(requests[outcome.value] for outcome in Outcome) == requests["sent"]
@@ -113,6 +114,11 @@ def test_what_is_only_passed_through_stands_in_no_metric() -> None:
 def test_coalesced_events_are_a_share_of_all() -> None:
     assert tally_of(exchange(), CUT).coalesced_event_share() == 1 / 5
     assert Tally().coalesced_event_share() is None
+
+
+def test_what_went_to_an_engine_twice_is_counted() -> None:
+    again = replace(exchange(), ask=replace(exchange().ask, retried="stale_connection"))
+    assert tally_of(again, exchange()).requests()["resent"] == 1
 
 
 def test_simulated_exchanges_are_counted_passed_through_or_not() -> None:

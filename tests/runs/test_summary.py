@@ -93,7 +93,7 @@ def test_the_schema_is_exactly_what_others_rely_on(tmp_path: Path) -> None:
     summary = summary_of(tmp_path, STEADY_RUN)
     beside = {"ended", "engine", "trace", "by_upstream", "by_client", "by_tag", "window_method", "timeslices", "shares"}
     assert set(summary) == DESIGNED | beside | {"ttfb_ms", "ttfe_ms", "prompt_lengths", "cache_warmup"}
-    beside = {"by_ending", "by_flag", "passed_through", "client_retries", "retried"}
+    beside = {"by_ending", "by_flag", "passed_through", "client_retries", "retried", "resent"}
     assert set(summary["requests"]) == REQUESTS | beside
     assert set(summary["tokens"]) == TOKENS | {"uncounted_requests"}
     assert set(summary["throughput"]) == THROUGHPUT
@@ -112,7 +112,7 @@ def test_counts_and_rates(tmp_path: Path) -> None:
     assert summary["duration_s"] == 5.130000001  # from the first send to the last token, which counts
     assert summary["requests"] == {
         "sent": 7, "completed": 6, "failed": 1, "aborted": 0, "truncated": 0, "by_error": {"http_503": 1},
-        "by_ending": {"complete": 6, "error_answer": 1}, "by_flag": {}, "retried": 0,
+        "by_ending": {"complete": 6, "error_answer": 1}, "by_flag": {}, "retried": 0, "resent": 0,
         "passed_through": 0, "client_retries": 0,
     }  # fmt: skip
     assert summary["tokens"] == {

@@ -89,17 +89,7 @@ imax.costTable = (() => {
         {},
         columns.map(([name, , read]) =>
           name === "machine"
-            ? h(
-                "td",
-                { class: "name" },
-                h("span", {
-                  class: "dot",
-                  style: `border-color:${marks.colour(machine)};background:${machine.simulated ? "transparent" : marks.colour(machine)}`,
-                }),
-                model.label(machine),
-                " ",
-                marks.tag(machine),
-              )
+            ? marks.cell(machine, model.label(machine))
             : name === "load"
               ? h("td", {}, point.load)
               : h(

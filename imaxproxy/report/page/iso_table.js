@@ -25,17 +25,7 @@ imax.isoTable = (() => {
       h(
         "tr",
         {},
-        h(
-          "td",
-          { class: "name" },
-          h("span", {
-            class: "dot",
-            style: `border-color:${marks.colour(machine)};background:${machine.simulated ? "transparent" : marks.colour(machine)}`,
-          }),
-          model.label(machine),
-          " ",
-          marks.tag(machine),
-        ),
+        marks.cell(machine, model.label(machine)),
         xs.map((x) => {
           const y = front.at(x),
             base = fronts[0].front.at(x);

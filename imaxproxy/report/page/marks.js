@@ -60,6 +60,13 @@ imax.marks = (() => {
     return machine.simulated ? imax.text.h("span", { class: "tag sim" }, "SIMULATED") : null;
   }
 
+  /** The cell of a table that names it. */
+  function cell(machine, label) {
+    const { h } = imax.text;
+    const dot = `border-color:${colour(machine)};background:${machine.simulated ? "transparent" : colour(machine)}`;
+    return h("td", { class: "name" }, h("span", { class: "dot", style: dot }), label, " ", tag(machine));
+  }
+
   /** A hatch over what is simulated, for bars. */
   function hatch(svg, id) {
     svg.append(
@@ -75,5 +82,5 @@ imax.marks = (() => {
     );
   }
 
-  return { colour, dash, mark, sample, tag, hatch };
+  return { colour, dash, mark, sample, tag, cell, hatch };
 })();

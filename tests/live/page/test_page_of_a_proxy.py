@@ -4,7 +4,6 @@ import asyncio
 import re
 import signal
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -20,13 +19,6 @@ pytestmark = pytest.mark.browser
 def browser() -> Iterator[Any]:
     with chromium() as found:
         yield found
-
-
-@pytest.fixture
-def command(tmp_path: Path) -> Iterator[Command]:
-    made = Command(tmp_path)
-    yield made
-    made.close()
 
 
 @pytest.fixture
