@@ -26,8 +26,8 @@ SIMULATED = ["--model", MODEL, "--gpu", "b200", "--precision", "fp8", "--engine"
 CLIENTS = {"search": 6, "agents": 10, "batch": 4}
 """Name and requests at a time."""
 SETTLE_S, DEAD_S, DRAWN_S = 45.0, 12.0, 4.0
-"""DRAWN_S: a screen is there for so long. One at a time, as one person has: on two cores three of them, the engines and the
-clients kept the proxy waiting for milliseconds."""
+"""DRAWN_S: a screen is there for so long. One at a time, as one person has: on two cores three of them, the engines and
+the clients kept the proxy waiting for milliseconds."""
 TMUX = ["tmux", "-L", f"imaxproxy-pictures-{os.getpid()}", "-f", "/dev/null"]
 
 
