@@ -16,6 +16,9 @@ from imaxproxy.proxy.page import json_page
 from imaxproxy.proxy.site import Asset, Site, asset_page
 
 _READY_FOR_NS = NS_PER_S
+_LIVE_PAGE = "/imax/"
+LIVE_PAGE_SHORT = "/imax"
+"""What people type."""
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -38,6 +41,7 @@ class OwnPages:
         self._pages: dict[str, Page] = {
             "/health": self._health,
             "/metrics": self._metrics,
+            LIVE_PAGE_SHORT: self._to_live_page,
             "/imax/stats": self._stats,
             "/imax/engine": self._describe,
             "/imax/live": self._live,
@@ -45,8 +49,17 @@ class OwnPages:
         }
 
     def get(self, path: str) -> Page | None:
-        """None for a path that belongs to the engine."""
-        return self._pages.get(path)
+        """None for a path that belongs to the engine: none under `/imax/` does."""
+        return self._pages.get(path) or (self._unknown if path.startswith(_LIVE_PAGE) else None)
+
+    async def _to_live_page(self, request: web.BaseRequest) -> web.Response:
+        query = f"?{request.query_string}" if request.query_string else ""
+        # Relative, as the page's own links are: whatever path the proxy is published under, it leads there.
+        return web.Response(status=308, headers={"Server": "imaxproxy", "Location": f"imax/{query}"})
+
+    async def _unknown(self, _request: web.BaseRequest) -> web.Response:
+        known = ", ".join(path for path in self._pages if path.startswith(_LIVE_PAGE))
+        return json_page(404, {"detail": f"no such page; under {_LIVE_PAGE} there are {known}"})
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
         """200 when an engine takes connections; asked at most once a second."""
