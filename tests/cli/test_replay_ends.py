@@ -120,7 +120,8 @@ def test_a_killed_worker_is_told_and_what_it_wrote_is_kept(command: Command, tmp
     trace = write_trace(tmp_path / "trace.jsonl", 5000)
     running = command.start("replay", trace, *SIMULATED, "--out", "run")
     until(lambda: len(journal(command)) >= 5, "some requests to end")
-    (worker,) = [
+    is_worker = b"conduct.replay.worker"
+    (worker,) = [pid for pid in command.family() if is_worker in Path(f"/proc/{pid}/cmdline").read_bytes()]
         pid for pid in command.family() if b"conduct.replay.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     os.kill(worker, signal.SIGKILL)
