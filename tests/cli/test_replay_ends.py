@@ -122,8 +122,6 @@ def test_a_killed_worker_is_told_and_what_it_wrote_is_kept(command: Command, tmp
     until(lambda: len(journal(command)) >= 5, "some requests to end")
     is_worker = b"conduct.replay.worker"
     (worker,) = [pid for pid in command.family() if is_worker in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        pid for pid in command.family() if b"conduct.replay.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    ]
     os.kill(worker, signal.SIGKILL)
     done = running.wait().check(1)
     assert "the player process ended too soon (worker 0 with code -9)" in done.err
