@@ -8,16 +8,16 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.catalogue import tag_option
-from imaxproxy.cli.judge_flags import check_judgement, judge_options
-from imaxproxy.cli.load_flags import Load, load_options
-from imaxproxy.cli.money_flags import check_money, money_options
-from imaxproxy.cli.output import print_json, say
-from imaxproxy.cli.session import WORKER_MODULE, Session, check_key, engine_of
-from imaxproxy.cli.simulation_flags import Simulation, simulation_options
-from imaxproxy.cli.trace_file import TraceFile
-from imaxproxy.cli.upstream import EngineChoice, engine_options
-from imaxproxy.cli.wording import Wordings, wording_options
+from imaxproxy.conduct.engine.upstream import EngineChoice, engine_options
+from imaxproxy.conduct.flags.judging import check_judgement, judge_options
+from imaxproxy.conduct.flags.load import Load, load_options
+from imaxproxy.conduct.flags.money import check_money, money_options
+from imaxproxy.conduct.flags.simulation import Simulation, simulation_options
+from imaxproxy.conduct.flags.tag import tag_option
+from imaxproxy.conduct.output import print_json, say
+from imaxproxy.conduct.replay.session import WORKER_MODULE, Session, check_key, engine_of
+from imaxproxy.conduct.replay.trace_file import TraceFile
+from imaxproxy.conduct.replay.wording import Wordings, wording_options
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.load import Ended, cancel_of
 from imaxproxy.load.process import Crew
@@ -142,7 +142,7 @@ def _prober(
 
 
 def _virtual_prober(trace: Path, load: Load, flags: dict[str, Any]) -> "_Prober":
-    from imaxproxy.cli.virtual_replay import VirtualSession
+    from imaxproxy.conduct.replay.virtual import VirtualSession
 
     session = VirtualSession(trace, "search", flags)
     session.check(_at(load, flags["by"], flags["lowest"]))
