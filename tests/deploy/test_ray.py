@@ -5,7 +5,7 @@ import yaml
 
 from deploy.files import DEPLOY
 
-pytestmark = pytest.mark.ray
+pytestmark = pytest.mark.deploy
 
 
 def test_ray_takes_the_cluster_file() -> None:
