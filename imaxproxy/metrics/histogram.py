@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from itertools import accumulate
+from math import ceil
 
 LOWEST, HIGHEST, DIGITS = 1, 3_600_000_000, 3
 _HALF_MAGNITUDE = 10  # 2048 sub-buckets hold three digits; the upper 1024 are used from the second bucket on
@@ -126,7 +127,11 @@ class Histogram:
         self._fresh = Counter()
 
     def value_at(self, percentile: float) -> int | None:
-        """The highest value equivalent to the one at this rank, as HdrHistogram gives it; None when empty."""
+        """The least value that `percentile` % of the values do not exceed, as HdrHistogram's Java gives it; None when empty.
+
+        That is the nearest rank, rounded up: of 560 values p99 is the 555th, and p99.9 the largest. Rounding half up, as
+        HdrHistogram's C and Python do, would call 98.9 % of them p99, and contradict what `--slo` counts.
+        """
         return self.values_at([percentile])[0]
 
     def values_at(self, percentiles: Iterable[float]) -> list[int | None]:
@@ -137,7 +142,7 @@ class Histogram:
         index, seen = next(buckets)
         values: list[int | None] = []
         for percentile in percentiles:
-            rank = max(1, int(percentile * self.total / 100 + 0.5))
+            rank = max(1, ceil(round(percentile * self.total / 100, 6)))  # 99.9 % of 1,000 is 999, whatever floats say
             while seen < rank:
                 index, count = next(buckets)
                 seen += count

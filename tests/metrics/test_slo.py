@@ -110,6 +110,17 @@ def test_attainment_wants_all_objectives_at_once() -> None:
     assert stats["met"]
 
 
+def test_what_nobody_counted_meets_no_objective_of_tokens() -> None:
+    """Its TTFT is good, its TPOT anybody's guess: as met it would raise attainment and goodput for want of usage."""
+    uncounted = exchange(50)
+    uncounted.timeline = Timeline(uncounted.timeline.times_ns, [mark(ANSWER, 0)] * 3, counted=False)
+    for text, good in (("ttft_ms<100,tpot_ms<15", 0), ("ttft_ms<100", 1)):
+        tally = SloTally(objectives_of(text))
+        tally.add(uncounted)
+        stats = tally.stats(1)
+        assert (stats["good"], stats["requests"], stats["unjudged"]) == (good, good, 1 - good)
+
+
 def test_nothing_judged_is_nothing_met() -> None:
     stats = SloTally(objectives_of("ttft_ms<100")).stats(0)
     assert (stats["met"], stats["attainment"], stats["goodput_per_s"]) == (False, None, None)
