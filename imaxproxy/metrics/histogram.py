@@ -127,10 +127,10 @@ class Histogram:
         self._fresh = Counter()
 
     def value_at(self, percentile: float) -> int | None:
-        """The least value that `percentile` % of the values do not exceed, as HdrHistogram's Java gives it; None when empty.
+        """The least value that `percentile` % of the values do not exceed, by HdrHistogram's buckets; None when empty.
 
-        That is the nearest rank, rounded up: of 560 values p99 is the 555th, and p99.9 the largest. Rounding half up, as
-        HdrHistogram's C and Python do, would call 98.9 % of them p99, and contradict what `--slo` counts.
+        That is the nearest rank, rounded up, as in HdrHistogram's Java: of 560 values p99 is the 555th, p99.9 the largest.
+        Rounding half up, as its C and Python do, would call 98.9 % of them p99, and contradict what `--slo` counts.
         """
         return self.values_at([percentile])[0]
 
