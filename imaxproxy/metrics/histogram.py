@@ -129,7 +129,7 @@ class Histogram:
     def value_at(self, percentile: float) -> int | None:
         """The least value that `percentile` % of the values do not exceed, by HdrHistogram's buckets; None when empty.
 
-        That is the nearest rank, rounded up, as in HdrHistogram's Java: of 560 values p99 is the 555th, p99.9 the largest.
+        That is the nearest rank, rounded up, as in HdrHistogram's Java: of 560 values p99 is the 555th, p99.9 the last.
         Rounding half up, as its C and Python do, would call 98.9 % of them p99, and contradict what `--slo` counts.
         """
         return self.values_at([percentile])[0]
