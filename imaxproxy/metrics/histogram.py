@@ -6,7 +6,7 @@ recording a value there takes 1.4 us and a mean 52 ms; a Counter takes 0.06 us a
 
 from bisect import bisect_right
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
 
 LOWEST, HIGHEST, DIGITS = 1, 3_600_000_000, 3
@@ -14,6 +14,8 @@ _HALF_MAGNITUDE = 10  # 2048 sub-buckets hold three digits; the upper 1024 are u
 _HALF = 1 << _HALF_MAGNITUDE
 MOST_FRESH = 50_000
 """So many differing values are held before they are put into buckets."""
+_FEW = 8
+"""So often the same values are counted one by one, which C does, rather than multiplied."""
 
 PERCENTILES: tuple[tuple[str, float], ...] = (
     ("p50", 50.0),
@@ -53,9 +55,13 @@ class Histogram:
         if len(self._fresh) > self._most_fresh:  # a proxy that nobody asks for figures records for weeks
             self._settle()
 
-    def record_values(self, values: Iterable[int]) -> None:
-        """Add many: 0.05 us each."""
-        self._fresh.update(values)
+    def record_values(self, values: Sequence[int], times: int = 1) -> None:
+        """Add many, each so many times: 0.05 us each."""
+        if times > _FEW:
+            self.record_counts({value: count * times for value, count in Counter(values).items()})
+            return
+        for _ in range(times):
+            self._fresh.update(values)
         if len(self._fresh) > self._most_fresh:
             self._settle()
 

@@ -3,7 +3,7 @@
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from itertools import groupby
+from itertools import accumulate, groupby
 from operator import sub
 
 from imaxproxy.clock import NS_PER_US
@@ -37,6 +37,14 @@ class Timeline:
         self._gaps_us: list[int] | None = None
         if len(self.times_ns) != len(self.marks):
             raise ValueError(f"{len(self.times_ns)} times, {len(self.marks)} marks")
+
+    @classmethod
+    def of_gaps(cls, first_ns: int, gaps_ns: list[int], marks: Iterable[int], *, counted: bool) -> "Timeline":
+        """As the journal has it: the first event's time, and the gaps from one to the next."""
+        times_ns = list(accumulate(gaps_ns, initial=first_ns))  # an array of a list: half the price
+        timeline = cls(times_ns, marks, counted=counted)
+        timeline._gaps_ns = gaps_ns
+        return timeline
 
     def __len__(self) -> int:
         return len(self.times_ns)

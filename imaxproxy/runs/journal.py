@@ -11,7 +11,6 @@ import threading
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -257,8 +256,7 @@ def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:
     marks = array("i")
     for letter, tokens, events in row["marks"]:
         marks.extend(array("i", (mark(_KIND[letter], tokens),)) * events)
-    times_ns = list(accumulate(row["gaps_ns"], initial=row["first_token_ns"]))  # an array of a list: half the price
-    return Timeline(times_ns, marks, counted=counted)
+    return Timeline.of_gaps(row["first_token_ns"], row["gaps_ns"], marks, counted=counted)
 
 
 def _outline_of(row: dict[str, Any]) -> Timeline:
