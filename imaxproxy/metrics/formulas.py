@@ -63,7 +63,7 @@ def tpot_ns(exchange: Exchange) -> float | None:
     if len(timeline) < 2 or not timeline.counted:
         return None
     later_tokens = timeline.total_tokens - timeline.tokens_between(0, 1)
-    return (timeline.times_ns[-1] - timeline.times_ns[0]) / later_tokens if later_tokens > 0 else None
+    return (timeline.last_ns - timeline.first_ns) / later_tokens if later_tokens > 0 else None
 
 
 def tps_per_user(exchange: Exchange) -> float | None:
@@ -102,7 +102,7 @@ def itl_us(timeline: Timeline) -> Iterator[tuple[int, list[int]]]:
 
 
 def _first(timeline: Timeline) -> int | None:
-    return timeline.times_ns[0] if len(timeline) else None
+    return timeline.first_ns if len(timeline) else None
 
 
 def _last_ns(exchange: Exchange) -> int | None:
@@ -110,7 +110,7 @@ def _last_ns(exchange: Exchange) -> int | None:
         return None  # the end of a cut stream is not the end of its answer
     if not exchange.streamed:
         return exchange.ended_ns
-    return exchange.timeline.times_ns[-1] if len(exchange.timeline) else None
+    return exchange.timeline.last_ns if len(exchange.timeline) else None
 
 
 def _since(start_ns: int | None, end_ns: int | None) -> int | None:

@@ -25,6 +25,10 @@ class Window:
         timeline = exchange.timeline
         if not len(timeline):
             return (exchange.output_tokens or 0) if self.holds(exchange.ended_ns) else 0
+        if self.start_ns <= timeline.first_ns and timeline.last_ns < self.end_ns:
+            return timeline.total_tokens
+        if timeline.last_ns < self.start_ns or self.end_ns <= timeline.first_ns:
+            return 0
         first, last = bisect_left(timeline.times_ns, self.start_ns), bisect_left(timeline.times_ns, self.end_ns)
         return timeline.tokens_between(first, last)
 

@@ -63,7 +63,7 @@ class TickGrid:
         ask, timeline = exchange.ask, exchange.timeline
         if ask.dialect is None or ask.sent_ns is None:
             return None
-        first_ns = timeline.times_ns[0] if len(timeline) else exchange.ended_ns
+        first_ns = timeline.first_ns if len(timeline) else exchange.ended_ns
         given = exchange.usage.input_tokens if exchange.usage.input_tokens is not None else ask.planned_input_tokens
         unread = max((given or 0) - (exchange.usage.cached_tokens or 0), 0)
         prefill = self._spread(ask.sent_ns, first_ns, unread)
