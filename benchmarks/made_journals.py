@@ -43,7 +43,9 @@ def _write_journal(run: RunDirectory, worker: int, events: int, events_each: int
             )
             if rng.random() < _FAILED:
                 ended_ns = sent_ns + 5 * NS_PER_MS
-                rest = f'"outcome":"failed","ending":"error_answer","ended_ns":{ended_ns},"streamed":false,"status":429,'
+                rest = (
+                    f'"outcome":"failed","ending":"error_answer","ended_ns":{ended_ns},"streamed":false,"status":429,'
+                )
                 rest += '"error":"http_429","usage":{},"counted_by":"events"}\n'
             else:
                 ttft_ns = round(rng.gammavariate(20, 5) * NS_PER_MS)
@@ -69,7 +71,9 @@ def _answer(events: int, rng: random.Random) -> tuple[str, str, int, int]:
     """Gaps and marks as JSON has them, time from the first to the last event, and tokens."""
     gaps_ns = [round(rng.gammavariate(20, 0.5) * NS_PER_MS) for _ in range(events - 1)]
     if rng.random() < _SEVERAL_TOKENS:
-        marks = ",".join('["c",1,3],["c",2,1]' for _ in range(events // 4)) + f',["c",1,{events % 4}]' * bool(events % 4)
+        marks = ",".join('["c",1,3],["c",2,1]' for _ in range(events // 4)) + f',["c",1,{events % 4}]' * bool(
+            events % 4
+        )
         tokens = events + events // 4
     else:
         marks, tokens = f'["c",1,{events}]', events

@@ -8,8 +8,8 @@ from imaxproxy.metrics.exchange import WARMUP, Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.flow import Flow, Underway, Who
 from imaxproxy.metrics.health import HealthProbe, HealthSample, ReadStamps, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
-from imaxproxy.metrics.level import mser5
 from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
+from imaxproxy.metrics.level import mser5
 from imaxproxy.metrics.live_meter import LiveMeter
 from imaxproxy.metrics.live_part import LivePart, pause_ns
 from imaxproxy.metrics.log_buckets import LogBuckets, few_buckets

@@ -1,4 +1,4 @@
-"""How many requests were under way when. In whole numbers, so that parts of a run add up to the whole, to the last bit."""
+"""How many requests were under way when. In whole numbers, so that parts of a run add up exactly to the whole."""
 
 from array import array
 from collections.abc import Sequence

@@ -122,7 +122,7 @@ class TickGrid:
 
 
 class TokenTicks:
-    """Takes all exchanges of a run and knows, for each tick, how many prompt and output tokens were worked on. Mergeable."""
+    """Takes all exchanges of a run and knows how many tokens were worked on in each tick. Mergeable."""
 
     def __init__(self, grid: TickGrid) -> None:
         self.grid = grid
@@ -181,11 +181,9 @@ class TokenTicks:
 def _made_by(timeline: Timeline, total: int) -> "tuple[_Line | list[int], _Line | list[int]]":
     """Reasoning tokens, and all tokens, that came before each event, millionths; by place, up to one past the last."""
     runs = list(timeline.runs())
-    count = len(timeline)
-    if len(runs) == 1:  # the usual case: they grow evenly
-        made = _Line(total * PER_TOKEN, count)
-        return (made if runs[0][0] == REASONING else _Line(0, 1)), made
-    evenly = _Line(total * PER_TOKEN, count)
+    evenly = _Line(total * PER_TOKEN, len(timeline))
+    if len(runs) == 1:  # the usual case
+        return (evenly if runs[0][0] == REASONING else _Line(0, 1)), evenly
     thought_by, made_by, at = [0], [0], 0
     for kind, tokens, events in runs:
         for _ in range(events):

@@ -5,12 +5,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.economics import Terms
 from imaxproxy.errors import ImaxproxyError
-from imaxproxy.metrics import Exchange, Histogram, Window
+from imaxproxy.metrics import Histogram, Window
 from imaxproxy.power import (
     DEFAULT_PREFILL_WEIGHT,
     EnergyCurve,

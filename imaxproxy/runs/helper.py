@@ -4,6 +4,9 @@ import os
 import pickle
 import signal
 import sys
+import traceback
+
+from imaxproxy.errors import ImaxproxyError
 
 
 def main() -> None:
@@ -21,6 +24,8 @@ def main() -> None:
         try:
             answer = True, function(*arguments)
         except Exception as error:  # whoever asked raises it
+            if not isinstance(error, ImaxproxyError):
+                error.add_note(traceback.format_exc())
             answer = False, error
         try:
             pickle.dump(answer, answers, pickle.HIGHEST_PROTOCOL)

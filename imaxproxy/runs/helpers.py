@@ -10,6 +10,7 @@ import sys
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
 from queue import SimpleQueue
 from types import TracebackType
 from typing import Any, TypeVar
@@ -23,7 +24,7 @@ T = TypeVar("T")
 
 def cores() -> int:
     """Those that this process may use."""
-    return len(os.sched_getaffinity(0))
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 class Helpers:
@@ -99,9 +100,7 @@ class _Helper:
             self._process.kill()
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        try:
+        with suppress(BrokenPipeError):  # it has died, and who asked it has heard
             self._process.stdin.close()
-        except BrokenPipeError:
-            pass  # it has died, and who asked it has heard
         self._process.wait()
         self._process.stdout.close()

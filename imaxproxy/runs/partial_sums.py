@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imaxproxy.metrics import DimensionValues, Dimensions, Exchange, HealthSample, MeterHealth, Objective, Windows
+from imaxproxy.metrics import Dimensions, DimensionValues, Exchange, HealthSample, MeterHealth, Objective, Windows
 from imaxproxy.power import TickGrid, TokenTicks
 from imaxproxy.runs.engine_view import TimingView
 from imaxproxy.runs.prompt_lengths import PromptLengths
@@ -28,7 +28,7 @@ class Counting:
 
 
 class PartialSums:
-    """Takes exchanges in any order, after `begin` has named the worker whose journal they stand in, and the meter's health.
+    """Takes exchanges in any order, after `begin` has named the worker who journalled them, and the meter's health.
 
     Mergeable, in any order: all of it is whole numbers, or kept until it can be added exactly, so that the sum of any
     parts is, to the last bit, what one process makes of all. Its size does not grow with the number of exchanges but

@@ -1,4 +1,4 @@
-"""A stretch of a file of JSON lines: whole lines, told by bytes, so that several processes can read one file at once."""
+"""A stretch of a file of JSON lines: whole lines, told by bytes, so that several processes can read one file."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass

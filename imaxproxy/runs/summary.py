@@ -270,5 +270,6 @@ def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | Non
 
 
 def _made(throughput: dict[str, float | None]) -> EconomicRates:
-    return EconomicRates(throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"])
-
+    return EconomicRates(
+        throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"]
+    )

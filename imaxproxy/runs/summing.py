@@ -12,9 +12,8 @@ with the run is 16 bytes for each request whose engine tells its own times, and 
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from imaxproxy.metrics import Grid, Trim
 from imaxproxy.power import TickPrices

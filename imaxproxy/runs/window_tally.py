@@ -89,9 +89,7 @@ class WindowTallies:
         parts = {"warmup": windows.warmup, "steady": windows.steady, "drain": windows.drain}
         self._objectives = objectives
         self._whole = WindowTally(windows.whole, objectives, is_run=True)
-        self._parts = {
-            name: WindowTally(window, objectives) for name, window in parts.items() if window is not None
-        }
+        self._parts = {name: WindowTally(window, objectives) for name, window in parts.items() if window is not None}
 
     def add(self, exchange: Exchange) -> None:
         if exchange.ask.dialect is None or not self._parts:

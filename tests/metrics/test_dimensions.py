@@ -85,5 +85,8 @@ def test_what_is_not_told_apart_is_other() -> None:
     dimensions = Dimensions(values=values)
     for tags in ({"a00": "v"}, {"a00": "w"}, {"zebra": "v"}, {"zoo": "w"}):
         dimensions.add(asked(tags=tags, client="k2"))
-    assert {name: sent(part) for name, part in dimensions.by_tag.items()} == {"a00": {"v": 1, OTHER: 1}, OTHER: {OTHER: 2}}
+    assert {name: sent(part) for name, part in dimensions.by_tag.items()} == {
+        "a00": {"v": 1, OTHER: 1},
+        OTHER: {OTHER: 2},
+    }
     assert sent(dimensions.by_client) == {OTHER: 4}

@@ -56,7 +56,9 @@ def test_times_and_marks_belong_together() -> None:
         Timeline([1, 2], [5])
 
 
-@given(st.integers(0, 10**18), st.lists(st.tuples(st.integers(0, 10**10), MARKS), min_size=1, max_size=9), st.booleans())
+@given(
+    st.integers(0, 10**18), st.lists(st.tuples(st.integers(0, 10**10), MARKS), min_size=1, max_size=9), st.booleans()
+)
 def test_gaps_make_the_same_timeline_as_times(first_ns: int, events: list[tuple[int, int]], looked: bool) -> None:
     times_ns = [first_ns + sum(gap_ns for gap_ns, _ in events[1 : at + 1]) for at in range(len(events))]
     marks = [value for _, value in events]

@@ -101,4 +101,3 @@ def test_a_whole_answer_is_made_evenly_between_send_and_end() -> None:
     )
     _, (share,) = _shared([whole], Board([(0, 100.0)]), 6.0, 10.0)
     assert share.answer_j == pytest.approx(400, rel=0.01)
-

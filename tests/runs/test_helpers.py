@@ -69,9 +69,15 @@ def test_a_helper_that_dies_is_said_in_a_line() -> None:
 
 
 def test_nobody_is_left_behind_when_the_command_is_stopped() -> None:
-    with pytest.raises(KeyboardInterrupt), Helpers(2) as helpers:
-        pids = set(helpers.map(own_process, range(20)))
-        raise KeyboardInterrupt
+    pids: set[int] = set()
+
+    def work() -> None:
+        with Helpers(2) as helpers:
+            pids.update(helpers.map(own_process, range(20)))
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        work()
     assert pids
     for pid in pids:
         with pytest.raises(ProcessLookupError):
