@@ -25,7 +25,9 @@ MODEL = "meta-llama/Llama-3.3-70B-Instruct"
 SIMULATED = ["--model", MODEL, "--gpu", "b200", "--precision", "fp8", "--engine", "vllm"]
 CLIENTS = {"search": 6, "agents": 10, "batch": 4}
 """Name and requests at a time."""
-SETTLE_S, DEAD_S = 45.0, 12.0
+SETTLE_S, DEAD_S, DRAWN_S = 45.0, 12.0, 4.0
+"""DRAWN_S: a screen is there for so long. One at a time, as one person has: on two cores three of them, the engines and
+the clients kept the proxy waiting for milliseconds."""
 TMUX = ["tmux", "-L", f"imaxproxy-pictures-{os.getpid()}", "-f", "/dev/null"]
 
 
@@ -40,12 +42,14 @@ def main() -> None:
         engines = {name: stack.enter_context(_engine(port)) for name, port in ENGINES.items()}
         stack.enter_context(_proxy(asked.out))
         stack.enter_context(_load())
-        screens = [stack.enter_context(_screen(width, height)) for width, height in SIZES]
+        stack.enter_context(_viewer())
         time.sleep(asked.settle)
         engines["b"].terminate()
         time.sleep(DEAD_S)
-        for screen, (width, height) in zip(screens, SIZES, strict=True):
-            _take_screen(screen, width, height)
+        for width, height in SIZES:
+            with _screen(width, height) as screen:
+                time.sleep(DRAWN_S)
+                _take_screen(screen, width, height)
         _take_page()
         if asked.snapshots is not None:
             _keep_snapshots(asked.snapshots)
@@ -146,6 +150,14 @@ async def _lane(session: aiohttp.ClientSession, client: str, lane: int, stop: th
                     if stop.is_set() or rng.random() < 1e-5:  # users who leave
                         break
         await asyncio.sleep(rng.expovariate(4.0))
+
+
+@contextlib.contextmanager
+def _viewer() -> Iterator[None]:
+    """Somebody who looks all the while, for the history; curl draws nothing."""
+    head = f"Authorization: Bearer {_key('search')}"
+    with _running("curl", "--silent", "--no-buffer", "--header", head, f"http://127.0.0.1:{PROXY}/imax/live"):
+        yield
 
 
 @contextlib.contextmanager

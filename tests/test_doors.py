@@ -26,7 +26,7 @@ def test_other_names_are_none_of_the_room() -> None:
 
 def test_the_player_process_knows_no_traces_no_power_and_no_prices() -> None:
     """What it imports is paid for beside each replay, once a worker."""
-    asked = "import sys, imaxproxy.cli.player_worker; print(*(name for name in sys.modules if 'imaxproxy' in name))"
+    asked = "import sys, imaxproxy.conduct.replay.worker; print(*(name for name in sys.modules if 'imaxproxy' in name))"
     done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     rooms = {name.split(".")[1] for name in done.stdout.split() if "." in name}
     assert rooms >= {"load", "wire", "metrics", "runs"}

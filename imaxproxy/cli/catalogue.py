@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 import click
 
-from imaxproxy.cli.output import print_json
+from imaxproxy.conduct.output import print_json
 from imaxproxy.errors import UsageError
 from imaxproxy.runs.catalogue import catalogue
 from imaxproxy.runs.selection import Selection, moment
@@ -16,13 +16,6 @@ SCHEMA = "imaxproxy.catalogue/1"
 _HOME = Path("imax-runs")
 _Decorated = TypeVar("_Decorated", bound=Callable[..., Any])
 _FILTERS = ("models", "gpus", "engines", "tags", "since", "until")
-
-
-def tag_option(function: _Decorated) -> _Decorated:
-    """`--tag` of the commands that make runs."""
-    return click.option(
-        "--tag", multiple=True, metavar="TAG", help="A word to find the run by: `report --list --tag TAG`.  Repeatable."
-    )(function)
 
 
 def list_options(function: _Decorated) -> _Decorated:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from imaxproxy.cli.output import say
+from imaxproxy.conduct.output import say
 from imaxproxy.errors import UsageError
 from imaxproxy.report.charts import AXIS_PAIRS, FORMATS, charts_of, write_charts
 from imaxproxy.report.content import Report

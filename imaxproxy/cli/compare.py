@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.threshold import threshold_of
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.compare import SCHEMA, Verdict, compare_repeats

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.money_flags import money_options
-from imaxproxy.cli.output import print_json
+from imaxproxy.conduct.flags.money import money_options
+from imaxproxy.conduct.output import print_json
 from imaxproxy.economics import (
     EXAMPLES,
     OWN,

@@ -6,7 +6,7 @@ from dataclasses import asdict
 import click
 
 from imaxproxy.cli.machine import BAD, Finding, look
-from imaxproxy.cli.output import print_json
+from imaxproxy.conduct.output import print_json
 
 _COLOURS = {"ok": "green", "note": "yellow", BAD: "bold red"}
 

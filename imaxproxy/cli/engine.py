@@ -9,8 +9,8 @@ from imaxproxy.cli import engine_launch
 from imaxproxy.cli.engine_check import check
 from imaxproxy.cli.engine_list import list_recipes
 from imaxproxy.cli.engine_show import show
-from imaxproxy.cli.output import print_json
-from imaxproxy.cli.simulation_flags import simulated_args
+from imaxproxy.conduct.flags.simulation import simulated_args
+from imaxproxy.conduct.output import print_json
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from imaxproxy.cli.engine_memory import needs_of
-from imaxproxy.cli.output import print_json
+from imaxproxy.conduct.output import print_json
 from imaxproxy.errors import UsageError
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from imaxproxy.cli.launching import LaunchedRecipe, LaunchFlags, launch_options
-from imaxproxy.cli.output import print_json, say
+from imaxproxy.conduct.engine.launching import LaunchedRecipe, LaunchFlags, launch_options
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.errors import ImaxproxyError, UsageError
 
 if TYPE_CHECKING:

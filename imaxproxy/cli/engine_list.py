@@ -4,7 +4,7 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json
+from imaxproxy.conduct.output import print_json
 from imaxproxy.errors import UsageError
 
 _FILTERS = ("engine", "gpu", "model", "precision")

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.runs import RunRecord
 from imaxproxy.runs.exports import FORMATS
 from imaxproxy.runs.exports import export as write_export

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.economics import Axis, Estimate, Spot, iso_table
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Interval

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from imaxproxy.cli.judge_flags import exit_code
-from imaxproxy.cli.output import print_result
+from imaxproxy.conduct.flags.judging import exit_code
+from imaxproxy.conduct.output import print_result
 from imaxproxy.runs import RunDirectory, summarize
 from imaxproxy.runs.merge import open_shares
 from imaxproxy.runs.shares import LOSS_LIMIT_SHARE

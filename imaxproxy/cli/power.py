@@ -5,9 +5,9 @@ import time
 
 import click
 
-from imaxproxy.cli.output import print_json, say
-from imaxproxy.cli.seconds import seconds
 from imaxproxy.clock import NS_PER_S, monotonic_ns
+from imaxproxy.conduct.flags.seconds import seconds
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.errors import UsageError
 from imaxproxy.power import PowerSample, SourceError, SourceLostError
 from imaxproxy.power.opening import LOCAL, opener

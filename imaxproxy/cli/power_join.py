@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_result, say
 from imaxproxy.clock import NS_PER_S
+from imaxproxy.conduct.output import print_result, say
 from imaxproxy.errors import UsageError
 from imaxproxy.power import Mapping, PowerSample, read_power
 from imaxproxy.power.recorded import import_recording

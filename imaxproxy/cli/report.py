@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.capturing import gather_trace, is_stale
 from imaxproxy.cli.catalogue import check_list_flags, list_options, list_runs
 from imaxproxy.cli.charts import chart_options, check_chart_flags, draw_charts
-from imaxproxy.cli.money_flags import money_options
-from imaxproxy.cli.output import print_result, say
 from imaxproxy.cli.report_page import asked_of, check_output, check_page_flags, page_options, write_page
+from imaxproxy.conduct.flags.money import money_options
+from imaxproxy.conduct.output import print_result, say
+from imaxproxy.conduct.serve.capturing import gather_trace, is_stale
 from imaxproxy.economics import Terms
 from imaxproxy.report.content import gather
 from imaxproxy.runs import RunDirectory, summarize

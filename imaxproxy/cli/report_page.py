@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.threshold import threshold_of
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.economics import Terms
 from imaxproxy.errors import UsageError
 from imaxproxy.report.content import DETAILS, Asked, Report

@@ -11,7 +11,17 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.capturing import (
+from imaxproxy.conduct.engine.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
+from imaxproxy.conduct.engine.metering import PowerMeter
+from imaxproxy.conduct.engine.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
+from imaxproxy.conduct.flags.money import check_money, money_options
+from imaxproxy.conduct.flags.otlp import OTLP_OPTION, check_otlp, exporting
+from imaxproxy.conduct.flags.power import PowerChoice, power_options
+from imaxproxy.conduct.flags.screen import screen_of, screen_option
+from imaxproxy.conduct.flags.seconds import seconds
+from imaxproxy.conduct.flags.tag import tag_option
+from imaxproxy.conduct.output import print_result
+from imaxproxy.conduct.serve.capturing import (
     capture_limit_bytes,
     capture_mode,
     capture_option,
@@ -19,19 +29,9 @@ from imaxproxy.cli.capturing import (
     gather_trace,
     max_capture_option,
 )
-from imaxproxy.cli.catalogue import tag_option
-from imaxproxy.cli.gate import Gate, gate_options
-from imaxproxy.cli.launching import ENGINE_DIED, LaunchedRecipe, engine_metrics
-from imaxproxy.cli.metering import PowerMeter
-from imaxproxy.cli.money_flags import check_money, money_options
-from imaxproxy.cli.otlp_flags import OTLP_OPTION, check_otlp, exporting
-from imaxproxy.cli.output import print_result
-from imaxproxy.cli.power_flags import PowerChoice, power_options
-from imaxproxy.cli.screen import screen_of, screen_option
-from imaxproxy.cli.seconds import seconds
-from imaxproxy.cli.serving import Plan, relay
-from imaxproxy.cli.upstream import EngineChoice, SimulatedRecipe, ask_engine, engine_options
-from imaxproxy.cli.upstreams import FleetChoice, fleet_options
+from imaxproxy.conduct.serve.gate import Gate, gate_options
+from imaxproxy.conduct.serve.serving import Plan, relay
+from imaxproxy.conduct.serve.upstreams import FleetChoice, fleet_options
 from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import Manifest, RunDirectory, summarize
 from imaxproxy.wire import BaseUrl, hot_path, shown

@@ -12,9 +12,9 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
-from imaxproxy.cli.screen import screen_of, screen_option
-from imaxproxy.cli.sweep_screen import SweepScreen
+from imaxproxy.conduct.flags.screen import screen_of, screen_option
+from imaxproxy.conduct.output import print_json, say
+from imaxproxy.conduct.sweeps.screen import SweepScreen
 from imaxproxy.errors import UsageError
 from imaxproxy.sweep import DONE, FAILED, PENDING, Curve, SweepRecord, SweepSpec, finished, load_sweep
 from imaxproxy.sweep.figures import COLUMNS, figures_of
@@ -48,7 +48,7 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
     Real engines are started once for all their points. Given again, the command plays only what is not done: after a
     crash, Ctrl-C, or a failure. Exit 1 when a point failed; its reason is kept. docs/sweep.md says what SPEC may hold.
     """
-    from imaxproxy.cli.sweep_point import check_flags
+    from imaxproxy.conduct.sweeps.point import check_flags
 
     plan = load_sweep(spec)
     folder = out or Path("imax-runs") / f"sweep-{plan.path.stem}"
@@ -76,14 +76,14 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
 
 def _play(curves: list[Curve], record: SweepRecord, folder: Path, flags: dict[str, Any], screen: SweepScreen) -> None:
     """What is virtual first, on all cores; then what is live, alone on the machine. A cluster plays as it has room."""
-    from imaxproxy.cli.sweep_conductor import Conductor
-    from imaxproxy.cli.sweep_live import play_live_curves
-    from imaxproxy.cli.sweep_virtual import play_virtual_curves
+    from imaxproxy.conduct.sweeps.conductor import Conductor
+    from imaxproxy.conduct.sweeps.live import play_live_curves
+    from imaxproxy.conduct.sweeps.virtual import play_virtual_curves
 
     with contextlib.ExitStack() as stack:
         ray = None
         if flags["ray"] is not None:
-            from imaxproxy.cli.sweep_ray import on_cluster
+            from imaxproxy.conduct.sweeps.on_cluster import on_cluster
 
             ray = stack.enter_context(on_cluster(flags["ray"], flags["jobs"]))
         for is_virtual in (True, False):

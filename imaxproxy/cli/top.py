@@ -50,7 +50,7 @@ def _has_screen() -> bool:
 
 
 def _once(url: BaseUrl, key: str | None, *, as_json: bool) -> int:
-    from imaxproxy.cli.output import print_json
+    from imaxproxy.conduct.output import print_json
     from imaxproxy.live.screen.feed import once
     from imaxproxy.live.snapshot import Snapshot
 

@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.trace_change import convert, filter_, sample
 from imaxproxy.cli.trace_generate import generate, specs
 from imaxproxy.cli.trace_reading import as_json, opened, reading
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.errors import UsageError
 from imaxproxy.traces import inspect_trace, rows_sha256, trace_sha256
 from imaxproxy.traces.checks import TraceChecks

@@ -6,8 +6,8 @@ from typing import Any
 
 import click
 
-from imaxproxy.cli.output import print_json, say
 from imaxproxy.cli.trace_reading import as_json
+from imaxproxy.conduct.output import print_json, say
 from imaxproxy.errors import UsageError
 from imaxproxy.traces import load_spec, shipped_specs, write_trace
 

@@ -9,13 +9,17 @@ from aiohttp import web
 from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
 from imaxproxy.proxy.admission import Admission
-from imaxproxy.proxy.board import METRICS_TYPE, Board
+from imaxproxy.proxy.board import Board
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.live_feed import live_feed, may_watch, not_for_networks
+from imaxproxy.proxy.metrics_form import metrics_form
 from imaxproxy.proxy.page import json_page
 from imaxproxy.proxy.site import Asset, Site, asset_page
 
 _READY_FOR_NS = NS_PER_S
+_LIVE_PAGE = "/imax/"
+LIVE_PAGE_SHORT = "/imax"
+"""What people type."""
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 
@@ -38,6 +42,7 @@ class OwnPages:
         self._pages: dict[str, Page] = {
             "/health": self._health,
             "/metrics": self._metrics,
+            LIVE_PAGE_SHORT: self._to_live_page,
             "/imax/stats": self._stats,
             "/imax/engine": self._describe,
             "/imax/live": self._live,
@@ -45,8 +50,17 @@ class OwnPages:
         }
 
     def get(self, path: str) -> Page | None:
-        """None for a path that belongs to the engine."""
-        return self._pages.get(path)
+        """None for a path that belongs to the engine: none under `/imax/` does."""
+        return self._pages.get(path) or (self._unknown if path.startswith(_LIVE_PAGE) else None)
+
+    async def _to_live_page(self, request: web.BaseRequest) -> web.Response:
+        query = f"?{request.query_string}" if request.query_string else ""
+        # Relative, as the page's own links are: whatever path the proxy is published under, it leads there.
+        return web.Response(status=308, headers={"Server": "imaxproxy", "Location": f"imax/{query}"})
+
+    async def _unknown(self, _request: web.BaseRequest) -> web.Response:
+        known = ", ".join(path for path in self._pages if path.startswith(_LIVE_PAGE))
+        return json_page(404, {"detail": f"no such page; under {_LIVE_PAGE} there are {known}"})
 
     async def _health(self, _request: web.BaseRequest) -> web.Response:
         """200 when an engine takes connections; asked at most once a second."""
@@ -63,9 +77,10 @@ class OwnPages:
         """What was measured since the start, by all workers; in-flight streams join when they end."""
         return await self._of_board("stats", {"Content-Type": "application/json"})
 
-    async def _metrics(self, _request: web.BaseRequest) -> web.Response:
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
         """The same for Prometheus."""
-        return await self._of_board("metrics", {"Content-Type": METRICS_TYPE})
+        form = metrics_form(",".join(request.headers.getall("Accept", ())))
+        return await self._of_board(form.page, {"Content-Type": form.content_type, "Vary": "Accept"})
 
     async def _of_board(self, name: str, headers: dict[str, str]) -> web.Response:
         try:

@@ -23,7 +23,7 @@ from imaxproxy.proxy.front import ClientSide, Front
 from imaxproxy.proxy.merged import Gauges
 from imaxproxy.proxy.models import MODELS_PATH
 from imaxproxy.proxy.models_page import ModelsPage
-from imaxproxy.proxy.own_pages import OwnPages
+from imaxproxy.proxy.own_pages import LIVE_PAGE_SHORT, OwnPages
 from imaxproxy.proxy.page import error_page
 from imaxproxy.proxy.refused import Refused
 from imaxproxy.proxy.relayed import Relay, Relayed
@@ -78,7 +78,7 @@ class Proxy:
         self._stopped = self._retiring = False
         self._models = ModelsPage(fleet, self._admission) if fleet.rules.models or not fleet.single else None
         self._watch = Watch(fleet.rules.timeouts, clock_ns)
-        self._admission.open(site or {})
+        self._admission.open([LIVE_PAGE_SHORT, *(site or ())])
         self._pages = OwnPages(fleet, self._board, engine, clock_ns, self._admission, site)
 
     def __repr__(self) -> str:

@@ -120,7 +120,8 @@ def test_a_killed_worker_is_told_and_what_it_wrote_is_kept(command: Command, tmp
     trace = write_trace(tmp_path / "trace.jsonl", 5000)
     running = command.start("replay", trace, *SIMULATED, "--out", "run")
     until(lambda: len(journal(command)) >= 5, "some requests to end")
-    (worker,) = [pid for pid in command.family() if b"player_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    is_worker = b"conduct.replay.worker"
+    (worker,) = [pid for pid in command.family() if is_worker in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(worker, signal.SIGKILL)
     done = running.wait().check(1)
     assert "the player process ended too soon (worker 0 with code -9)" in done.err
@@ -131,7 +132,7 @@ def test_a_worker_that_dies_ends_the_run_and_all_journals_are_kept(command: Comm
     trace = write_trace(tmp_path / "trace.jsonl", 5000)
     running = command.start("replay", trace, *SIMULATED, "--workers", 2, "--out", "run")
     until(lambda: all(len(lines_of(tmp_path / "run" / f"exchanges-{n}.jsonl")) >= 3 for n in (0, 1)), "some to end")
-    players = [pid for pid in command.family() if b"player_worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    players = [pid for pid in command.family() if b"conduct.replay.worker" in Path(f"/proc/{pid}/cmdline").read_bytes()]
     os.kill(max(players), signal.SIGKILL)
     done = running.wait().check(1)
     assert "worker 1 with code -9" in done.err

@@ -13,7 +13,7 @@ from scripted_engine import (
 
 from cli.command import Command
 from cli.replays import SIMULATED, StartEngine, journal
-from imaxproxy.cli.session import without_key
+from imaxproxy.conduct.replay.session import without_key
 
 
 @pytest.mark.parametrize("argv", [["replay", "t", "--api-key", "sk-1"], ["replay", "t", "--api-key=sk-1"]])

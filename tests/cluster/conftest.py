@@ -38,7 +38,7 @@ class Raylets:
 
     def workers(self) -> list[int]:
         """Player processes on its nodes."""
-        return self.running(b"player_worker")
+        return self.running(b"conduct.replay.worker")
 
     def running(self, word: bytes) -> list[int]:
         """Processes on its nodes that have this in their command line."""

@@ -19,7 +19,7 @@ from imaxproxy.traces import TraceRow
 from imaxproxy.wire import BaseUrl
 from load.items import item
 
-WORKER = "imaxproxy.cli.player_worker"
+WORKER = "imaxproxy.conduct.replay.worker"
 
 
 @pytest.fixture

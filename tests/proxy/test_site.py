@@ -2,6 +2,7 @@
 
 from unittest.mock import patch
 
+import pytest
 from on_loop import run
 from scripted_engine import Call
 
@@ -46,9 +47,24 @@ def test_a_keyed_proxys_page_needs_no_key_and_its_figures_do() -> None:
 
 
 def test_nothing_else_is_open_because_the_page_is() -> None:
-    """A path under /imax/ that is none of ours is the engine's: only with a key, like all that is."""
-    for path in (b"/imax/other.js", b"/imax/page.js/", b"/imax/../v1/models", b"/imax/stats", b"//imax/", b"/imax"):
+    for path in (b"/imax/other.js", b"/imax/page.js/", b"/imax/../v1/models", b"/imax/stats", b"//imax/", b"/imaxes"):
         assert asked(get(path), keyed())[0].startswith(b"HTTP/1.1 401"), path
+
+
+@pytest.mark.parametrize("admission", [None, keyed()])
+def test_who_leaves_out_the_slash_is_led_to_the_page(admission: Admission | None) -> None:
+    for path, location in ((b"/imax", b"imax/"), (b"/%69max?window=5&a=b", b"imax/?window=5&a=b")):
+        head, body = asked(get(path), admission)
+        assert head.startswith(b"HTTP/1.1 308"), path
+        assert b"\r\nLocation: " + location + b"\r\n" in head
+        assert body == b""
+
+
+@pytest.mark.parametrize("path", [b"/imax/other.js", b"/imax//", b"/%69max/v1", b"/imax/../v1/models", b"/imax/live/"])
+def test_no_engine_hears_of_a_path_under_ours(path: bytes) -> None:
+    head, body = asked(get(path))
+    assert head.startswith(b"HTTP/1.1 404"), path
+    assert b"/imax/stats" in body
 
 
 def test_without_keys_it_is_for_this_machine_only() -> None:

@@ -1,0 +1,1 @@
+"""One load from many nodes of a cluster, and engines on them."""

@@ -1,0 +1,288 @@
+"""A cluster's nodes as one crew: started together on one clock, heard as one, gathered into one run directory."""
+
+import contextlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.clock import monotonic_ns
+from imaxproxy.cluster import Node, fetch, is_gone
+from imaxproxy.cluster.clocks import ask_offset
+from imaxproxy.conduct.engine.launching import ENGINE_DIED
+from imaxproxy.conduct.flags.ray import RayChoice
+from imaxproxy.conduct.nodes.fleet import Fleet
+from imaxproxy.conduct.nodes.job import NodeJob
+from imaxproxy.conduct.nodes.node import added, move_files
+from imaxproxy.conduct.nodes.player import NodePlayer
+from imaxproxy.conduct.output import say
+from imaxproxy.conduct.replay.lost_schedule import loss_of
+from imaxproxy.conduct.replay.parts import Asked, PartMaker, played_by_all
+from imaxproxy.conduct.replay.players import Found
+from imaxproxy.conduct.replay.wording import Wording
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.live.feed import Lookable
+from imaxproxy.load.process import gravest
+from imaxproxy.load.share import Share
+from imaxproxy.runs import RunDirectory
+
+NODE_LOST = "node lost"
+"""How a run has `ended` that was stopped because one of its nodes or workers died."""
+_EVERY_S = 0.25
+_SILENT_S = 30.0
+"""A node that says nothing for so long is lost: Ray itself takes about as long to give one up."""
+_LEAD_NS, _LEAD_A_NODE_NS = 300_000_000, 5_000_000
+"""From the word to start until the start: so that it reaches every node before."""
+_FINISH_S, _GATHER_S = 600.0, 600.0
+
+
+class RayPlayers:
+    """`Players` of a cluster."""
+
+    def __init__(
+        self,
+        ray: Any,  # noqa: ANN401 (a library that may not be there)
+        choice: RayChoice,
+        nodes: Sequence[Node],
+        actors: Sequence[Any],
+        hosts: Sequence[dict[str, Any]],
+        traces: Sequence[str],
+        flags: dict[str, Any],
+        fleet: Fleet | None = None,
+    ) -> None:
+        """hosts, traces: what each node is, and where the trace lies on it.  fleet: engines on nodes of their own."""
+        self._fleet = fleet
+        self._ray, self._choice, self._flags = ray, choice, flags
+        self._players = [
+            NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
+            for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
+        ]
+        self.lookable: Lookable | None = None
+        self._stop_asked = self._stop_told = False
+        self._started = False
+        self._maker: PartMaker | None = None
+        self._run: RunDirectory | None = None
+
+    def __repr__(self) -> str:
+        return f"<RayPlayers on {len(self._players)} nodes>"
+
+    @property
+    def _all_workers(self) -> int:
+        return len(self._players) * self._choice.workers_per_node
+
+    def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
+        """Raises UsageError when a node cannot read the trace or bring its workers up."""
+        self._maker, self._run = maker, run
+        references = [
+            player.actor.begin.remote(
+                NodeJob(
+                    self._flags,
+                    maker.load,
+                    asked if self._fleet is None else replace(asked, url=self._fleet.url_of(player.share.index)),
+                    wording,
+                    salt,
+                    player.trace,
+                    player.share,
+                    self._choice.workers_per_node,
+                    self._choice.goes_on,
+                    None if self._choice.gathers else run.path.resolve(),
+                )
+            )
+            for player in self._players
+        ]
+        for player, reference in zip(self._players, references, strict=True):
+            try:
+                complaint = self._ray.get(reference)
+            except Exception as error:  # the node died: as if it had in mid-run
+                self._lose(player, error)
+                continue
+            if complaint is not None:
+                raise UsageError(f"node {player.node.name}: {complaint}")
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        while any(player.is_open for player in self._players):
+            self._hear()
+            if self._fleet is not None and (death := self._fleet.hear()) is not None:
+                say(f"imaxproxy: {death}; the run is stopped")
+                self._stop_asked = True
+            if self._stop_asked and not self._stop_told:
+                self._stop_told = True
+                self._tell_all(lambda actor: actor.interrupt.remote())
+            if not self._started and not self._stop_asked:
+                self._start_if_ready()
+            counts = [player.state.counts for player in self._players if player.state.counts]
+            if counts:
+                yield added(counts)
+        ends = [player.state.ended for player in self._players if player.state.ended is not None]
+        stopped = bool(self._lost_workers()) and not self._choice.goes_on
+        ended = NODE_LOST if stopped or not ends else gravest(ends)
+        if self._fleet is not None and self._fleet.died is not None:
+            ended = ENGINE_DIED
+        lost_lines = sum(player.state.lost_lines for player in self._players)
+        cut_ns = sum(player.state.counts.get("idle_cut_ns", 0) for player in self._players)
+        yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
+
+    def interrupt(self) -> None:
+        self._stop_asked = True
+
+    def finish(self) -> Found:
+        assert self._maker is not None
+        assert self._run is not None
+        living = [player for player in self._players if player.lost is None]
+        for player in living:
+            self._ask_clock(player, "after")
+        self._finish_nodes(living)
+        for player in self._players:
+            self._gather(player, self._run)
+        if self._fleet is not None:
+            self._fleet.finish(self._run)
+        lost = self._lost_workers()
+        loss = loss_of(self._maker, lost, self._all_workers, self._run, self._who(), self._choice.loss_limit_share)
+        if loss is not None:
+            say(f"imaxproxy: {loss}")
+        for player in self._players:
+            if (line := player.clock_line()) is not None:
+                say(f"imaxproxy: {line}")
+        records = [
+            player.record(NODE_LOST, None if self._fleet is None else str(self._fleet.url_of(player.share.index)))
+            for player in self._players
+        ]
+        trace = played_by_all(
+            [player.found.trace for player in self._players if player.found is not None] or [_NOTHING]
+        )
+        return Found(trace, {"shares": records, "lost": None if loss is None else loss.as_dict()})
+
+    def close(self) -> None:
+        """Raises what a node met: a row that could not be sent, a bug, its own loss where the run stops for that."""
+        if self._fleet is not None and self._fleet.died is not None:
+            raise ImaxproxyError(self._fleet.died)
+        for player in self._players:
+            if player.state.bug is not None:
+                raise RuntimeError(f"on node {player.node.name}:\n{player.state.bug}")
+        for player in self._players:
+            if player.state.error is not None and (self._choice.goes_on or not self._lost_workers()):
+                raise UsageError(f"node {player.node.name}: {player.state.error}")
+        if (lost := self._lost_workers()) and not self._choice.goes_on:
+            raise ImaxproxyError(
+                f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({self._who()}); the run was "
+                "stopped there, and what the others have is kept (--on-node-loss go-on plays on)"
+            )
+
+    # Start ------------------------------------------------------------------------------------------------------------
+
+    def _start_if_ready(self) -> None:
+        playing = [player for player in self._players if player.is_open]
+        if not playing or not all(player.state.ready for player in playing):
+            return
+        self._started = True
+        for player in playing:
+            self._ask_clock(player, "before")
+        start_ns = monotonic_ns() + _LEAD_NS + len(playing) * _LEAD_A_NODE_NS
+        for player in playing:
+            if player.before is not None:
+                player.zero_ns = start_ns + player.before.offset_ns
+                player.actor.start.remote(player.zero_ns)
+
+    def _ask_clock(self, player: NodePlayer, when: str) -> None:
+        try:
+            found = ask_offset(lambda: int(self._ray.get(player.actor.clock.remote(), timeout=_SILENT_S)))
+        except Exception as error:  # whatever Ray calls a node that is gone
+            self._lose(player, error)
+            return
+        if when == "before":
+            player.before = found
+        else:
+            player.after = found
+
+    # On the way -------------------------------------------------------------------------------------------------------
+
+    def _hear(self) -> None:
+        """Ask every node how it goes, and take what comes within a moment."""
+        until_s = time.monotonic() + _EVERY_S
+        for player in self._players:
+            if player.is_open and player.asked is None:
+                player.asked, player.asked_s = player.actor.poll.remote(), time.monotonic()
+        waiting = [player.asked for player in self._players if player.is_open]
+        done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=_EVERY_S)
+        for player in self._players:
+            if player.asked in done:
+                self._take(player)
+            elif player.is_open and time.monotonic() - player.asked_s > _SILENT_S:
+                self._lose(player, TimeoutError(f"it has said nothing for {_SILENT_S:g} s"))
+        while not self._stop_asked and (left_s := until_s - time.monotonic()) > 0:
+            time.sleep(min(left_s, 0.05))
+
+    def _take(self, player: NodePlayer) -> None:
+        reference, player.asked = player.asked, None
+        known = player.state.lost_workers
+        try:
+            player.state = self._ray.get(reference)
+        except Exception as error:  # whatever Ray calls a node that is gone
+            self._lose(player, error)
+            return
+        if fresh := set(player.state.lost_workers) - set(known):
+            self._heard_loss(f"worker {', '.join(map(str, sorted(fresh)))} on node {player.node.name} died")
+
+    def _lose(self, player: NodePlayer, error: Exception) -> None:
+        """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
+        if not is_gone(error):
+            raise error
+        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+
+    def _give_up(self, player: NodePlayer, why: str) -> None:
+        if player.lost is None:
+            player.lost = why
+            player.asked = None
+            self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
+
+    def _heard_loss(self, what: str) -> None:
+        then = "the others go on" if self._choice.goes_on else "the run is stopped"
+        say(f"imaxproxy: {what}; {then}")
+        if not self._choice.goes_on:
+            self._stop_asked = True
+
+    def _tell_all(self, tell: Callable[[Any], Any]) -> None:
+        for player in self._players:
+            if player.lost is None:
+                with contextlib.suppress(Exception):  # its loss is heard of when it is asked how it goes
+                    tell(player.actor)
+
+    # The end ----------------------------------------------------------------------------------------------------------
+
+    def _finish_nodes(self, living: Sequence[NodePlayer]) -> None:
+        out = None if self._choice.gathers else self._run.path.resolve()  # type: ignore[union-attr]
+        references = [player.actor.finish.remote(player.to_command_ns, out) for player in living]
+        for player, reference in zip(living, references, strict=True):
+            try:
+                player.found = self._ray.get(reference, timeout=_FINISH_S)
+            except Exception as error:  # it is gone, or its disk is full
+                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
+
+    def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
+        """Copy a node's files to here; of a lost node what lies on shared storage."""
+        if not self._choice.gathers:
+            left = RunDirectory(run.path / f"node-{player.share.index}")
+            if player.found is None and left.path.is_dir():
+                move_files(left, run.path, player.to_command_ns)
+            return
+        if player.found is None:
+            return
+        for facts in player.found.files:
+            try:
+                fetch(self._ray, player.actor.read.remote, facts, run.path / Path(facts.name).name)
+            except ImaxproxyError:
+                raise
+            except Exception as error:  # the node died while it was asked
+                self._lose(player, error)
+                return
+
+    def _lost_workers(self) -> list[int]:
+        return sorted(worker for player in self._players for worker in player.lost_workers)
+
+    def _who(self) -> str:
+        """The nodes that lost something, and what."""
+        return "; ".join(f"node {player.node.name}: {why}" for player in self._players if (why := player.why))
+
+
+_NOTHING: dict[str, Any] = {"idle_cut_s": None, "below_overhead": 0, "live_turns": 0, "answers_missing": 0}

@@ -1,0 +1,66 @@
+"""Who plays a load: the workers of this machine, or (`conduct/nodes/players.py`) those of a cluster's nodes."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from imaxproxy.conduct.replay.parts import Asked, PartMaker, PlayedPart, played
+from imaxproxy.conduct.replay.wording import Wording
+from imaxproxy.live.feed import Lookable
+from imaxproxy.load.process import Crew
+from imaxproxy.load.share import Share
+from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.runs import RunDirectory
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What is known once all has been played, for the manifest."""
+
+    trace: dict[str, Any]
+    """What the load did to the trace."""
+    manifest: dict[str, Any] = field(default_factory=dict)
+    """Further fields of it."""
+
+
+class Players(Protocol):
+    """In this order: `begin`, `progress` to its end, `finish`, `close`; `interrupt` from any thread at any time."""
+
+    lookable: Lookable | None
+    """Whom a live view asks what is in flight; None where there is none."""
+
+    def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
+        """Hand out the parts. The schedule starts by itself once all are ready."""
+
+    def progress(self) -> Iterator[dict[str, Any]]:
+        """How it goes, added up; the last row says how it `ended` and counts `lost_lines`. Without: some died."""
+
+    def interrupt(self) -> None:
+        """Ask all to stop: what is in flight is recorded as aborted."""
+
+    def finish(self) -> Found:
+        """All journals are in the run directory after that."""
+
+    def close(self) -> None:
+        """Raises what had to wait until the run was summed up: a row that could not be sent, a worker's death."""
+
+
+class LocalPlayers:
+    """A crew on this machine, which writes into the run directory itself."""
+
+    def __init__(self, crew: Crew, share: Share, workers: int) -> None:
+        self._crew, self._share, self._workers = crew, share, workers
+        self._parts: list[PlayedPart] = []
+        self.lookable: Lookable | None = crew
+        self.progress = crew.progress
+        self.interrupt = crew.interrupt
+        self.close = crew.close
+
+    def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
+        workers, of = self._share.workers(self._workers), self._share.all_workers(self._workers)
+        self._parts = maker.parts(asked, wording, salt, workers, of)
+        settings = WorkerSettings(asked.url, maker.load.rules(), str(run.path), tokenizer=maker.tokenizer_path)
+        self._crew.feed(settings, [part.fed for part in self._parts])
+
+    def finish(self) -> Found:
+        return Found(played(self._parts))
