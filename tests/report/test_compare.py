@@ -5,7 +5,13 @@ from rich.console import Console
 
 from imaxproxy.report import markdown_compare, print_compare
 
-SIDE = {"path": "runs/a", "simulated": False, "started_at": None, "engine": {"gpu": "b200", "gpus": 8}, "requests": 1_200}
+SIDE = {
+    "path": "runs/a",
+    "simulated": False,
+    "started_at": None,
+    "engine": {"gpu": "b200", "gpus": 8},
+    "requests": 1_200,
+}
 ROW = {
     "metric": "ttft, request by request", "unit": "ms", "a": 100.0, "b": 110.0, "change": 0.1, "low": 0.09,
     "high": 0.11, "p_value": 1e-9, "method": "ranks", "verdict": "regression",
