@@ -11,8 +11,10 @@ FAKE = Path(__file__).parents[1] / "launch" / "fake_engine.py"
 
 
 def fake_environment(folder: Path, *arguments: object, versions: Mapping[str, str] | None = None) -> Path:
-    """`arguments` are the program's own; what the launcher says comes behind them. Asked for its packages (as `engine check`
-    asks, with -I), it tells `versions`."""
+    """`arguments` are the program's own; what the launcher says comes behind them.
+
+    Asked for its packages (as `engine check` asks, with -I), it tells `versions`.
+    """
     python = folder / "env" / "bin" / "python3"
     python.parent.mkdir(parents=True)
     words = shlex.join([sys.executable, str(FAKE), *map(str, arguments)])
