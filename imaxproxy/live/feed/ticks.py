@@ -43,8 +43,11 @@ class Ticks:
         self._at_ns = 0
 
     def add(self, part: LivePart, tokens_an_event: float, power_w: float | None) -> None:
-        """The newest. After a time in which nobody looked, the window begins anew."""
-        if part.since_ns != self._at_ns:
+        """The newest. After a time in which nobody looked, the window begins anew.
+
+        A part of several processes begins where the first of them was last looked at: before the last part's end.
+        """
+        if part.since_ns > self._at_ns:
             self._parts.clear()
         self._at_ns = part.at_ns
         seconds = (part.at_ns - part.since_ns) / NS_PER_S

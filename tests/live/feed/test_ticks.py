@@ -35,6 +35,16 @@ def test_after_a_time_in_which_nobody_looked_the_window_begins_anew() -> None:
     assert ticks.window()[1] == 1.0
 
 
+def test_workers_that_are_looked_at_one_after_the_other_share_one_window() -> None:
+    ticks, apart_s = Ticks(), 0.007
+    for second in range(1, 6):
+        both = part(second, second - (second > 1))
+        both.merge(part(second + apart_s, second + apart_s - (second > 1)))
+        ticks.add(both, 1.0, None)
+    window, window_s = ticks.window()
+    assert (window.events, round(window_s, 3)) == (1000, 4.007)
+
+
 def test_history_is_bounded_and_the_newest_stands_last() -> None:
     ticks = Ticks()
     assert ticks.history()["in_flight"] == []
