@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from imaxproxy.clock import NS_PER_S, VirtualClock
-from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
+from imaxproxy.live.feed import Beside, CrewView, PlayerFeed, SnapshotMaker
 from imaxproxy.metrics import (
     ANSWER,
     WARMUP,
@@ -43,8 +43,10 @@ class Scene:
     def __init__(self, folder: Path, workers: int = 1, **how: Any) -> None:  # noqa: ANN401
         self.run, self.crew, self.clock = RunDirectory(folder), Crew(workers), VirtualClock(START_NS)
         self.journal = Journal(self.run)
-        maker = SnapshotMaker("replay", "a title", START_NS, Beside(self.run, None, {}), how.get("objectives", ()))
-        self.feed = PlayerFeed(self.run, self.crew, maker, clock_ns=self.clock, **how)
+        objectives = how.pop("objectives", ())
+        maker = SnapshotMaker("replay", "a title", START_NS, Beside(self.run, None, {}), objectives)
+        view = CrewView(self.run, self.crew, objectives, self.clock)
+        self.feed = PlayerFeed(view, maker, clock_ns=self.clock, **how)
         self.shown: list[dict[str, Any]] = []
 
     def answer(self, worker: int = 0, **counts: int) -> None:
