@@ -190,7 +190,7 @@ class RayNode:
             self._thread.join()
         for name in (_RUN, _MOVED):
             shutil.rmtree(self._files.folder / name, ignore_errors=True)
-        self._crew = self._thread = self._run = None
+        self._crew = self._thread = self._run = self._view = None
         self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:
