@@ -1,4 +1,4 @@
-"""A cluster's nodes as a live view looks at them: each is asked once a second, and nobody waits for one that is late."""
+"""A cluster's nodes as a live view looks at them: each is asked once a second, and nobody waits for a late one."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any

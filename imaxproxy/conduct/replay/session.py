@@ -157,10 +157,13 @@ class Session:
         """What viewers of the run are shown."""
         flags, engine = self._flags, self.engine
         objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        view = players.view(run, objectives)
         title = f"{self._command} {self._trace.path} -> {engine.url}"
+        if view.nodes:
+            title += f" on {len(view.nodes)} nodes"
         beside = Beside(run, engine.described, flags)
         return PlayerFeed(
-            players.view(run, objectives),
+            view,
             SnapshotMaker(self._command, title, monotonic_ns(), beside, objectives),
             simulated=engine.simulated_here or bool((engine.described or {}).get("simulated")),
             requests=requests,

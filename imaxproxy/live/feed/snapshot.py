@@ -200,15 +200,11 @@ def _by(run: RunFigures, part: LivePart, recent: Recent) -> Json:
         values: Iterable[str] = dict.fromkeys([*parts, *part.by[dimension], *recent.whole.by[dimension]])
         if dimension == "upstream":
             values = dict.fromkeys([*run.upstreams, *values])
-        found[dimension] = {
-            value: _group(run, dimension, value, parts.get(value), part, recent) for value in values
-        }
+        found[dimension] = {value: _group(run, dimension, value, parts.get(value), part, recent) for value in values}
     return found
 
 
-def _group(
-    run: RunFigures, dimension: str, value: str, tally: Tally | None, part: LivePart, recent: Recent
-) -> Json:
+def _group(run: RunFigures, dimension: str, value: str, tally: Tally | None, part: LivePart, recent: Recent) -> Json:
     def tokens(counts: LivePart) -> float:
         seen = counts.by[dimension].get(value)
         return 0.0 if seen is None else seen.events * run.tokens_an_event + seen.tokens
