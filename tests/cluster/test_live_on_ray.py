@@ -1,4 +1,4 @@
-"""Watching `replay --ray` while it runs: the feed and the screen, on real raylets; a node that freezes, one that dies."""
+"""Watching `replay --ray` while it runs: feed and screen, on real raylets; a node that freezes, one that dies."""
 
 import contextlib
 import json
