@@ -16,16 +16,19 @@ from imaxproxy.conduct.nodes.fleet import Fleet
 from imaxproxy.conduct.nodes.job import NodeJob
 from imaxproxy.conduct.nodes.node import added, move_files
 from imaxproxy.conduct.nodes.player import NodePlayer
+from imaxproxy.conduct.nodes.summing import NodesSummer
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.lost_schedule import loss_of
 from imaxproxy.conduct.replay.parts import Asked, PartMaker, played_by_all
 from imaxproxy.conduct.replay.players import Found
 from imaxproxy.conduct.replay.wording import Wording
+from imaxproxy.conduct.summing import Waiting
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.live.feed import Lookable
 from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
 from imaxproxy.runs import RunDirectory
+from imaxproxy.runs.helpers import cores
 
 NODE_LOST = "node lost"
 """How a run has `ended` that was stopped because one of its nodes or workers died."""
@@ -61,6 +64,8 @@ class RayPlayers:
         self.lookable: Lookable | None = None
         self._stop_asked = self._stop_told = False
         self._started = False
+        self._is_here = False
+        """All journals are in the run directory."""
         self._maker: PartMaker | None = None
         self._run: RunDirectory | None = None
 
@@ -133,17 +138,32 @@ class RayPlayers:
         for player in living:
             self._ask_clock(player, "after")
         self._finish_nodes(living)
-        for player in self._players:
-            self._gather(player, self._run)
+        if self._lost_workers():  # who counts the loss has to see what is left of it
+            self._bring(self._run, shows=False)
         if self._fleet is not None:
             self._fleet.finish(self._run)
+        for player in self._players:
+            if (line := player.clock_line()) is not None:
+                say(f"imaxproxy: {line}")
+        return self._found()
+
+    def summer(self) -> NodesSummer | None:
+        return None if self._is_here else NodesSummer(self._ray, self._players)
+
+    def gather(self, *, shows: bool) -> Found | None:
+        if self._is_here:
+            return None
+        assert self._run is not None
+        self._bring(self._run, shows=shows)
+        return self._found() if self._lost_workers() else None
+
+    def _found(self) -> Found:
+        assert self._maker is not None
+        assert self._run is not None
         lost = self._lost_workers()
         loss = loss_of(self._maker, lost, self._all_workers, self._run, self._who(), self._choice.loss_limit_share)
         if loss is not None:
             say(f"imaxproxy: {loss}")
-        for player in self._players:
-            if (line := player.clock_line()) is not None:
-                say(f"imaxproxy: {line}")
         records = [
             player.record(NODE_LOST, None if self._fleet is None else str(self._fleet.url_of(player.share.index)))
             for player in self._players
@@ -259,12 +279,20 @@ class RayPlayers:
             except Exception as error:  # it is gone, or its disk is full
                 self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
 
+    def _bring(self, run: RunDirectory, *, shows: bool) -> None:
+        """All that nodes have, to here."""
+        self._is_here = True
+        with Waiting("copying journals", shows=shows) as waiting:
+            for number, player in enumerate(self._players, 1):
+                self._gather(player, run)
+                waiting.hear(number / len(self._players))
+
     def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
         """Copy a node's files to here; of a lost node what lies on shared storage."""
         if not self._choice.gathers:
             left = RunDirectory(run.path / f"node-{player.share.index}")
             if player.found is None and left.path.is_dir():
-                move_files(left, run.path, player.to_command_ns)
+                move_files(left, run.path, player.to_command_ns, cores())
             return
         if player.found is None:
             return

@@ -11,6 +11,7 @@ from imaxproxy.load.process import Crew
 from imaxproxy.load.share import Share
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.runs import RunDirectory
+from imaxproxy.runs.summing import Summer
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,15 @@ class Found:
     """Further fields of it."""
 
 
+class SumsLost(Exception):
+    """Whoever had journals was lost while it summed them up."""
+
+
 class Players(Protocol):
-    """In this order: `begin`, `progress` to its end, `finish`, `close`; `interrupt` from any thread at any time."""
+    """In this order: `begin`, `progress` to its end, `finish`, `summer`, `gather`, `close`.
+
+    `interrupt` from any thread at any time.
+    """
 
     lookable: Lookable | None
     """Whom a live view asks what is in flight; None where there is none."""
@@ -39,7 +47,16 @@ class Players(Protocol):
         """Ask all to stop: what is in flight is recorded as aborted."""
 
     def finish(self) -> Found:
-        """All journals are in the run directory after that."""
+        """All journals are whole after that, on one clock."""
+
+    def summer(self) -> Summer | None:
+        """Who has the journals, and may raise SumsLost; None: they are in the run directory."""
+
+    def gather(self, *, shows: bool) -> Found | None:
+        """All journals are in the run directory after that. shows: with a bar, where it takes long.
+
+        What is known then, where something was lost meanwhile; None where all is as `finish` said.
+        """
 
     def close(self) -> None:
         """Raises what had to wait until the run was summed up: a row that could not be sent, a worker's death."""
@@ -64,3 +81,9 @@ class LocalPlayers:
 
     def finish(self) -> Found:
         return Found(played(self._parts))
+
+    def summer(self) -> None:
+        return None
+
+    def gather(self, *, shows: bool) -> None:
+        return None

@@ -23,6 +23,7 @@ from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.parts import Asked, PartMaker
 from imaxproxy.conduct.replay.players import LocalPlayers, Players
 from imaxproxy.conduct.replay.progress import LiveScreen, show_progress
+from imaxproxy.conduct.replay.summed import summed_up
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import UsageError
@@ -31,7 +32,7 @@ from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
 from imaxproxy.metrics import objectives_of
-from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
+from imaxproxy.runs import Manifest, RunDirectory, share_record
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
@@ -148,8 +149,8 @@ class Session:
         facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
         facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
         manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts, **found.manifest)
-        manifest.write(run)
-        summary = summarize(run)
+        shows = self._screen is None or not self._screen.is_up
+        summary = summed_up(players, run, manifest, shows=shows)
         players.close()
         return summary
 
