@@ -1,6 +1,6 @@
 """What summing up a run costs:  .venv/bin/python -m benchmarks.summing [--events 20000000]
 
-The journals of two workers are made, as a long run leaves them (`made_journals`). One process and several sum them up, each
+The journals of two workers are made, as a long run leaves them (`made_journals`). One process and two sum them up, each
 in a process of its own; CPU is that of the process and its helpers, memory the largest of one of them. All have to
 write the same summary, byte for byte.
 """
@@ -15,8 +15,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.made_journals import make_run
 from benchmarks.machine import describe, moment
+from benchmarks.made_journals import make_run
 from imaxproxy.runs import RunDirectory
 
 PROCESSES = 1, 2
