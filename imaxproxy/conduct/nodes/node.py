@@ -16,6 +16,7 @@ from typing import Any
 
 from imaxproxy.clock import NS_PER_MS, monotonic_ns
 from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.conduct.nodes.gathering import move_files
 from imaxproxy.conduct.nodes.job import NodeFound, NodeJob, NodeState
 from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.trace_file import TraceFile
@@ -32,7 +33,6 @@ from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import host_facts
 from imaxproxy.runs.outline import Outline
 from imaxproxy.runs.partial_sums import Counting, PartialSums
-from imaxproxy.runs.shift import move_all, moves_of
 from imaxproxy.runs.summing import JournalSummer
 from imaxproxy.traces import trace_sha256
 
@@ -243,14 +243,6 @@ class RayNode:
             self._state = replace(self._state, bug=traceback.format_exc())
         finally:
             self._state = replace(self._state, over=True)
-
-
-def move_files(run: RunDirectory, to: Path, by_ns: int, processes: int) -> list[Path]:
-    """Write a run's journals and meters to another folder, each whole or not at all, moved; the new files."""
-    to.mkdir(parents=True, exist_ok=True)
-    moves = moves_of(run, RunDirectory(to), by_ns)
-    move_all(moves, processes)
-    return [move.to for move in moves]
 
 
 def added(rows: "list[dict[str, int]]") -> dict[str, int]:

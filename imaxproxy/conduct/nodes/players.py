@@ -4,17 +4,17 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Node, fetch, is_gone
+from imaxproxy.cluster import Node, is_gone
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.fleet import Fleet
+from imaxproxy.conduct.nodes.gathering import bring
 from imaxproxy.conduct.nodes.job import NodeJob
-from imaxproxy.conduct.nodes.node import added, move_files
+from imaxproxy.conduct.nodes.node import added
 from imaxproxy.conduct.nodes.player import NodePlayer
 from imaxproxy.conduct.nodes.summing import NodesSummer
 from imaxproxy.conduct.nodes.watch import NodesView
@@ -30,7 +30,6 @@ from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
 from imaxproxy.metrics import Objective
 from imaxproxy.runs import RunDirectory
-from imaxproxy.runs.helpers import cores
 
 NODE_LOST = "node lost"
 """How a run has `ended` that was stopped because one of its nodes or workers died."""
@@ -302,26 +301,13 @@ class RayPlayers:
         self._is_here = True
         with Waiting("copying journals", shows=shows) as waiting:
             for number, player in enumerate(self._players, 1):
-                self._gather(player, run)
+                try:
+                    bring(self._ray, player, run, shared=not self._choice.gathers)
+                except ImaxproxyError:
+                    raise
+                except Exception as error:  # the node died while it was asked
+                    self._lose(player, error)
                 waiting.hear(number / len(self._players))
-
-    def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
-        """Copy a node's files to here; of a lost node what lies on shared storage."""
-        if not self._choice.gathers:
-            left = RunDirectory(run.path / f"node-{player.share.index}")
-            if player.found is None and left.path.is_dir():
-                move_files(left, run.path, player.to_command_ns, cores())
-            return
-        if player.found is None:
-            return
-        for facts in player.found.files:
-            try:
-                fetch(self._ray, player.actor.read.remote, facts, run.path / Path(facts.name).name)
-            except ImaxproxyError:
-                raise
-            except Exception as error:  # the node died while it was asked
-                self._lose(player, error)
-                return
 
     def _lost_workers(self) -> list[int]:
         return sorted(worker for player in self._players for worker in player.lost_workers)
