@@ -159,7 +159,7 @@ def _slo(slo: dict[str, Any] | None) -> list[tuple[str, str]]:
     goodput = "unknown" if slo["goodput_per_s"] is None else f"{slo['goodput_per_s']:.2f} requests/s"
     at_once = f"all at once: {_fine_share(slo['attainment'])} of {slo['requests']:,} requests, goodput {goodput}"
     if slo["unjudged"]:
-        at_once += f", {slo['unjudged']:,} left too early to tell"
+        at_once += f", {slo['unjudged']:,} not to be judged (left early, no stream, tokens unknown)"
     return [("SLO", f"{verdict} ({slo['window']}): {escape('; '.join(parts))}"), ("", at_once)]
 
 

@@ -20,8 +20,10 @@ from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import ImaxproxyError
+from imaxproxy.live.feed import CrewView, Look
 from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import RunDirectory
 from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import host_facts
@@ -48,6 +50,7 @@ class RayNode:
         self._late_ms = 0.0
         self._thread: threading.Thread | None = None
         self._run: RunDirectory | None = None
+        self._view: CrewView | None = None
 
     def __repr__(self) -> str:
         return f"<RayNode {self._state}>"
@@ -127,6 +130,8 @@ class RayNode:
         self._run = RunDirectory(folder)
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
         settings = WorkerSettings(job.asked.url, job.load.rules(), str(folder), tokenizer=maker.tokenizer_path)
+        objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        self._view = CrewView(self._run, self._crew, objectives)
         self._crew.feed(settings, [part.fed for part in self._parts])
         self._thread = threading.Thread(target=self._follow, args=(self._crew,), daemon=True)
         self._thread.start()
@@ -140,6 +145,10 @@ class RayNode:
     def poll(self) -> NodeState:
         """How it goes."""
         return self._state
+
+    def look(self) -> Look | None:
+        """What workers and journals have come to since the last look, by this node's clock: while somebody watches."""
+        return None if self._view is None else self._view.look()
 
     def interrupt(self) -> None:
         """Ask the workers to stop."""
@@ -181,7 +190,7 @@ class RayNode:
             self._thread.join()
         for name in (_RUN, _MOVED):
             shutil.rmtree(self._files.folder / name, ignore_errors=True)
-        self._crew = self._thread = self._run = None
+        self._crew = self._thread = self._run = self._view = None
         self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:

@@ -16,15 +16,17 @@ from imaxproxy.conduct.nodes.fleet import Fleet
 from imaxproxy.conduct.nodes.job import NodeJob
 from imaxproxy.conduct.nodes.node import added, move_files
 from imaxproxy.conduct.nodes.player import NodePlayer
+from imaxproxy.conduct.nodes.watch import NodesView
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.lost_schedule import loss_of
 from imaxproxy.conduct.replay.parts import Asked, PartMaker, played_by_all
 from imaxproxy.conduct.replay.players import Found
 from imaxproxy.conduct.replay.wording import Wording
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.live.feed import Lookable
+from imaxproxy.live.feed import View
 from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
+from imaxproxy.metrics import Objective
 from imaxproxy.runs import RunDirectory
 
 NODE_LOST = "node lost"
@@ -58,7 +60,8 @@ class RayPlayers:
             NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
             for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
-        self.lookable: Lookable | None = None
+        self._began_ns: int | None = None
+        """The schedule's zero by our clock, once it is told."""
         self._stop_asked = self._stop_told = False
         self._started = False
         self._maker: PartMaker | None = None
@@ -99,6 +102,20 @@ class RayPlayers:
                 continue
             if complaint is not None:
                 raise UsageError(f"node {player.node.name}: {complaint}")
+
+    def view(self, run: RunDirectory, objectives: tuple[Objective, ...]) -> View:
+        engines = None
+        if self._fleet is not None:
+            engines = [str(self._fleet.url_of(player.share.index)) for player in self._players]
+        return NodesView(
+            self._ray,
+            self._players,
+            objectives,
+            lambda: self._began_ns,
+            keeps_lost=not self._choice.gathers,
+            loss_limit_share=self._choice.loss_limit_share,
+            engines=engines,
+        )
 
     def progress(self) -> Iterator[dict[str, Any]]:
         while any(player.is_open for player in self._players):
@@ -179,6 +196,7 @@ class RayPlayers:
         for player in playing:
             self._ask_clock(player, "before")
         start_ns = monotonic_ns() + _LEAD_NS + len(playing) * _LEAD_A_NODE_NS
+        self._began_ns = start_ns
         for player in playing:
             if player.before is not None:
                 player.zero_ns = start_ns + player.before.offset_ns

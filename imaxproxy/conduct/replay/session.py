@@ -26,7 +26,7 @@ from imaxproxy.conduct.replay.progress import LiveScreen, show_progress
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import UsageError
-from imaxproxy.live.feed import Beside, Lookable, PlayerFeed, SnapshotMaker
+from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
 from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
@@ -139,7 +139,7 @@ class Session:
                 asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
                 players.begin(maker, asked, wording, salt, run)
                 requests = None if endless else self._trace.requests or flags["limit"]
-                feed = self._feed(load, run, players.lookable, requests)
+                feed = self._feed(load, run, players, requests)
                 with served_live(feed, flags.get("live_port")):
                     last = show_progress(players, requests, feed, self._screen)
         found = players.finish()
@@ -153,22 +153,21 @@ class Session:
         players.close()
         return summary
 
-    def _feed(self, load: Load, run: RunDirectory, crew: Lookable | None, requests: int | None) -> PlayerFeed | None:
-        """What viewers of the run are shown; None for nodes of a cluster, whose journals are not here yet."""
-        if crew is None:
-            return None
+    def _feed(self, load: Load, run: RunDirectory, players: Players, requests: int | None) -> PlayerFeed:
+        """What viewers of the run are shown."""
         flags, engine = self._flags, self.engine
         objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        view = players.view(run, objectives)
         title = f"{self._command} {self._trace.path} -> {engine.url}"
+        if view.nodes:
+            title += f" on {len(view.nodes)} nodes"
         beside = Beside(run, engine.described, flags)
         return PlayerFeed(
-            run,
-            crew,
+            view,
             SnapshotMaker(self._command, title, monotonic_ns(), beside, objectives),
             simulated=engine.simulated_here or bool((engine.described or {}).get("simulated")),
             requests=requests,
             duration_s=load.duration_s,
-            objectives=objectives,
             progress=self._screen.progress if self._screen is not None else None,
         )
 
