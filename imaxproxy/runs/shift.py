@@ -77,6 +77,8 @@ class Move:
     to: Path
     times: tuple[str, ...]
     by_ns: int
+    removes: bool = False
+    """The file as it was goes at once: a disk that is nearly full has room for few of them twice."""
 
     def do(self) -> None:
         """Whole or not at all. Raises ImaxproxyError for a broken line, OSError where it cannot be written."""
@@ -84,12 +86,14 @@ class Move:
         with beside.open("wb") as file:
             file.writelines(shifted_lines(self.path, self.times, self.by_ns))
         os.replace(beside, self.to)
+        if self.removes:
+            self.path.unlink()
 
 
-def moves_of(run: RunDirectory, to: RunDirectory, by_ns: int) -> list[Move]:
+def moves_of(run: RunDirectory, to: RunDirectory, by_ns: int, *, removes: bool = False) -> list[Move]:
     """Those of a run's journals and meters."""
     return [
-        Move(path, name(worker_of(path)), times, by_ns)
+        Move(path, name(worker_of(path)), times, by_ns, removes)
         for paths, name, times in (
             (run.journals(), to.journal, EXCHANGE_TIMES),
             (run.meters(), to.meter, HEALTH_TIMES),

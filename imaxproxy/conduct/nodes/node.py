@@ -50,6 +50,7 @@ class RayNode:
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None
+        self._closed = False
         self._crew: Crew | None = None
         self._parts: list[PlayedPart] = []
         self._state = NodeState()
@@ -69,6 +70,8 @@ class RayNode:
         Raises OSError where it cannot be made.
         """
         with self._making:
+            if self._closed:
+                raise OSError("the node was told to leave nothing behind")
             if self._made is None:
                 self._made = NodeFiles("imaxproxy-ray-", self._below)
             return self._made
@@ -208,8 +211,10 @@ class RayNode:
             self._summer.close(at_once=True)
         if self._crew is not None:
             self._crew.abandon()
-        if self._made is not None:
-            self._made.remove()
+        with self._making:
+            self._closed = True
+            if self._made is not None:
+                self._made.remove()
 
     def _forget(self) -> None:
         """What the last run left, one that was given up too: the next one is another."""

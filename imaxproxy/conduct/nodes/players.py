@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Node, is_gone
+from imaxproxy.cluster import Node, is_gone, reason_of
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
@@ -265,12 +265,16 @@ class RayPlayers:
         """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
         if not is_gone(error):
             raise error
-        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+        self._give_up(player, reason_of(error))
 
     def _give_up(self, player: NodePlayer, why: str) -> None:
         if player.lost is None:
             player.lost = why
             player.asked = None
+            with contextlib.suppress(
+                Exception
+            ):  # it is dead; or it is silent, and is to play no more when it comes back
+                player.actor.close.remote()
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 
     def _heard_loss(self, what: str) -> None:
@@ -294,7 +298,7 @@ class RayPlayers:
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
             except Exception as error:  # it is gone, or its disk is full
-                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
+                self._give_up(player, f"its journals could not be made ready: {reason_of(error)}")
 
     def _bring(self, run: RunDirectory, *, shows: bool) -> None:
         """All that nodes have, to here."""
