@@ -145,8 +145,11 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
         ("endpoints", {record.settings.get("endpoint") for record in records}),
         ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),
     ):
-        if len(said) > 1:
-            warnings.append(f"runs of different {what}: {', '.join(sorted(map(str, said)))}")
+        known = sorted(str(value) for value in said if value is not None)  # who does not say does not differ
+        if len(known) > 1:
+            warnings.append(f"runs of different {what}: {', '.join(known)}")
+        elif what == "traces" and known and None in said:
+            warnings.append(f"only some runs played a known trace: {known[0]}")
     if len({record.simulated for record in records}) > 1:
         warnings.append("simulated runs beside measured ones")
     if invalid := [record.directory.path.name for record in records if not record.summary["meter"]["valid"]]:

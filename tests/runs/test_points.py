@@ -95,6 +95,8 @@ def test_unlike_things_are_said(tmp_path: Path) -> None:
     assert "runs of different traces: abc, other" in said
     assert "simulated runs beside measured ones" in said
     assert "costs by different prices" not in said
+    silent = make_run(tmp_path / "s", engine=None, settings={}, trace=None)
+    assert unlike([records[0], silent]) == ["only some runs played a known trace: abc"]  # and "None" is no model
     dear = make_run(tmp_path / "d", settings={"price": "A/rental", "concurrency": 4, "endpoint": "chat"}, trace=TRACE)
     assert "provisioned, hyperscaler, 2026-08-14; provisioned, rental, 2025-10-09" in " ".join(
         unlike([records[0], dear], ("usd_total",))

@@ -20,8 +20,10 @@ from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import ImaxproxyError
+from imaxproxy.live.feed import CrewView, Look
 from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import objectives_of
 from imaxproxy.runs import RunDirectory
 from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import host_facts
@@ -42,12 +44,14 @@ class RayNode:
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None
+        self._closed = False
         self._crew: Crew | None = None
         self._parts: list[PlayedPart] = []
         self._state = NodeState()
         self._late_ms = 0.0
         self._thread: threading.Thread | None = None
         self._run: RunDirectory | None = None
+        self._view: CrewView | None = None
 
     def __repr__(self) -> str:
         return f"<RayNode {self._state}>"
@@ -59,6 +63,8 @@ class RayNode:
         Raises OSError where it cannot be made.
         """
         with self._making:
+            if self._closed:
+                raise OSError("the node was told to leave nothing behind")
             if self._made is None:
                 self._made = NodeFiles("imaxproxy-ray-", self._below)
             return self._made
@@ -127,6 +133,8 @@ class RayNode:
         self._run = RunDirectory(folder)
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
         settings = WorkerSettings(job.asked.url, job.load.rules(), str(folder), tokenizer=maker.tokenizer_path)
+        objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        self._view = CrewView(self._run, self._crew, objectives)
         self._crew.feed(settings, [part.fed for part in self._parts])
         self._thread = threading.Thread(target=self._follow, args=(self._crew,), daemon=True)
         self._thread.start()
@@ -140,6 +148,10 @@ class RayNode:
     def poll(self) -> NodeState:
         """How it goes."""
         return self._state
+
+    def look(self) -> Look | None:
+        """What workers and journals have come to since the last look, by this node's clock: while somebody watches."""
+        return None if self._view is None else self._view.look()
 
     def interrupt(self) -> None:
         """Ask the workers to stop."""
@@ -170,8 +182,10 @@ class RayNode:
         """End what runs, and leave nothing behind."""
         if self._crew is not None:
             self._crew.abandon()
-        if self._made is not None:
-            self._made.remove()
+        with self._making:
+            self._closed = True
+            if self._made is not None:
+                self._made.remove()
 
     def _forget(self) -> None:
         """What the last run left, one that was given up too: the next one is another."""
@@ -181,7 +195,7 @@ class RayNode:
             self._thread.join()
         for name in (_RUN, _MOVED):
             shutil.rmtree(self._files.folder / name, ignore_errors=True)
-        self._crew = self._thread = self._run = None
+        self._crew = self._thread = self._run = self._view = None
         self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:
@@ -219,6 +233,7 @@ def move_files(run: RunDirectory, to: Path, by_ns: int) -> list[Path]:
             with beside.open("wb") as file:
                 file.writelines(shifted_lines(path, times, by_ns))
             os.replace(beside, whole)
+            path.unlink()  # a disk that is nearly full has room for one of them twice
             moved.append(whole)
     return moved
 

@@ -1,6 +1,7 @@
 """A cluster's nodes as one crew: started together on one clock, heard as one, gathered into one run directory."""
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Node, fetch, is_gone
+from imaxproxy.cluster import Node, fetch, is_gone, reason_of
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
@@ -16,15 +17,17 @@ from imaxproxy.conduct.nodes.fleet import Fleet
 from imaxproxy.conduct.nodes.job import NodeJob
 from imaxproxy.conduct.nodes.node import added, move_files
 from imaxproxy.conduct.nodes.player import NodePlayer
+from imaxproxy.conduct.nodes.watch import NodesView
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.lost_schedule import loss_of
 from imaxproxy.conduct.replay.parts import Asked, PartMaker, played_by_all
 from imaxproxy.conduct.replay.players import Found
 from imaxproxy.conduct.replay.wording import Wording
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.live.feed import Lookable
+from imaxproxy.live.feed import View
 from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
+from imaxproxy.metrics import Objective
 from imaxproxy.runs import RunDirectory
 
 NODE_LOST = "node lost"
@@ -58,7 +61,8 @@ class RayPlayers:
             NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
             for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
-        self.lookable: Lookable | None = None
+        self._began_ns: int | None = None
+        """The schedule's zero by our clock, once it is told."""
         self._stop_asked = self._stop_told = False
         self._started = False
         self._maker: PartMaker | None = None
@@ -99,6 +103,20 @@ class RayPlayers:
                 continue
             if complaint is not None:
                 raise UsageError(f"node {player.node.name}: {complaint}")
+
+    def view(self, run: RunDirectory, objectives: tuple[Objective, ...]) -> View:
+        engines = None
+        if self._fleet is not None:
+            engines = [str(self._fleet.url_of(player.share.index)) for player in self._players]
+        return NodesView(
+            self._ray,
+            self._players,
+            objectives,
+            lambda: self._began_ns,
+            keeps_lost=not self._choice.gathers,
+            loss_limit_share=self._choice.loss_limit_share,
+            engines=engines,
+        )
 
     def progress(self) -> Iterator[dict[str, Any]]:
         while any(player.is_open for player in self._players):
@@ -179,6 +197,7 @@ class RayPlayers:
         for player in playing:
             self._ask_clock(player, "before")
         start_ns = monotonic_ns() + _LEAD_NS + len(playing) * _LEAD_A_NODE_NS
+        self._began_ns = start_ns
         for player in playing:
             if player.before is not None:
                 player.zero_ns = start_ns + player.before.offset_ns
@@ -228,12 +247,16 @@ class RayPlayers:
         """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
         if not is_gone(error):
             raise error
-        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+        self._give_up(player, reason_of(error))
 
     def _give_up(self, player: NodePlayer, why: str) -> None:
         if player.lost is None:
             player.lost = why
             player.asked = None
+            with contextlib.suppress(
+                Exception
+            ):  # it is dead; or it is silent, and is to play no more when it comes back
+                player.actor.close.remote()
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 
     def _heard_loss(self, what: str) -> None:
@@ -257,7 +280,7 @@ class RayPlayers:
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
             except Exception as error:  # it is gone, or its disk is full
-                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
+                self._give_up(player, f"its journals could not be made ready: {reason_of(error)}")
 
     def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
         """Copy a node's files to here; of a lost node what lies on shared storage."""
@@ -265,6 +288,7 @@ class RayPlayers:
             left = RunDirectory(run.path / f"node-{player.share.index}")
             if player.found is None and left.path.is_dir():
                 move_files(left, run.path, player.to_command_ns)
+                shutil.rmtree(left.path, ignore_errors=True)
             return
         if player.found is None:
             return

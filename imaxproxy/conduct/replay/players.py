@@ -6,10 +6,11 @@ from typing import Any, Protocol
 
 from imaxproxy.conduct.replay.parts import Asked, PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.wording import Wording
-from imaxproxy.live.feed import Lookable
+from imaxproxy.live.feed import CrewView, View
 from imaxproxy.load.process import Crew
 from imaxproxy.load.share import Share
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import Objective
 from imaxproxy.runs import RunDirectory
 
 
@@ -26,11 +27,11 @@ class Found:
 class Players(Protocol):
     """In this order: `begin`, `progress` to its end, `finish`, `close`; `interrupt` from any thread at any time."""
 
-    lookable: Lookable | None
-    """Whom a live view asks what is in flight; None where there is none."""
-
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Hand out the parts. The schedule starts by itself once all are ready."""
+
+    def view(self, run: RunDirectory, objectives: tuple[Objective, ...]) -> View:
+        """Whom a live view asks how it goes, once they have begun."""
 
     def progress(self) -> Iterator[dict[str, Any]]:
         """How it goes, added up; the last row says how it `ended` and counts `lost_lines`. Without: some died."""
@@ -51,7 +52,6 @@ class LocalPlayers:
     def __init__(self, crew: Crew, share: Share, workers: int) -> None:
         self._crew, self._share, self._workers = crew, share, workers
         self._parts: list[PlayedPart] = []
-        self.lookable: Lookable | None = crew
         self.progress = crew.progress
         self.interrupt = crew.interrupt
         self.close = crew.close
@@ -61,6 +61,9 @@ class LocalPlayers:
         self._parts = maker.parts(asked, wording, salt, workers, of)
         settings = WorkerSettings(asked.url, maker.load.rules(), str(run.path), tokenizer=maker.tokenizer_path)
         self._crew.feed(settings, [part.fed for part in self._parts])
+
+    def view(self, run: RunDirectory, objectives: tuple[Objective, ...]) -> View:
+        return CrewView(run, self._crew, objectives)
 
     def finish(self) -> Found:
         return Found(played(self._parts))
