@@ -6,6 +6,7 @@ from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.engine_timing import Differences, EngineTiming
 from imaxproxy.metrics.exchange import WARMUP, Ask, CountedBy, Exchange, Usage
 from imaxproxy.metrics.flow import Flow, Underway, Who
+from imaxproxy.metrics.gaps import CountGaps
 from imaxproxy.metrics.health import HealthProbe, HealthSample, ReadStamps, tune_gc
 from imaxproxy.metrics.histogram import PERCENTILES, Histogram
 from imaxproxy.metrics.interval import Interval, share_difference, t_interval, wilson
@@ -35,6 +36,7 @@ __all__ = [
     "Ask",
     "Breakdown",
     "ByModel",
+    "CountGaps",
     "CountedBy",
     "Differences",
     "DimensionValues",
