@@ -36,7 +36,7 @@ class Prober:
         """Raises KeyboardInterrupt for one that was interrupted, ImaxproxyError for one that no engine answered."""
         run = RunDirectory.create(self.whole.path / f"probe-{len(self.summaries) + 1}", "search")
         summary = self._play(at_amount(self._load, self.by, amount), run)
-        if summary["ended"] == Ended.INTERRUPTED:
+        if summary["ended"] == Ended.INTERRUPTED:  # virtual time has its own end
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:
             raise ImaxproxyError(f"no engine answered at {amount:g} {UNITS[self.by]}: see {run.path}")
@@ -71,10 +71,17 @@ def prober_of(
             summary = session.play(at, run, crew)
         finally:
             crew.abandon()
-        session.engine.check()
-        return summary
+        return _checked(session, summary)
 
     return Prober(play, load, whole, flags["by"])
+
+
+def _checked(session: Session, summary: dict[str, Any]) -> dict[str, Any]:
+    """Raises KeyboardInterrupt when it was told to stop, EngineError when its engine has died."""
+    if session.interrupted:
+        raise KeyboardInterrupt
+    session.engine.check()
+    return summary
 
 
 def _on_ray(
@@ -98,9 +105,7 @@ def _on_ray(
     session = Session(file, engine, wordings, "search", nodes.flags)
 
     def play(at: Load, run: RunDirectory) -> dict[str, Any]:
-        summary = session.play_by(nodes.players(), at, run)
-        engine.check()
-        return summary
+        return _checked(session, session.play_by(nodes.players(), at, run))
 
     return Prober(play, load, whole, flags["by"])
 
