@@ -40,10 +40,7 @@ class Cluster:
             try:
                 self.ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
             except ConnectionError as error:
-                raise UsageError(
-                    f"--ray {self._address}: no Ray cluster runs here: start one (`ray start --head`, and `ray start "
-                    "--address HEAD:6379` on each other node), or give the head's HOST:PORT"
-                ) from error
+                raise UsageError(f"--ray {self._address}: {self._why_not()}") from error
             except RuntimeError as error:
                 raise UsageError(f"--ray {self._address}: {_in_a_line(str(error))}") from error
         self._quiet.enter_context(contextlib.redirect_stdout(self._quiet.enter_context(open(os.devnull, "w"))))
@@ -53,6 +50,18 @@ class Cluster:
         with contextlib.suppress(Exception):  # the cluster may be gone by now; nothing of ours is left in it
             self.ray.shutdown()
         self._quiet.close()
+
+    def _why_not(self) -> str:
+        """What it means that nobody answered as a cluster does."""
+        if self._address == AUTO:
+            return (
+                "no Ray cluster runs here: start one (`ray start --head`, and `ray start --address HEAD:6379` on each "
+                "other node), or give the head's HOST:PORT"
+            )
+        return (
+            f"who listens there is no head of a cluster that Ray {self.ray.__version__} can join: give the head's "
+            "HOST:PORT, and have the same version of Ray here (`ray --version`) as there"
+        )
 
     def nodes(self) -> list[Node]:
         """Those that are alive, by address and name."""

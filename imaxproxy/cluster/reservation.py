@@ -103,7 +103,12 @@ class Reservation:
 
     def _of_each(self, function: Any) -> list[Any]:  # noqa: ANN401 (what Ray carries by value)
         """Its answer on each node. Raises UsageError when one is lost: its part may be moved, and wait for ever."""
-        return answers_of_all(self._cluster.ray, [self._probe(part, function) for part in range(self.count)])
+        known = {node.node_id for node in self._cluster.nodes()}
+        return answers_of_all(
+            self._cluster.ray,
+            [self._probe(part, function) for part in range(self.count)],
+            lambda: known <= {node.node_id for node in self._cluster.nodes()},
+        )
 
     def _probe(self, part: int, function: Any) -> Any:  # noqa: ANN401 (a task's reference)
         ray = self._cluster.ray

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from imaxproxy.clock import NS_PER_MS, monotonic_ns
-from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.cluster import FileFacts, NodeFiles, end_when_orphaned
 from imaxproxy.conduct.nodes.job import NodeFound, NodeJob, NodeState
 from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.trace_file import TraceFile
@@ -41,6 +41,7 @@ class RayNode:
 
     def __init__(self, below: str | None) -> None:
         """below: where its folder is made; None: where the system keeps what is temporary."""
+        end_when_orphaned()
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None
