@@ -69,6 +69,8 @@ class Reservation:
     def __exit__(self, *exc: object) -> None:
         from ray.util.placement_group import remove_placement_group
 
+        if self._cluster.head_is_lost:  # who would be asked for it; all of it ends as its raylets do
+            return
         for actor in self._actors:
             with contextlib.suppress(Exception):  # it is dead already, or the cluster is
                 self._cluster.ray.kill(actor)
