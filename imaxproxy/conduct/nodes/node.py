@@ -11,10 +11,11 @@ import traceback
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imaxproxy.clock import NS_PER_MS, monotonic_ns
 from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.conduct.flags.otlp import exporter_of
 from imaxproxy.conduct.nodes.job import NodeFound, NodeJob, NodeState
 from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.trace_file import TraceFile
@@ -29,6 +30,9 @@ from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import host_facts
 from imaxproxy.runs.shift import EXCHANGE_TIMES, HEALTH_TIMES, shifted_lines
 from imaxproxy.traces import trace_sha256
+
+if TYPE_CHECKING:
+    from imaxproxy.live.otlp import OtlpProcess
 
 _CONNECT_S = 5.0
 _WORKER_MODULE = "imaxproxy.conduct.replay.worker"
@@ -51,6 +55,7 @@ class RayNode:
         self._thread: threading.Thread | None = None
         self._run: RunDirectory | None = None
         self._view: CrewView | None = None
+        self._otlp: OtlpProcess | None = None
 
     def __repr__(self) -> str:
         return f"<RayNode {self._state}>"
@@ -128,6 +133,9 @@ class RayNode:
         folder = self._files.folder / _RUN if job.out is None else job.out / f"node-{job.share.index}"
         folder.mkdir(parents=True)
         self._run = RunDirectory(folder)
+        self._otlp = exporter_of(self._run, flags, job.asked.described, job.asked.model, job.name)
+        if self._otlp is not None:
+            self._otlp.start()
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
         settings = WorkerSettings(job.asked.url, job.load.rules(), str(folder), tokenizer=maker.tokenizer_path)
         objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
@@ -164,12 +172,13 @@ class RayNode:
         assert self._run is not None
         assert self._crew is not None
         facts: list[FileFacts] = []
+        complaint = None if self._otlp is None else self._otlp.stop()
         moved = move_files(self._run, self._files.folder / _MOVED if out is None else out, to_command_ns)
         if out is None:
             facts = [FileFacts.of(self._files.folder, path) for path in moved]
         else:
             shutil.rmtree(self._run.path)
-        return NodeFound(played(self._parts), self._crew.zero_ns, self._late_ms, tuple(facts))
+        return NodeFound(played(self._parts), self._crew.zero_ns, self._late_ms, complaint, tuple(facts))
 
     def read(self, name: str, from_byte: int) -> bytes:
         """A piece of one of its files."""
@@ -179,6 +188,8 @@ class RayNode:
         """End what runs, and leave nothing behind."""
         if self._crew is not None:
             self._crew.abandon()
+        if self._otlp is not None:
+            self._otlp.stop()
         if self._made is not None:
             self._made.remove()
 
@@ -188,9 +199,11 @@ class RayNode:
             self._crew.abandon()
         if self._thread is not None:
             self._thread.join()
+        if self._otlp is not None:
+            self._otlp.stop()
         for name in (_RUN, _MOVED):
             shutil.rmtree(self._files.folder / name, ignore_errors=True)
-        self._crew = self._thread = self._run = self._view = None
+        self._crew = self._thread = self._run = self._view = self._otlp = None
         self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:

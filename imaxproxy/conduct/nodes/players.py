@@ -13,6 +13,7 @@ from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.fleet import Fleet
+from imaxproxy.conduct.nodes.fleet_power import FleetPower
 from imaxproxy.conduct.nodes.job import NodeJob
 from imaxproxy.conduct.nodes.node import added, move_files
 from imaxproxy.conduct.nodes.player import NodePlayer
@@ -60,6 +61,7 @@ class RayPlayers:
             NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
             for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
+        self._power: FleetPower | None = None
         self._began_ns: int | None = None
         """The schedule's zero by our clock, once it is told."""
         self._stop_asked = self._stop_told = False
@@ -77,6 +79,9 @@ class RayPlayers:
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Raises UsageError when a node cannot read the trace or bring its workers up."""
         self._maker, self._run = maker, run
+        self._power = None if self._fleet is None else self._fleet.power(run)
+        if self._power is not None:
+            self._power.begin()
         references = [
             player.actor.begin.remote(
                 NodeJob(
@@ -88,6 +93,7 @@ class RayPlayers:
                     player.trace,
                     player.share,
                     self._choice.workers_per_node,
+                    f"{run.path.name}/node-{player.share.index}",
                     self._choice.goes_on,
                     None if self._choice.gathers else run.path.resolve(),
                 )
@@ -123,6 +129,8 @@ class RayPlayers:
             if self._fleet is not None and (death := self._fleet.hear()) is not None:
                 say(f"imaxproxy: {death}; the run is stopped")
                 self._stop_asked = True
+            if self._power is not None:
+                self._power.tick()
             if self._stop_asked and not self._stop_told:
                 self._stop_told = True
                 self._tell_all(lambda actor: actor.interrupt.remote())
@@ -152,6 +160,8 @@ class RayPlayers:
         self._finish_nodes(living)
         for player in self._players:
             self._gather(player, self._run)
+        if self._power is not None:
+            self._power.close()
         if self._fleet is not None:
             self._fleet.finish(self._run)
         lost = self._lost_workers()
@@ -159,6 +169,8 @@ class RayPlayers:
         if loss is not None:
             say(f"imaxproxy: {loss}")
         for player in self._players:
+            if player.found is not None and player.found.complaint is not None:
+                say(f"imaxproxy: node {player.node.name}: {player.found.complaint}")
             if (line := player.clock_line()) is not None:
                 say(f"imaxproxy: {line}")
         records = [

@@ -136,7 +136,7 @@ class Session:
                 engine_metrics(run, self._metrics_sources()),
                 exporting(run, flags, self.engine.described, self.engine.model),
             ):
-                asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
+                asked = Asked(self.engine.url, self.engine.model, self.engine.dialect, self.engine.described)
                 players.begin(maker, asked, wording, salt, run)
                 requests = None if endless else self._trace.requests or flags["limit"]
                 feed = self._feed(load, run, players, requests)
