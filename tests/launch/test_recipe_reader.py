@@ -136,6 +136,8 @@ def test_an_unknown_name_says_what_is_near_it_and_where_all_are() -> None:
         UsageError, match=r"unknown recipe 'gpt-oss-b200'; near it: gpt-oss-120b-.*`imaxproxy engine list`"
     ):
         load_recipe("gpt-oss-b200")
+    with pytest.raises(UsageError, match=r"unknown recipe 'zzz'; `imaxproxy engine list` has all"):
+        load_recipe("zzz")  # nothing is near it
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:

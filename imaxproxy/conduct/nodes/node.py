@@ -48,6 +48,7 @@ class RayNode:
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None
+        self._closed = False
         self._crew: Crew | None = None
         self._parts: list[PlayedPart] = []
         self._state = NodeState()
@@ -67,6 +68,8 @@ class RayNode:
         Raises OSError where it cannot be made.
         """
         with self._making:
+            if self._closed:
+                raise OSError("the node was told to leave nothing behind")
             if self._made is None:
                 self._made = NodeFiles("imaxproxy-ray-", self._below)
             return self._made
@@ -190,8 +193,10 @@ class RayNode:
             self._crew.abandon()
         if self._otlp is not None:
             self._otlp.stop()
-        if self._made is not None:
-            self._made.remove()
+        with self._making:
+            self._closed = True
+            if self._made is not None:
+                self._made.remove()
 
     def _forget(self) -> None:
         """What the last run left, one that was given up too: the next one is another."""
@@ -241,6 +246,7 @@ def move_files(run: RunDirectory, to: Path, by_ns: int) -> list[Path]:
             with beside.open("wb") as file:
                 file.writelines(shifted_lines(path, times, by_ns))
             os.replace(beside, whole)
+            path.unlink()  # a disk that is nearly full has room for one of them twice
             moved.append(whole)
     return moved
 

@@ -1,6 +1,7 @@
 """A cluster's nodes as one crew: started together on one clock, heard as one, gathered into one run directory."""
 
 import contextlib
+import shutil
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Node, fetch, is_gone
+from imaxproxy.cluster import Node, fetch, is_gone, reason_of
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
@@ -258,12 +259,16 @@ class RayPlayers:
         """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
         if not is_gone(error):
             raise error
-        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+        self._give_up(player, reason_of(error))
 
     def _give_up(self, player: NodePlayer, why: str) -> None:
         if player.lost is None:
             player.lost = why
             player.asked = None
+            with contextlib.suppress(
+                Exception
+            ):  # it is dead; or it is silent, and is to play no more when it comes back
+                player.actor.close.remote()
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 
     def _heard_loss(self, what: str) -> None:
@@ -287,7 +292,7 @@ class RayPlayers:
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
             except Exception as error:  # it is gone, or its disk is full
-                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
+                self._give_up(player, f"its journals could not be made ready: {reason_of(error)}")
 
     def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
         """Copy a node's files to here; of a lost node what lies on shared storage."""
@@ -295,6 +300,7 @@ class RayPlayers:
             left = RunDirectory(run.path / f"node-{player.share.index}")
             if player.found is None and left.path.is_dir():
                 move_files(left, run.path, player.to_command_ns)
+                shutil.rmtree(left.path, ignore_errors=True)
             return
         if player.found is None:
             return

@@ -40,7 +40,7 @@ def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice,
         screen = stack.enter_context(screen_of(flags, f"replay {trace}"))
         session = Session(file, engine, wordings, "replay", nodes.flags, screen=screen)
         if repeats:
-            result, code = play_repeats(lambda each: session.play_by(nodes.players(), load, each), run, flags)
+            result, code = play_repeats(session, lambda each: session.play_by(nodes.players(), load, each), run, flags)
         else:
             summary = session.play_by(nodes.players(fleet), load, run)
     if repeats:

@@ -23,6 +23,7 @@ from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.parts import Asked, PartMaker
 from imaxproxy.conduct.replay.players import LocalPlayers, Players
 from imaxproxy.conduct.replay.progress import LiveScreen, show_progress
+from imaxproxy.conduct.replay.stopping import stops_on_signal
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import UsageError
@@ -105,6 +106,8 @@ class Session:
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
         self._share, self._start, self._screen = share, start, screen
+        self.interrupted = False
+        """The last run was told to stop, be it when it was over already."""
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -127,29 +130,35 @@ class Session:
         )
         maker = PartMaker(self._trace, self._wordings, load, flags)
         endless = load.loop or load.lanes is not None
-        meter = self._meter()
-        with meter.measuring(run) as metered:
-            manifest = replace(manifest, settings=manifest.settings | metered)
+        with contextlib.ExitStack() as summed_up:
+            meter = self._meter()
+            with meter.measuring(run) as metered:
+                manifest = replace(manifest, settings=manifest.settings | metered)
+                manifest.write(run)
+                with (
+                    self.engine.watched(players.interrupt),
+                    engine_metrics(run, self._metrics_sources()),
+                    exporting(run, flags, self.engine.described, self.engine.model),
+                ):
+                    stop = summed_up.enter_context(stops_on_signal(players))
+                    engine = self.engine
+                    asked = Asked(engine.url, engine.model, engine.dialect, engine.described)
+                    players.begin(maker, asked, wording, salt, run)
+                    requests = None if endless else self._trace.requests or flags["limit"]
+                    feed = self._feed(load, run, players, requests)
+                    with served_live(feed, flags.get("live_port")):
+                        last = show_progress(players, requests, feed, self._screen)
+                    stop.load_is_over = True
+            found = players.finish()
+            meter.take_recording(run, manifest)
+            ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
+            facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
+            facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
+            lost_lines = last.get("lost_lines", 0)
+            manifest = replace(manifest, ended=ended, lost_lines=lost_lines, trace=facts, **found.manifest)
             manifest.write(run)
-            with (
-                self.engine.watched(players.interrupt),
-                engine_metrics(run, self._metrics_sources()),
-                exporting(run, flags, self.engine.described, self.engine.model),
-            ):
-                asked = Asked(self.engine.url, self.engine.model, self.engine.dialect, self.engine.described)
-                players.begin(maker, asked, wording, salt, run)
-                requests = None if endless else self._trace.requests or flags["limit"]
-                feed = self._feed(load, run, players, requests)
-                with served_live(feed, flags.get("live_port")):
-                    last = show_progress(players, requests, feed, self._screen)
-        found = players.finish()
-        meter.take_recording(run, manifest)
-        ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
-        facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
-        facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
-        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts, **found.manifest)
-        manifest.write(run)
-        summary = summarize(run)
+            summary = summarize(run)
+        self.interrupted = stop.asked
         players.close()
         return summary
 

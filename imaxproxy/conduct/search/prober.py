@@ -43,7 +43,7 @@ class Prober:
         if self._screen is not None:
             self._screen.begin(amount)
         summary = self._play(at_amount(self._load, self.by, amount), run)
-        if summary["ended"] == Ended.INTERRUPTED:
+        if summary["ended"] == Ended.INTERRUPTED:  # virtual time has its own end
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:
             raise ImaxproxyError(f"no engine answered at {amount:g} {UNITS[self.by]}: see {run.path}")
@@ -83,8 +83,7 @@ def prober_of(
             summary = session.play(at, run, crew)
         finally:
             crew.abandon()
-        session.engine.check()
-        return summary
+        return _checked(session, summary)
 
     return Prober(play, load, whole, flags["by"], screen)
 
@@ -92,6 +91,14 @@ def prober_of(
 def _screen(file: TraceFile, flags: dict[str, Any], stack: contextlib.ExitStack) -> SearchScreen:
     hosted = stack.enter_context(screen_of(flags, f"search {file.path}"))
     return SearchScreen(hosted, UNITS[flags["by"]], flags["probes"])
+
+
+def _checked(session: Session, summary: dict[str, Any]) -> dict[str, Any]:
+    """Raises KeyboardInterrupt when it was told to stop, EngineError when its engine has died."""
+    if session.interrupted:
+        raise KeyboardInterrupt
+    session.engine.check()
+    return summary
 
 
 def _on_ray(
@@ -116,9 +123,7 @@ def _on_ray(
     session = Session(file, engine, wordings, "search", nodes.flags, screen=screen)
 
     def play(at: Load, run: RunDirectory) -> dict[str, Any]:
-        summary = session.play_by(nodes.players(), at, run)
-        engine.check()
-        return summary
+        return _checked(session, session.play_by(nodes.players(), at, run))
 
     return Prober(play, load, whole, flags["by"], screen)
 

@@ -250,6 +250,28 @@ def test_a_node_closes_without_a_trace(field: Callable[..., Field]) -> None:
     assert two.left() == []
 
 
+def test_a_node_that_is_told_to_close_makes_no_folder_after_that(tmp_path: Path) -> None:
+    """Ctrl-C in the first seconds: what it was asked before may still be on its way."""
+    node = RayNode(str(tmp_path))
+    node.close()
+    with pytest.raises(OSError, match="leave nothing behind"):
+        node.host()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_node_whose_disk_is_full_at_the_end_says_so_in_a_line(field: Callable[..., Field]) -> None:
+    two = field(2, goes_on=True)
+
+    def full(_by_ns: int, _out: Path | None) -> None:
+        raise OSError(28, "No space left on device")
+
+    two.actors[1].kept.finish = full
+    summary = two.play()
+    lost = summary["shares"]["lost"]
+    assert (lost["workers"], lost["requests"]) == ([1], ROWS // 2)
+    assert "its journals could not be made ready: [Errno 28] No space left on device" in lost["who"]
+
+
 @pytest.mark.ray
 def test_a_slow_node_is_named(field: Callable[..., Field]) -> None:
     """An engine that answers the second node's requests late, as a slow way to it would."""
