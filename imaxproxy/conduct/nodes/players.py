@@ -12,6 +12,7 @@ from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.fleet import Fleet
+from imaxproxy.conduct.nodes.fleet_power import FleetPower
 from imaxproxy.conduct.nodes.gathering import bring
 from imaxproxy.conduct.nodes.job import NodeJob
 from imaxproxy.conduct.nodes.node import added
@@ -62,6 +63,7 @@ class RayPlayers:
             NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
             for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
+        self._power: FleetPower | None = None
         self._began_ns: int | None = None
         """The schedule's zero by our clock, once it is told."""
         self._stop_asked = self._stop_told = False
@@ -81,6 +83,9 @@ class RayPlayers:
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Raises UsageError when a node cannot read the trace or bring its workers up."""
         self._maker, self._run = maker, run
+        self._power = None if self._fleet is None else self._fleet.power(run)
+        if self._power is not None:
+            self._power.begin()
         references = [
             player.actor.begin.remote(
                 NodeJob(
@@ -92,6 +97,7 @@ class RayPlayers:
                     player.trace,
                     player.share,
                     self._choice.workers_per_node,
+                    f"{run.path.name}/node-{player.share.index}",
                     self._choice.goes_on,
                     None if self._choice.gathers else run.path.resolve(),
                 )
@@ -129,6 +135,8 @@ class RayPlayers:
                 self._stop_asked = True
             if self._cluster.head_is_lost and not self._head_lost:  # nodes outlive it for a minute
                 self._head_lost = self._stop_asked = True
+            if self._power is not None:
+                self._power.tick()
             if self._stop_asked and not self._stop_told:
                 self._stop_told = True
                 self._tell_all(lambda actor: actor.interrupt.remote())
@@ -156,11 +164,15 @@ class RayPlayers:
         for player in living:
             self._ask_clock(player, "after")
         self._finish_nodes(living)
+        if self._power is not None:
+            self._power.close()
         if self._lost_workers():  # who counts the loss has to see what is left of it
             self._bring(self._run, shows=False)
         if self._fleet is not None:
             self._fleet.finish(self._run)
         for player in self._players:
+            if player.found is not None and player.found.complaint is not None:
+                say(f"imaxproxy: node {player.node.name}: {player.found.complaint}")
             if (line := player.clock_line()) is not None:
                 say(f"imaxproxy: {line}")
         return self._found()
