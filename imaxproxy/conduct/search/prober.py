@@ -38,8 +38,10 @@ class Prober:
         self.summaries: list[dict[str, Any]] = []
 
     def probe(self, amount: float) -> Verdict:
-        """Raises KeyboardInterrupt for one that was interrupted, ImaxproxyError for one that no engine answered, or where
-        nothing was sent that is measured."""
+        """Raises KeyboardInterrupt for one that was interrupted.
+
+        ImaxproxyError for one that no engine answered, or where nothing was sent that is measured.
+        """
         run = RunDirectory.create(self.whole.path / f"probe-{len(self.summaries) + 1}", "search")
         if self._screen is not None:
             self._screen.begin(amount)
