@@ -12,6 +12,7 @@ from imaxproxy.conduct.engine.dialect import dialect_of_recipe
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.power import PowerChoice
 from imaxproxy.conduct.nodes.engine import ReplicaUp
+from imaxproxy.conduct.nodes.fleet_power import FleetPower
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.session import Engine
 from imaxproxy.errors import ImaxproxyError, UsageError
@@ -44,6 +45,13 @@ class Fleet:
     def url_of(self, node: int) -> BaseUrl:
         """Whom this node of the load asks: the replicas in turn."""
         return BaseUrl.parse(self.replicas[node % len(self.replicas)].up.url, "--engine")
+
+    def power(self, run: RunDirectory) -> FleetPower | None:
+        """What all draw while they run, told beside the run; None where it is not measured."""
+        if not self.engine.metered_there:
+            return None
+        metered = [(replica.actor, -replica.offset.offset_ns) for replica in self.replicas]
+        return FleetPower(self.ray, metered, run.power_now)
 
     def hear(self) -> str | None:
         """Ask, without waiting, whether one has died; what is to be said of it, once."""
@@ -134,6 +142,13 @@ def _as_one(replicas: Sequence[_Replica], choice: EngineChoice, flags: dict[str,
         described,
         dialect,
         simulated_here=choice.simulate,
-        metrics_sources=[source for replica in replicas for source in replica.up.metrics],
+        metrics_sources=[source for replica in replicas for source in _metrics_of(replica, flags)],
         metered_there=PowerChoice.of(flags).is_on,
     )
+
+
+def _metrics_of(replica: _Replica, flags: dict[str, Any]) -> Sequence[tuple[str, str | None]]:
+    """A simulated engine's are read where they are asked for."""
+    if replica.up.metrics or not flags["engine_metrics"]:
+        return replica.up.metrics
+    return [(replica.up.url, None)]

@@ -12,10 +12,11 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imaxproxy.clock import NS_PER_MS, monotonic_ns
-from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.cluster import FileFacts, NodeFiles, end_when_orphaned
+from imaxproxy.conduct.flags.otlp import exporter_of
 from imaxproxy.conduct.nodes.gathering import move_files
 from imaxproxy.conduct.nodes.job import NodeFound, NodeJob, NodeState
 from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
@@ -36,6 +37,9 @@ from imaxproxy.runs.partial_sums import Counting, PartialSums
 from imaxproxy.runs.summing import JournalSummer
 from imaxproxy.traces import trace_sha256
 
+if TYPE_CHECKING:
+    from imaxproxy.live.otlp import OtlpProcess
+
 _CONNECT_S = 5.0
 _WORKER_MODULE = "imaxproxy.conduct.replay.worker"
 _RUN, _MOVED = "run", "moved"
@@ -47,6 +51,7 @@ class RayNode:
 
     def __init__(self, below: str | None) -> None:
         """below: where its folder is made; None: where the system keeps what is temporary."""
+        end_when_orphaned()
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None
@@ -59,6 +64,7 @@ class RayNode:
         self._run: RunDirectory | None = None
         self._summer: JournalSummer | None = None
         self._view: CrewView | None = None
+        self._otlp: OtlpProcess | None = None
 
     def __repr__(self) -> str:
         return f"<RayNode {self._state}>"
@@ -143,6 +149,9 @@ class RayNode:
         folder = self._files.folder / _RUN if job.out is None else job.out / f"node-{job.share.index}"
         folder.mkdir(parents=True)
         self._run = RunDirectory(folder)
+        self._otlp = exporter_of(self._run, flags, job.asked.described, job.asked.model, job.name)
+        if self._otlp is not None:
+            self._otlp.start()
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
         settings = WorkerSettings(job.asked.url, job.load.rules(), str(folder), tokenizer=maker.tokenizer_path)
         objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
@@ -179,6 +188,7 @@ class RayNode:
         assert self._run is not None
         assert self._crew is not None
         facts: list[FileFacts] = []
+        complaint = None if self._otlp is None else self._otlp.stop()
         to, workers = self._files.folder / _MOVED if out is None else out, {*map(worker_of, self._run.journals())}
         moved = move_files(self._run, to, to_command_ns, len(self._parts))
         self._summer = JournalSummer(RunDirectory(to), workers=workers, processes=len(self._parts))
@@ -186,7 +196,7 @@ class RayNode:
             facts = [FileFacts.of(self._files.folder, path) for path in moved]
         else:
             shutil.rmtree(self._run.path)
-        return NodeFound(played(self._parts), self._crew.zero_ns, self._late_ms, tuple(facts))
+        return NodeFound(played(self._parts), self._crew.zero_ns, self._late_ms, complaint, tuple(facts))
 
     def outline(self, trim: Trim) -> Outline:
         """Of the journals that `finish` has moved, as `runs.summing` asks for it; so do the next three."""
@@ -211,6 +221,8 @@ class RayNode:
             self._summer.close(at_once=True)
         if self._crew is not None:
             self._crew.abandon()
+        if self._otlp is not None:
+            self._otlp.stop()
         with self._making:
             self._closed = True
             if self._made is not None:
@@ -222,11 +234,13 @@ class RayNode:
             self._crew.abandon()
         if self._thread is not None:
             self._thread.join()
+        if self._otlp is not None:
+            self._otlp.stop()
         if self._summer is not None:
             self._summer.close(at_once=True)
         for name in (_RUN, _MOVED):
             shutil.rmtree(self._files.folder / name, ignore_errors=True)
-        self._crew = self._thread = self._run = self._view = self._summer = None
+        self._crew = self._thread = self._run = self._view = self._summer = self._otlp = None
         self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:

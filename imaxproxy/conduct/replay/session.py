@@ -142,7 +142,8 @@ class Session:
                     exporting(run, flags, self.engine.described, self.engine.model),
                 ):
                     stop = until_summed_up.enter_context(stops_on_signal(players))
-                    asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
+                    engine = self.engine
+                    asked = Asked(engine.url, engine.model, engine.dialect, engine.described)
                     players.begin(maker, asked, wording, salt, run)
                     requests = None if endless else self._trace.requests or flags["limit"]
                     feed = self._feed(load, run, players, requests)
