@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from imaxproxy.errors import UsageError
+from imaxproxy.launch.death import Death
 from imaxproxy.launch.engine import Engine, Plan, Process, Readiness, Stopping, milestones
 from imaxproxy.launch.first_token import Door, first_token_s
-from imaxproxy.launch.launched import Death, Launch, LaunchedEngine
+from imaxproxy.launch.launched import Launch, LaunchedEngine
 from imaxproxy.launch.port import free_port
 from imaxproxy.launch.process import EngineError
 from launch.processes import is_alive, wait_gone

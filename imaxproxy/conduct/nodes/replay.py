@@ -10,7 +10,7 @@ from imaxproxy.conduct.flags.judging import exit_code
 from imaxproxy.conduct.flags.load import Load
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.engine import RayEngine
-from imaxproxy.conduct.nodes.fleet import Fleet, start_fleet, wants_gpus
+from imaxproxy.conduct.nodes.fleet import Fleet, Shape, start_fleet
 from imaxproxy.conduct.nodes.node import RayNode
 from imaxproxy.conduct.nodes.players import RayPlayers
 from imaxproxy.conduct.nodes.preflight import Preflight, check_same_code
@@ -72,8 +72,10 @@ def _fleet(
         raise UsageError(
             f"{nodes} nodes cannot share --engine-replicas {replicas} evenly: give --nodes a multiple of {replicas}"
         )
-    what = f"{replicas} replicas of the engine"
-    reservation = stack.enter_context(Reservation(cluster, replicas, 1.0, what, wants_gpus(choice)))
+    shape = Shape.of(choice)
+    over = f", over {shape.parts} nodes each" if shape.parts > 1 else ""
+    what = f"{replicas} replicas of the engine{over}"
+    reservation = stack.enter_context(Reservation(cluster, replicas * shape.parts, 1.0, what, shape.gpus))
     actors = reservation.actors(RayEngine, None if ray.node_dir is None else str(ray.node_dir))
     stack.callback(close_actors, cluster.ray, actors, _ENGINE_CLOSE_S)
     return start_fleet(cluster.ray, reservation, actors, choice, flags)
