@@ -95,6 +95,13 @@ def test_reading_between_changes_nothing() -> None:
     assert histogram.stats() == ours([5, 3000, 4]).stats()
 
 
+@pytest.mark.parametrize("times", [1, 2, 8, 9, 1000])
+def test_values_may_count_many_times(times: int) -> None:
+    many = Histogram()
+    many.record_values([5, 3000, 5], times)
+    assert many.stats() == ours([5, 3000, 5] * times).stats()
+
+
 @pytest.mark.parametrize("record", ["record", "record_values", "record_counts"])
 def test_memory_is_bounded_while_nobody_reads(record: str) -> None:
     histogram = Histogram(most_fresh=100)

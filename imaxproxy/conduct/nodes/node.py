@@ -30,6 +30,8 @@ from imaxproxy.traces import trace_sha256
 
 _CONNECT_S = 5.0
 _WORKER_MODULE = "imaxproxy.conduct.replay.worker"
+_RUN, _MOVED = "run", "moved"
+"""Folders in the node's own: what the workers write, and what of it goes to the command."""
 
 
 class RayNode:
@@ -113,13 +115,14 @@ class RayNode:
 
     def _begin(self, job: NodeJob) -> None:
         """Read the trace, make the parts and bring the workers up. Raises UsageError for what cannot be read."""
+        self._forget()
         flags = job.flags
         trace = TraceFile(Path(job.trace), flags)
         trace.plan(job.load)
         maker = PartMaker(trace, Wordings(flags), job.load, flags)
         workers, of = job.share.workers(job.workers), job.share.all_workers(job.workers)
         self._parts = maker.parts(job.asked, job.wording, job.salt, workers, of)
-        folder = self._files.folder / "run" if job.out is None else job.out / f"node-{job.share.index}"
+        folder = self._files.folder / _RUN if job.out is None else job.out / f"node-{job.share.index}"
         folder.mkdir(parents=True)
         self._run = RunDirectory(folder)
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
@@ -152,7 +155,7 @@ class RayNode:
         assert self._run is not None
         assert self._crew is not None
         facts: list[FileFacts] = []
-        moved = move_files(self._run, self._files.folder / "moved" if out is None else out, to_command_ns)
+        moved = move_files(self._run, self._files.folder / _MOVED if out is None else out, to_command_ns)
         if out is None:
             facts = [FileFacts.of(self._files.folder, path) for path in moved]
         else:
@@ -169,6 +172,17 @@ class RayNode:
             self._crew.abandon()
         if self._made is not None:
             self._made.remove()
+
+    def _forget(self) -> None:
+        """What the last run left, one that was given up too: the next one is another."""
+        if self._crew is not None:
+            self._crew.abandon()
+        if self._thread is not None:
+            self._thread.join()
+        for name in (_RUN, _MOVED):
+            shutil.rmtree(self._files.folder / name, ignore_errors=True)
+        self._crew = self._thread = self._run = None
+        self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:
         self._state = replace(self._state, ready=True)

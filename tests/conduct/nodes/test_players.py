@@ -42,7 +42,8 @@ class Field:
         hosts = [actor.kept.host() | {"clock_id": str(number)} for number, actor in enumerate(self.actors)]
         named = [Node(f"{number:08}", "127.0.0.1", f"host{number}", 2.0) for number in range(nodes)]
         places = [str(trace)] * nodes
-        self.players = RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
+        self.again = lambda: RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
+        self.players = self.again()
         self._maker = PartMaker(file, Wordings(self.flags), load, self.flags)
 
     def begin(self) -> None:
@@ -111,6 +112,21 @@ def test_any_number_of_nodes_and_workers_play_one_schedule(field: Callable[..., 
     assert [part["workers"] for part in summary["shares"]["parts"]] == [[0, 1], [2, 3]]
     assert sum(part["requests"] for part in summary["shares"]["parts"]) == ROWS
     many.players.close()
+
+
+def test_the_same_nodes_play_one_run_after_the_other(field: Callable[..., Field]) -> None:
+    """As --repeat and search do: the next knows nothing of the last, which a node had not brought to its end."""
+    two = field(2)
+    two.play()
+    schedule = two.schedule()
+    two.players, two.run = two.again(), RunDirectory.create(two.folder / "given-up", "replay")
+    two.begin()
+    two.players, two.run = two.again(), RunDirectory.create(two.folder / "again", "replay")
+    summary = two.play()
+    assert (summary["last"]["ended"], summary["requests"]["completed"]) == ("finished", ROWS)
+    assert two.schedule() == schedule
+    assert [part["requests"] for part in summary["shares"]["parts"]] == [ROWS // 2] * 2
+    two.players.close()
 
 
 @pytest.mark.ray

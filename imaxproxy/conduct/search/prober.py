@@ -1,0 +1,114 @@
+"""Plays a load at one amount after the other: on this machine, on a cluster's nodes, or in virtual time."""
+
+import contextlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from imaxproxy.conduct.engine.upstream import EngineChoice
+from imaxproxy.conduct.flags.load import Load
+from imaxproxy.conduct.flags.ray import RayChoice
+from imaxproxy.conduct.output import say
+from imaxproxy.conduct.replay.session import WORKER_MODULE, Session, engine_of
+from imaxproxy.conduct.replay.trace_file import TraceFile
+from imaxproxy.conduct.replay.wording import Wordings
+from imaxproxy.conduct.search.verdict import reached, verdict_of
+from imaxproxy.errors import ImaxproxyError
+from imaxproxy.load import Ended
+from imaxproxy.load.process import Crew
+from imaxproxy.load.search import Verdict
+from imaxproxy.runs import RunDirectory
+
+UNITS = {"rate": "requests/s", "concurrency": "requests in flight"}
+Play = Callable[[Load, RunDirectory], dict[str, Any]]
+"""One run to its end; its summary."""
+
+
+class Prober:
+    """Plays the load at one amount after the other, a run directory each."""
+
+    def __init__(self, play: Play, load: Load, whole: RunDirectory, by: str) -> None:
+        self._play, self._load, self.whole, self.by = play, load, whole, by
+        self.summaries: list[dict[str, Any]] = []
+
+    def probe(self, amount: float) -> Verdict:
+        """Raises KeyboardInterrupt for one that was interrupted, ImaxproxyError for one that no engine answered."""
+        run = RunDirectory.create(self.whole.path / f"probe-{len(self.summaries) + 1}", "search")
+        summary = self._play(at_amount(self._load, self.by, amount), run)
+        if summary["ended"] == Ended.INTERRUPTED:
+            raise KeyboardInterrupt
+        if summary["ended"] == Ended.NO_ENGINE:
+            raise ImaxproxyError(f"no engine answered at {amount:g} {UNITS[self.by]}: see {run.path}")
+        self.summaries.append(summary)
+        verdict = verdict_of(summary)
+        say(f"imaxproxy: {amount:g} {UNITS[self.by]}: {reached(summary, verdict)}")
+        return verdict
+
+
+def at_amount(load: Load, by: str, amount: float) -> Load:
+    """The load at so many requests/s, or in flight."""
+    return replace(load, rate=amount) if by == "rate" else replace(load, concurrency=round(amount))
+
+
+def prober_of(
+    trace: Path, load: Load, flags: dict[str, Any], choice: EngineChoice, stack: contextlib.ExitStack
+) -> Prober:
+    """As the flags say; what it holds lasts as long as `stack`."""
+    if flags["virtual"]:
+        return _virtual(trace, load, flags)
+    wordings = Wordings(flags)
+    file = TraceFile(trace, flags)
+    file.check(at_amount(load, flags["by"], flags["lowest"]))
+    if (ray := RayChoice.of(flags)) is not None:
+        return _on_ray(file, wordings, load, ray, flags, choice, stack)
+    whole = RunDirectory.create(flags["out"], "search")
+    session = Session(file, stack.enter_context(engine_of(choice, flags, whole)), wordings, "search", flags)
+
+    def play(at: Load, run: RunDirectory) -> dict[str, Any]:
+        crew = Crew(WORKER_MODULE, flags["workers"])
+        try:
+            summary = session.play(at, run, crew)
+        finally:
+            crew.abandon()
+        session.engine.check()
+        return summary
+
+    return Prober(play, load, whole, flags["by"])
+
+
+def _on_ray(
+    file: TraceFile,
+    wordings: Wordings,
+    load: Load,
+    ray: RayChoice,
+    flags: dict[str, Any],
+    choice: EngineChoice,
+    stack: contextlib.ExitStack,
+) -> Prober:
+    """Its nodes are held from the first probe to the last. One that is lost ends the search: the rest of them play
+    less than the load that would be judged."""
+    from imaxproxy.conduct.nodes.held import held_nodes
+
+    nodes = stack.enter_context(held_nodes(file.path, at_amount(load, flags["by"], flags["lowest"]), ray, flags))
+    whole = RunDirectory.create(flags["out"], "search")
+    nodes.check(whole)
+    engine = stack.enter_context(engine_of(choice, flags, whole))
+    nodes.check_engine(engine.url)
+    session = Session(file, engine, wordings, "search", nodes.flags)
+
+    def play(at: Load, run: RunDirectory) -> dict[str, Any]:
+        summary = session.play_by(nodes.players(), at, run)
+        engine.check()
+        return summary
+
+    return Prober(play, load, whole, flags["by"])
+
+
+def _virtual(trace: Path, load: Load, flags: dict[str, Any]) -> Prober:
+    from imaxproxy.conduct.replay.virtual import VirtualSession
+
+    session = VirtualSession(trace, "search", flags)
+    session.check(at_amount(load, flags["by"], flags["lowest"]))
+    session.warn_of_context()
+    return Prober(session.play, load, RunDirectory.create(flags["out"], "search"), flags["by"])
