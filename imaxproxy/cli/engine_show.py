@@ -53,15 +53,16 @@ def _plan(recipe: "Recipe", flags: dict[str, Any], node: int) -> "Plan":
     """What its engine would start there."""
     from imaxproxy.launch import NodePart, Place, engine_bin, plan_of
 
+    spans = recipe.parallel.nodes > 1
     part = NodePart(rank=node, address=f"NODE-{node}", head="NODE-0", port=_MEETING_PORT)
     place = Place(
         run_dir=_RUN_DIR,
         bin=engine_bin(recipe.engine.name, flags["engine_env"], os.environ.get("PATH")),
-        host=flags["host"],
+        host=part.address if spans else flags["host"],
         port=flags["port"],
         gpus=tuple(map(str, range(recipe.gpus_per_node))),
         dummy_weights=flags["dummy_weights"],
-        part=part if recipe.parallel.nodes > 1 else None,
+        part=part if spans else None,
     )
     return plan_of(recipe, place)
 

@@ -28,7 +28,7 @@ def plan_of(recipe: Recipe, place: Place) -> Plan:
     if nodes > 1 and place.part is None:
         raise UsageError(
             f"recipe {recipe.name} spans {nodes} nodes, and is launched on those of a Ray cluster: imaxproxy replay "
-            f"TRACE --engine {recipe.name} --ray auto --engine-replicas 1; or add --simulate"
+            "TRACE --engine RECIPE --ray auto --engine-replicas 1; or add --simulate"
         )
     return engine.plan(recipe, place)
 
