@@ -53,7 +53,9 @@ class Raylets:
 
 
 @contextmanager
-def running_raylets(count: int, cpus: int, gpus: int = 0, environments: Sequence[dict[str, str]] = ()) -> Iterator[Raylets]:
+def running_raylets(
+    count: int, cpus: int, gpus: int = 0, environments: Sequence[dict[str, str]] = ()
+) -> Iterator[Raylets]:
     """So many nodes of so many CPUs, whatever this machine has. environments: what each one's processes find set."""
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: scripts/test-ray installs it")

@@ -1,8 +1,8 @@
 """A Ray cluster of several raylets on loopback, as a process: prints its address, does what lines of stdin say.
 
 `python raylets.py '{"raylets": 3, "cpus": 4, "gpus": 0, "environments": []}'`: what each has, and what each one's
-processes find in their environment, in order; the first raylet is the head. `kill I` ends raylet I at once, as a power cut
-would; `add PYTHONPATH` brings one more up that imports from there; the end of stdin ends all.
+processes find in their environment, in order; the first raylet is the head. `kill I` ends raylet I at once, as a power
+cut would; `add PYTHONPATH` brings one more up that imports from there; the end of stdin ends all.
 """
 
 import json

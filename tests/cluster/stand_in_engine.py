@@ -17,7 +17,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from launch import fake_engine  # noqa: E402 (a script of its own)
+from launch import fake_engine
 
 
 def main() -> None:

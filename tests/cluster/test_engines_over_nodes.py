@@ -1,5 +1,5 @@
-"""One engine over several nodes of a real Ray cluster, each with GPUs and a driver of its own: a stand-in for vLLM, with
-real parts, wardens, samplers and faults."""
+"""One engine over several nodes of a real Ray cluster, each with GPUs and a driver of its own: a stand-in for vLLM,
+with real parts, wardens, samplers and faults."""
 
 import json
 import os
@@ -63,7 +63,19 @@ def start(command: Command, raylets: Raylets, *flags: object, requests: int = 40
     (command.folder / "nodes").mkdir()
     write_trace(command.folder / "trace.jsonl", requests)
     asked = ("--ray", raylets.address, "--nodes", 1, "--engine-replicas", 1, "--node-dir", command.folder / "nodes")
-    engine = ("--engine", "two-nodes.toml", "--engine-env", "env", "--rate", 40, "--salt", "a", "--out", "run", "--json")
+    engine = (
+        "--engine",
+        "two-nodes.toml",
+        "--engine-env",
+        "env",
+        "--rate",
+        40,
+        "--salt",
+        "a",
+        "--out",
+        "run",
+        "--json",
+    )
     return command.start("replay", "trace.jsonl", *engine, *asked, *flags)
 
 

@@ -12,38 +12,24 @@ from engines.conftest import START_S, command_in, environment_of, make_model
 
 pytestmark = pytest.mark.engines
 TENSOR, PIPELINE = "tp", "pp"
-VLLM = """
-model = "tiny-qwen3"
-model_path = "tiny-qwen3"
-served_name = "tiny"
-precision = "bf16"
-source = "a test"
-as_of = 2026-11-26
-[gpu]
-kind = "cpu"
-count = 0
-[engine]
-name = "vllm"
-version = "0.32.0"
-[limits]
-max_model_len = 4096
-block_size = 32
-memory_fraction = 0.06
-[engine.flags]
-dtype = "bfloat16"
-enforce-eager = true
+VLLM = """extends = "tiny-cpu-vllm"
 [engine.env]
+VLLM_ENABLE_V1_MULTIPROCESSING = "1"
 VLLM_CPU_OMP_THREADS_BIND = "nobind"
+[engine.flags]
+distributed-executor-backend = "mp"
 """
-"""No VLLM_CPU_KVCACHE_SPACE as in tiny-cpu-vllm: 0.32.0 on a CPU then warms nothing up, and a later stage of a pipeline
-that was not warmed up fails at its first request."""
+STAGES = """enforce-eager = false
+compilation-config = { mode = 2, backend = "eager" }
+"""
+"""0.32.0 on a CPU warms up only what it compiles; a later stage that was not warmed up fails at the first request."""
 SGLANG = """extends = "tiny-cpu-sglang"
 [engine.env]
 SGLANG_CPU_OMP_THREADS_BIND = "0|1"
 """
 CASES = {
     ("vllm", TENSOR): (VLLM, r"rank {rank} in world size 2 is assigned as DP rank 0, PP rank 0, .* TP rank {rank}"),
-    ("vllm", PIPELINE): (VLLM, r"rank {rank} in world size 2 is assigned as DP rank 0, PP rank {rank}"),
+    ("vllm", PIPELINE): (VLLM + STAGES, r"rank {rank} in world size 2 is assigned as DP rank 0, PP rank {rank}"),
     ("sglang", TENSOR): (SGLANG, r"TP{rank}\] Init parallel ends"),
 }
 """A recipe, and what each node's part must have said."""
@@ -64,7 +50,16 @@ def test_one_model_over_two_nodes(raylets: Raylets, tmp_path: Path, engine: str,
     (tmp_path / "two-nodes.toml").write_text(recipe)
     write_trace(tmp_path / "trace.jsonl", 12)
     command = command_in(tmp_path)
-    where = ("--engine", "two-nodes.toml", "--engine-env", environment, "--ray", raylets.address, "--engine-replicas", 1)
+    where = (
+        "--engine",
+        "two-nodes.toml",
+        "--engine-env",
+        environment,
+        "--ray",
+        raylets.address,
+        "--engine-replicas",
+        1,
+    )
     try:
         started = command.start("replay", "trace.jsonl", *where, "--nodes", 1, "--rate", 6, "--out", "run", "--json")
         summary = started.wait(START_S).check(0).json

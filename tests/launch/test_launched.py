@@ -239,7 +239,7 @@ def test_a_part_runs_without_a_door_and_says_how_far_it_is(make: Callable[..., M
 def test_a_start_that_is_given_up_ends_for_whoever_waits(make: Callable[..., Made]) -> None:
     engine = make("--silent", ready_timeout_s=600.0).engine()
     engine.give_up("its other part died")
-    with pytest.raises(EngineError, match="^its other part died$"), engine:
+    with pytest.raises(EngineError, match=r"^its other part died$"), engine:
         pass
     assert not engine.processes[0].runs
 

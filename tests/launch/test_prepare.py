@@ -113,7 +113,9 @@ def test_a_part_has_its_nodes_share_of_the_gpus_and_only_the_head_a_door(
 
 
 def test_one_that_spans_nodes_is_not_launched_in_one_place(tmp_path: Path) -> None:
-    says = r"spans 2 nodes, and is launched on those of a Ray cluster: imaxproxy replay TRACE --engine RECIPE --ray auto"
+    says = (
+        r"spans 2 nodes, and is launched on those of a Ray cluster: imaxproxy replay TRACE --engine RECIPE --ray auto"
+    )
     with pytest.raises(UsageError, match=says):
         prepare(OVER_TWO, log_dir=tmp_path, **PLACE)
     dynamo = replace(load_recipe("gpt-oss-120b-b200-dynamo-vllm"), parallel=Parallel(tp=2, nodes=2))

@@ -220,7 +220,11 @@ def test_an_engine_may_span_nodes(tmp_path: Path) -> None:
     ("old", "new", "says"),
     [
         ("nodes = 2", "nodes = 0", r":15: parallel.nodes must be a whole number of 1 or more, not 0"),
-        ("nodes = 2", "nodes = 3", r":15: parallel.nodes: each node has as many ranks: it must divide .* = 16, not be 3"),
+        (
+            "nodes = 2",
+            "nodes = 3",
+            r":15: parallel.nodes: each node has as many ranks: it must divide .* = 16, not be 3",
+        ),
         ("max-num-seqs = 512", "nnodes = 2", r":21: engine.flags.nnodes: say it as parallel.nodes"),
         ("max-num-seqs = 512", 'master-addr = "x"', r":21: engine.flags.master-addr: say it as parallel.nodes"),
         (

@@ -47,7 +47,9 @@ def over_two(**split: int) -> Recipe:
 
 
 def test_a_part_of_several_knows_its_rank_and_where_all_meet() -> None:
-    (other,) = plan(over_two(tp=16), host="10.0.0.2", port=8123, part=part(1, env={"GLOO_SOCKET_IFNAME": "e"})).processes
+    (other,) = plan(
+        over_two(tp=16), host="10.0.0.2", port=8123, part=part(1, env={"GLOO_SOCKET_IFNAME": "e"})
+    ).processes
     assert (value(other.argv, "--nnodes"), value(other.argv, "--node-rank")) == ("2", "1")
     assert (value(other.argv, "--dist-init-addr"), value(other.argv, "--tp-size")) == ("10.0.0.1:29500", "16")
     assert (value(other.argv, "--host"), value(other.argv, "--port")) == ("10.0.0.2", "8123")  # its health
@@ -61,7 +63,10 @@ def test_a_part_of_several_knows_its_rank_and_where_all_meet() -> None:
     ("split", "says"),
     [
         ({"dp": 2}, "parallel.dp: over nodes SGLang has dp_attention only"),
-        ({"pp": 3, "tp": 2}, "parallel.nodes: SGLang gives a node whole stages, or a stage whole nodes, not 2 nodes to pp"),
+        (
+            {"pp": 3, "tp": 2},
+            "parallel.nodes: SGLang gives a node whole stages, or a stage whole nodes, not 2 nodes to pp",
+        ),
     ],
 )
 def test_what_sglang_cannot_spread_is_refused(split: dict[str, int], says: str) -> None:

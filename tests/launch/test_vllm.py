@@ -57,7 +57,10 @@ def test_a_part_of_several_knows_its_rank_and_where_all_meet() -> None:
     assert "--port" not in other.argv
     for server in (head, other):
         assert (value(server.argv, "--master-addr"), value(server.argv, "--master-port")) == ("10.0.0.1", "29500")
-        assert (value(server.argv, "--tensor-parallel-size"), value(server.argv, "--pipeline-parallel-size")) == ("8", "2")
+        assert (value(server.argv, "--tensor-parallel-size"), value(server.argv, "--pipeline-parallel-size")) == (
+            "8",
+            "2",
+        )
         assert "--data-parallel-rpc-port" not in server.argv
         assert server.env["CUDA_VISIBLE_DEVICES"] == "0,1,2,3,4,5,6,7"
     assert (head.env["GLOO_SOCKET_IFNAME"], other.env["VLLM_HOST_IP"]) == ("eth0", "10.0.0.2")
