@@ -57,7 +57,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         engine = stack.enter_context(engine_of(choice, flags, run))
         session = Session(file, engine, wordings, "replay", flags, choice_of_share.share, choice_of_share.start, screen)
         if flags["repeat"] > 1:
-            result, code = play_repeats(crews(session, load, crew, flags["workers"]), run, flags)
+            result, code = play_repeats(session, crews(session, load, crew, flags["workers"]), run, flags)
         else:
             summary = session.play(load, run, crew)
     if flags["repeat"] > 1:

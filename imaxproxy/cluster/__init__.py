@@ -3,11 +3,12 @@
 Knows nothing of loads and runs. Ray is imported when a command asks for it.
 """
 
+from imaxproxy.cluster.asking import is_gone, reason_of
 from imaxproxy.cluster.clocks import Drift, Offset, Trip, offset_of
 from imaxproxy.cluster.connection import Cluster
 from imaxproxy.cluster.files import FileFacts, NodeFiles, fetch, ship
 from imaxproxy.cluster.nodes import Node, NodeFacts, check_versions
-from imaxproxy.cluster.reservation import Reservation, close_actors, is_gone
+from imaxproxy.cluster.reservation import Reservation, close_actors
 
 __all__ = [
     "Cluster",
@@ -24,5 +25,6 @@ __all__ = [
     "fetch",
     "is_gone",
     "offset_of",
+    "reason_of",
     "ship",
 ]

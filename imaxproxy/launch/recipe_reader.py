@@ -63,10 +63,10 @@ def _find(name_or_path: str | Path, beside: Path | None = None) -> Path:
         return path if beside is None else beside / path
     path = shipped("engines") / f"{text}.toml"
     if not path.is_file():
-        near = difflib.get_close_matches(text, recipe_names(), n=3, cutoff=0.4) or recipe_names()[:3]
+        near = difflib.get_close_matches(text, recipe_names(), n=3, cutoff=0.4)
+        hint = f"near it: {', '.join(near)}; " if near else ""
         raise UsageError(
-            f"unknown recipe {text!r}; near it: {', '.join(near)}; `imaxproxy engine list` has all; "
-            "or give a path to a .toml file"
+            f"unknown recipe {text!r}; {hint}`imaxproxy engine list` has all; or give a path to a .toml file"
         )
     return path
 

@@ -8,6 +8,7 @@ from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import accumulate
+from math import ceil
 from operator import mul
 
 LOWEST, HIGHEST, DIGITS = 1, 3_600_000_000, 3
@@ -138,7 +139,11 @@ class Histogram:
         self._fresh = Counter()
 
     def value_at(self, percentile: float) -> int | None:
-        """The highest value equivalent to the one at this rank, as HdrHistogram gives it; None when empty."""
+        """The least value that `percentile` % of the values do not exceed, by HdrHistogram's buckets; None when empty.
+
+        That is the nearest rank, rounded up, as in HdrHistogram's Java: of 560 values p99 is the 555th, p99.9 the last.
+        Rounding half up, as its C and Python do, would call 98.9 % of them p99, and contradict what `--slo` counts.
+        """
         return self.values_at([percentile])[0]
 
     def values_at(self, percentiles: Iterable[float]) -> list[int | None]:
@@ -149,7 +154,7 @@ class Histogram:
         index, seen = next(buckets)
         values: list[int | None] = []
         for percentile in percentiles:
-            rank = max(1, int(percentile * self.total / 100 + 0.5))
+            rank = max(1, ceil(round(percentile * self.total / 100, 6)))  # 99.9 % of 1,000 is 999, whatever floats say
             while seen < rank:
                 index, count = next(buckets)
                 seen += count

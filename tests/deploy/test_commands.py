@@ -14,6 +14,8 @@ from imaxproxy.cli.main import cli
 
 _VARIABLE = re.compile(r"\$\{?#?(\w+)(?:\[@\])?(?::-([^}]*))?\}?")
 """Of compose and shells: their default stands in for them, else a word."""
+_MORE_FLAGS = re.compile(r'"\$@"|"\$\{\w+\[@\]\}"')
+"""What a user may add to a script's command."""
 _STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id", "RATE": "5", "nodes": "4"}
 
 
@@ -40,9 +42,10 @@ def _of_kubernetes(path: Path) -> Iterator[list[str]]:
 def _of_text(path: Path) -> Iterator[list[str]]:
     """Systemd units and scripts: lines that begin with the command."""
     for line in path.read_text().splitlines():
-        found = re.match(r"""(?:\s*|ExecStart=\S*/|# ray exec .*')imaxproxy (.*?)(?: &|')?$""", line)
+        found = re.match(r"""(?:\s*|ExecStart=\S*/|#\s+ray exec .*')imaxproxy (.*?)(?: &|')?$""", line)
         if found:
-            yield shlex.split(_plain(found[1].replace("$IMAXPROXY_ARGS", "--upstream http://h:1").replace('"$@"', "")))
+            words = _MORE_FLAGS.sub("", found[1]).replace("$IMAXPROXY_ARGS", "--upstream http://h:1")
+            yield shlex.split(_plain(words))
 
 
 def commands() -> Iterator[tuple[str, list[str]]]:

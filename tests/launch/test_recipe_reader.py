@@ -136,6 +136,8 @@ def test_an_unknown_name_says_what_is_near_it_and_where_all_are() -> None:
         UsageError, match=r"unknown recipe 'gpt-oss-b200'; near it: gpt-oss-120b-.*`imaxproxy engine list`"
     ):
         load_recipe("gpt-oss-b200")
+    with pytest.raises(UsageError, match=r"unknown recipe 'zzz'; `imaxproxy engine list` has all"):
+        load_recipe("zzz")  # nothing is near it
 
 
 def test_a_file_that_is_not_there(tmp_path: Path) -> None:
@@ -219,11 +221,11 @@ def test_an_engine_may_span_nodes(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("nodes = 2", "nodes = 0", r":15: parallel.nodes must be a whole number of 1 or more, not 0"),
+        ("nodes = 2", "nodes = 0", r":14: parallel.nodes must be a whole number of 1 or more, not 0"),
         (
             "nodes = 2",
             "nodes = 3",
-            r":15: parallel.nodes: each node has as many ranks: it must divide .* = 16, not be 3",
+            r":14: parallel.nodes: each node has as many ranks: it must divide .* = 16, not be 3",
         ),
         ("max-num-seqs = 512", "nnodes = 2", r":21: engine.flags.nnodes: say it as parallel.nodes"),
         ("max-num-seqs = 512", 'master-addr = "x"', r":21: engine.flags.master-addr: say it as parallel.nodes"),

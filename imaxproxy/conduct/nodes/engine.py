@@ -15,6 +15,7 @@ from imaxproxy.conduct.flags.power import PowerChoice
 from imaxproxy.conduct.flags.simulation import Simulation
 from imaxproxy.conduct.replay.session import first_model, listed_models
 from imaxproxy.errors import ImaxproxyError
+from imaxproxy.power import read_now
 from imaxproxy.runs import RunDirectory
 from imaxproxy.runs.merged_samples import own_power
 from imaxproxy.wire import BaseUrl
@@ -105,6 +106,10 @@ class RayEngine:
             return None
         death = launched.engine.death
         return PartFailed(f"{death}. {launched.engine.last_words()}", round(death.seen_s * NS_PER_S))
+
+    def power_now(self) -> dict[str, Any] | None:
+        """What its boards draw and have drawn, by this node's clock; None where nobody samples, or not yet."""
+        return read_now(self._run.power_now)
 
     def finish(self, to_command_ns: int, name: str) -> tuple[FileFacts, ...]:
         """End the engine; the power, on the command's clock, and what its processes printed.

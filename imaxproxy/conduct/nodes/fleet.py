@@ -10,7 +10,8 @@ from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.dialect import dialect_of_recipe
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.power import PowerChoice
-from imaxproxy.conduct.nodes.engine import PartOrder
+from imaxproxy.conduct.nodes.engine import PartOrder, PartUp
+from imaxproxy.conduct.nodes.fleet_power import FleetPower
 from imaxproxy.conduct.nodes.replica import Part, bring_up, first_death, hear_deaths
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.session import Engine
@@ -59,6 +60,13 @@ class Fleet:
     def url_of(self, node: int) -> BaseUrl:
         """Whom this node of the load asks: the replicas in turn."""
         return _url(self.heads[node % len(self.heads)])
+
+    def power(self, run: RunDirectory) -> FleetPower | None:
+        """What all draw while they run, told beside the run; None where it is not measured."""
+        if not self.engine.metered_there:
+            return None
+        metered = [(part.actor, -part.offset.offset_ns) for part in self.parts]
+        return FleetPower(self.ray, metered, run.power_now)
 
     def hear(self) -> str | None:
         """Ask, without waiting, whether any part of any has died; what is to be said of it, once."""
@@ -111,7 +119,7 @@ def start_fleet(
     for head in heads:
         others = "" if head.parts == 1 else f" and {head.parts - 1} more"
         say(f"imaxproxy: replica {head.replica} on node {head.node.name}{others} serves at {_url(head)}")
-    return Fleet(ray, parts, heads, _as_one(heads, parts, choice, shape, PowerChoice.of(flags).is_on))
+    return Fleet(ray, parts, heads, _as_one(parts, choice, shape, flags))
 
 
 def _offset(ray: Any, actor: Any) -> Any:  # noqa: ANN401
@@ -163,8 +171,9 @@ def _url(head: Part) -> BaseUrl:
     return BaseUrl.parse(head.up.url, "--engine")
 
 
-def _as_one(heads: Sequence[Part], parts: Sequence[Part], choice: EngineChoice, shape: Shape, metered: bool) -> Engine:
+def _as_one(parts: Sequence[Part], choice: EngineChoice, shape: Shape, flags: dict[str, Any]) -> Engine:
     """The run's engine: GPUs of all, the rest as of the first."""
+    heads = [part for part in parts if part.rank == 0]
     ups = [head.up for head in heads if head.up is not None]
     gpus: list[Any] = [up.described.get("gpus") for up in ups]
     described = ups[0].described | {
@@ -177,9 +186,16 @@ def _as_one(heads: Sequence[Part], parts: Sequence[Part], choice: EngineChoice, 
         described,
         VLLM if choice.simulate else dialect_of_recipe(shape.recipe.engine.name),
         simulated_here=choice.simulate,
-        metrics_sources=[source for up in ups for source in up.metrics],
-        metered_there=metered,
+        metrics_sources=[source for up in ups for source in _metrics_of(up, flags)],
+        metered_there=PowerChoice.of(flags).is_on,
     )
+
+
+def _metrics_of(up: PartUp, flags: dict[str, Any]) -> Sequence[tuple[str, str | None]]:
+    """A simulated engine's are read where they are asked for."""
+    if up.metrics or not flags["engine_metrics"]:
+        return up.metrics
+    return [(up.url, None)]
 
 
 def _replica(head: Part, parts: Sequence[Part]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from imaxproxy.conduct.nodes.node import RayNode
 from imaxproxy.conduct.nodes.players import RayPlayers
 from imaxproxy.conduct.nodes.preflight import Preflight, check_same_code
 from imaxproxy.conduct.output import say
+from imaxproxy.conduct.replay.stopping import sigterm_is_ctrl_c
 from imaxproxy.runs import RunDirectory
 from imaxproxy.wire import BaseUrl
 
@@ -65,6 +66,7 @@ def held_nodes(trace: Path, load: Load, ray: RayChoice, flags: dict[str, Any]) -
     Raises UsageError for what does not hold on a node, before anything starts.
     """
     with contextlib.ExitStack() as stack:
+        stack.enter_context(sigterm_is_ctrl_c())  # which `ray job stop` sends
         cluster = stack.enter_context(Cluster(ray.address))
         what = f"{ray.workers_per_node} workers on a node"
         reservation = stack.enter_context(Reservation(cluster, ray.nodes, float(ray.workers_per_node), what))

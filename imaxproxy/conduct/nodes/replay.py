@@ -9,6 +9,7 @@ from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.judging import exit_code
 from imaxproxy.conduct.flags.load import Load
 from imaxproxy.conduct.flags.ray import RayChoice
+from imaxproxy.conduct.flags.screen import screen_of
 from imaxproxy.conduct.nodes.engine import RayEngine
 from imaxproxy.conduct.nodes.fleet import Fleet, Shape, start_fleet
 from imaxproxy.conduct.nodes.held import HeldNodes, held_nodes
@@ -36,9 +37,10 @@ def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice,
         fleet = None if ray.replicas is None else _fleet(stack, nodes, choice, ray.replicas, flags)
         engine = fleet.engine if fleet is not None else stack.enter_context(engine_of(choice, flags, run))
         nodes.check_engine(engine.url)
-        session = Session(file, engine, wordings, "replay", nodes.flags)
+        screen = stack.enter_context(screen_of(flags, f"replay {trace}"))
+        session = Session(file, engine, wordings, "replay", nodes.flags, screen=screen)
         if repeats:
-            result, code = play_repeats(lambda each: session.play_by(nodes.players(), load, each), run, flags)
+            result, code = play_repeats(session, lambda each: session.play_by(nodes.players(), load, each), run, flags)
         else:
             summary = session.play_by(nodes.players(fleet), load, run)
     if repeats:

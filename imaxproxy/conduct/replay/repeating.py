@@ -4,10 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
-from imaxproxy.conduct.flags.judging import exit_code
+from imaxproxy.conduct.flags.judging import INTERRUPTED_CODE, exit_code
 from imaxproxy.conduct.flags.load import Load
 from imaxproxy.conduct.replay.session import WORKER_MODULE, Session
-from imaxproxy.load import Ended
 from imaxproxy.load.process import Crew
 from imaxproxy.runs import RunDirectory, repeats, write_json
 
@@ -15,7 +14,9 @@ Play = Callable[[RunDirectory], dict[str, Any]]
 """One run to its end; its summary."""
 
 
-def play_repeats(play: Play, whole: RunDirectory, flags: dict[str, Any]) -> tuple[dict[str, Any], int]:
+def play_repeats(
+    session: Session, play: Play, whole: RunDirectory, flags: dict[str, Any]
+) -> tuple[dict[str, Any], int]:
     """All of them summed up, as `repeats.json` has it, and the worst exit code.
 
     Raises what one of them raises: those before it are summed up all the same.
@@ -29,7 +30,9 @@ def play_repeats(play: Play, whole: RunDirectory, flags: dict[str, Any]) -> tupl
             summaries.append(play(run))
             names.append(run.path.name)
             code = max(code, exit_code(summaries[-1], strict=flags["strict"]))
-            if summaries[-1]["ended"] in (Ended.INTERRUPTED, ENGINE_DIED):
+            if session.interrupted:
+                code = max(code, INTERRUPTED_CODE)
+            if session.interrupted or summaries[-1]["ended"] == ENGINE_DIED:
                 break
     finally:
         result = repeats(summaries, names) if summaries else {}

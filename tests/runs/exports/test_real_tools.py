@@ -1,4 +1,4 @@
-"""Our exports read by the tools whose formats they are: `scripts/test tests/runs/exports -m peers` (1.5 GB, once)."""
+"""Our exports read by the tools whose formats they are: scripts/test-peers, which fetches those once (4 GB)."""
 
 import json
 import math

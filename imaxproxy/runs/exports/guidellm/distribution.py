@@ -94,11 +94,12 @@ def _merged(times: Array, weights: Array) -> tuple[Array, Array]:
     sums = np.bincount(places, weights, minlength=len(distinct))
     if len(distinct) <= 1 or (np.diff(distinct) > _TOGETHER_S).all():
         return distinct, sums
-    ends = np.searchsorted(distinct, distinct + _TOGETHER_S, side="right").tolist()
-    firsts, place = [], 0
+    ends: Array = np.searchsorted(distinct, distinct + _TOGETHER_S, side="right")
+    firsts: list[int] = []
+    place = 0
     while place < len(ends):
         firsts.append(place)
-        place = ends[place]
+        place = int(ends[place])
     return distinct[firsts], np.add.reduceat(sums, firsts)
 
 
