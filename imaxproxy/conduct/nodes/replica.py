@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from imaxproxy.cluster import Node, Offset, is_gone
-from imaxproxy.cluster.reservation import ask_all
+from imaxproxy.cluster.asking import ask_all
 from imaxproxy.conduct.nodes.engine import PartFailed, PartUp
 from imaxproxy.errors import UsageError
 
