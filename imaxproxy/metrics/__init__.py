@@ -1,7 +1,7 @@
 """What is measured: the Exchange and its Timeline, the formulas, histograms, windows, the meter's own health."""
 
 from imaxproxy.metrics.by_model import ByModel
-from imaxproxy.metrics.dimensions import OTHER, Breakdown, Dimensions, DimensionValues
+from imaxproxy.metrics.dimensions import MOST_VALUES, OTHER, Breakdown, Dimensions, DimensionValues, Least
 from imaxproxy.metrics.ending import Ending, Flag, Outcome, ending_of
 from imaxproxy.metrics.engine_timing import Differences, EngineTiming
 from imaxproxy.metrics.exchange import WARMUP, Ask, CountedBy, Exchange, Usage
@@ -27,6 +27,7 @@ from imaxproxy.metrics.window_finder import WindowFinder
 __all__ = [
     "ANSWER",
     "METRICS",
+    "MOST_VALUES",
     "OTHER",
     "PERCENTILES",
     "REASONING",
@@ -50,6 +51,7 @@ __all__ = [
     "HealthSample",
     "Histogram",
     "Interval",
+    "Least",
     "LiveMeter",
     "LivePart",
     "LogBuckets",

@@ -130,8 +130,8 @@ def machine_of(record: RunRecord, by: Sequence[str] = MACHINE) -> str:
     """The words that name it; what its engine does not say is left out."""
     engine = record.engine
     words = [str(engine[key]) for key in by if engine.get(key) is not None]
-    if "model" in by and "model" not in engine and (model := record.settings.get("model")):
-        words.insert(0, str(model))
+    if "model" in by and not engine.get("model") and record.model:
+        words.insert(0, record.model)
     return " ".join(words) or "an engine that does not say what it is"
 
 
@@ -140,7 +140,7 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
     records = list(records)
     warnings = []
     for what, said in (
-        ("models", {record.engine.get("model") or record.settings.get("model") for record in records}),
+        ("models", {record.model for record in records}),
         ("traces", {record.workload for record in records}),
         ("endpoints", {record.settings.get("endpoint") for record in records}),
         ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),

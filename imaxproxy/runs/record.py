@@ -35,6 +35,11 @@ def read_summary(run: RunDirectory) -> dict[str, Any]:
     return summary
 
 
+def answered_as(summary: dict[str, Any]) -> str | None:
+    """The models that answered, by their own names; None where none did, or an older version made the summary."""
+    return ", ".join(summary.get("models", ())) or None
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """All that is known of a run."""
@@ -58,6 +63,12 @@ class RunRecord:
     def settings(self) -> dict[str, Any]:
         """The flags that it was played with."""
         return self.manifest.settings if self.manifest else {}
+
+    @property
+    def model(self) -> str | None:
+        """As the engine's description has it, else as it was asked for, else as answers named it."""
+        found = self.engine.get("model") or self.settings.get("model") or answered_as(self.summary)
+        return None if found is None else str(found)
 
     @property
     def workload(self) -> str | None:

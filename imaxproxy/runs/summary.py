@@ -74,6 +74,7 @@ def summarize(
         summary["energy"] = energy.block(tallies, _terms(manifest, terms), windows.whole.start_ns)
     summary["cost"] = _cost(manifest, summary, terms)
     summary |= sums.dimensions.as_dict() | {
+        "models": outline.models.texts,
         "slo": _slo(tallies, asked),
         "prompt_lengths": sums.lengths.stats(),
         "cache_warmup": outline.cache_warmup.stats(),

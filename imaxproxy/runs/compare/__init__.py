@@ -104,7 +104,7 @@ def _about(record: RunRecord) -> dict[str, Any]:
         "path": str(record.directory.path),
         "simulated": record.simulated,
         "started_at": record.summary["started_at"],
-        "engine": {key: engine.get(key) for key in _NAMED},
+        "engine": {key: engine.get(key) for key in _NAMED} | {"model": record.model},
         "requests": record.summary["requests"]["sent"],
     }
 
