@@ -11,6 +11,7 @@ from imaxproxy.conduct.flags.judging import check_judgement, judge_options
 from imaxproxy.conduct.flags.load import Load, load_options
 from imaxproxy.conduct.flags.money import check_money, money_options
 from imaxproxy.conduct.flags.ray import RayChoice, nodes_options
+from imaxproxy.conduct.flags.screen import screen_option
 from imaxproxy.conduct.flags.simulation import Simulation, simulation_options
 from imaxproxy.conduct.flags.tag import tag_option
 from imaxproxy.conduct.output import print_json
@@ -46,6 +47,7 @@ from imaxproxy.wire import BaseUrl
 @tag_option
 @click.option("--format", "format_", type=click.Choice(["auto", *FORMATS]), default="auto", help="Of the trace file.")
 @click.option("--api-key", envvar="OPENAI_API_KEY", help="Sent as a bearer token.  [env: OPENAI_API_KEY]")
+@screen_option
 @click.option("--out", type=click.Path(path_type=Path), help="Directory of all probes.")
 @click.option("--json", "as_json", is_flag=True, help="Print search.json instead of a line.")
 def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over what the options above name)
@@ -57,8 +59,9 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 
     Doubles the load until the SLO is missed, then halves the bracket. Each probe is a run of its own below --out, and
     plays the trace from its start, until --duration. At a rate that the engine does not keep up with, a probe has
-    missed, whatever its latencies were so far. Exit 1 when no load met the SLO, when the meter was the limit, when
-    probes ran out, or (--strict) when the meter does not believe its figures at the answer.
+    missed, whatever its latencies were so far; a load that the trace does not hold ends the search. Exit 1 when no
+    load met the SLO, when the meter or the trace was the limit, when probes ran out, or (--strict) when the meter does
+    not believe its figures at the answer.
     """
     choice = EngineChoice.of(flags, "--url", flags["url"])
     check_money(flags, choice.gpu_kind())

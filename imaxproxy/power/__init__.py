@@ -1,6 +1,6 @@
 """Power: where readings come from, the process that takes them, and what they say of a run's energy."""
 
-from imaxproxy.power.accrual import Accrual, read_now
+from imaxproxy.power.accrual import Accrual, read_now, write_now
 from imaxproxy.power.curve import EnergyCurve
 from imaxproxy.power.file import NOW_NAME, PowerLog, read_power
 from imaxproxy.power.mapping import Mapping
@@ -66,4 +66,5 @@ __all__ = [
     "read_now",
     "read_power",
     "window_energy",
+    "write_now",
 ]

@@ -57,8 +57,12 @@ class Helpers:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, _: object, __: TracebackType | None) -> None:
+        self.close(at_once=kind is not None)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Let all go once they have done what they do, or at once."""
         for helper in self._helpers:
-            helper.end(at_once=kind is not None)
+            helper.end(at_once=at_once)
         if self._threads is not None:
             self._threads.shutdown(cancel_futures=True)
 

@@ -24,6 +24,7 @@ from imaxproxy.runs.drawn import drawn_of
 from imaxproxy.runs.energy import RunEnergy
 from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
+from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
 from imaxproxy.runs.outline import Outline
 from imaxproxy.runs.partial_sums import Counting, PartialSums
@@ -44,15 +45,17 @@ def summarize(
     summer: Summer | None = None,
     progress: Progress = lambda _: None,
 ) -> dict[str, Any]:
-    """Sum up the journals; write `summary.json` and `histograms.hlog`.
+    """Sum up the journals; write `summary.json` and `histograms.hlog`. Raises UsageError where one was not copied.
 
     terms: what a GPU-hour costs, where that is not what the run was played with. Raises UsageError when the run's GPU
     has no such price; without `terms` its cost is unknown then.
     summer: who has the journals; None: they are in `run`, and all cores sum up.  progress: hears of that.
     """
     if summer is None:
-        with JournalSummer(run, progress=progress) as own:
-            return summarize(run, terms, summer=own)
+        _check_copied(run)
+        with JournalSummer(run) as own:
+            return summarize(run, terms, summer=own, progress=progress)
+    summer.progress = progress
     manifest = Manifest.read(run)
     asked = _Asked.of(manifest)
     outline = summer.outline(asked.trim)
@@ -274,3 +277,17 @@ def _made(throughput: dict[str, float | None]) -> EconomicRates:
     return EconomicRates(
         throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"]
     )
+
+
+def _check_copied(run: RunDirectory) -> None:
+    """Raises UsageError for a run of a cluster whose journals were not all copied to here."""
+    manifest, here = Manifest.read(run), {*map(worker_of, run.journals())}
+    if manifest is None:
+        return
+    lost = set((manifest.lost or {}).get("workers", ()))
+    for record in manifest.shares or ():
+        if record.get("node") is not None and (missing := set(record["workers"]) - here - lost):
+            raise UsageError(
+                f"{run.path} lacks {run.journal(min(missing)).name} of node {record['node']}: copying was broken off, "
+                "and no new summary can be made; summary.json, where there is one, was made of all"
+            )

@@ -11,7 +11,7 @@ Between machines go these, some 100 KB to 1 MB each, and no exchange: journals m
 with the run is 16 bytes for each request whose engine tells its own times, and a line of `energy.jsonl` each.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from types import TracebackType
 from typing import Protocol, TypeVar
 
@@ -37,6 +37,8 @@ T = TypeVar("T")
 class Summer(Protocol):
     """Asked in the order of the questions above."""
 
+    progress: Progress
+
     def outline(self, trim: Trim) -> Outline: ...
 
     def busy(self, grid: Grid) -> Sequence[int]: ...
@@ -53,25 +55,31 @@ class JournalSummer:
         self,
         run: RunDirectory,
         *,
+        workers: Collection[int] | None = None,
         processes: int | None = None,
         piece_bytes: int = PIECE_BYTES,
-        progress: Progress = lambda _: None,
     ) -> None:
-        """processes: at most so many; None: as there are cores."""
-        self._pieces = pieces_of(run.journals(), piece_bytes)
-        self._meters = run.meters()
-        self._progress = progress
-        is_large = sum(path.stat().st_size for path in run.journals()) > piece_bytes
+        """workers: those whose journals are asked; None: all.  processes: at most so many; None: as there are cores."""
+        journals, self._meters = (
+            [path for path in paths if workers is None or worker_of(path) in workers]
+            for paths in (run.journals(), run.meters())
+        )
+        self._pieces = pieces_of(journals, piece_bytes)
+        self.progress: Progress = lambda _: None
+        is_large = sum(path.stat().st_size for path in journals) > piece_bytes
         wanted = min(cores() if processes is None else processes, len(self._pieces), MOST_PROCESSES)
         self._helpers = Helpers(wanted if is_large else 1)
         self._outline: Outline | None = None
 
     def __enter__(self) -> "JournalSummer":
-        self._helpers.__enter__()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._helpers.__exit__(kind, error, at)
+    def __exit__(self, kind: type[BaseException] | None, _: BaseException | None, __: TracebackType | None) -> None:
+        self.close(at_once=kind is not None)
+
+    def close(self, *, at_once: bool = False) -> None:
+        """Let the processes go."""
+        self._helpers.close(at_once=at_once)
 
     def outline(self, trim: Trim) -> Outline:
         self._outline = Outline(trim)
@@ -99,7 +107,7 @@ class JournalSummer:
     def _asked(self, function: Callable[..., T], about: object, begins: float, ends: float) -> Iterator[T]:
         for number, answer in enumerate(self._helpers.map(function, self._pieces, about), 1):
             yield answer
-            self._progress(begins + (ends - begins) * number / len(self._pieces))
+            self.progress(begins + (ends - begins) * number / len(self._pieces))
 
 
 def _outline_of(piece: Piece, trim: Trim) -> Outline:

@@ -1,7 +1,9 @@
 import json
 import re
+from pathlib import Path
 
 import pytest
+from live.screen.ptys import LEFT, on_terminal
 
 from cli.command import Command, write_trace
 from imaxproxy.cli.search import search
@@ -37,6 +39,28 @@ def test_a_search_in_virtual_time_finds_the_knee_that_the_engine_has(command: Co
         3,
         "virtual",
     )
+
+
+def test_a_trace_that_holds_no_more_ends_the_search_and_says_so(command: Command) -> None:
+    """Ten requests at once are no rate of thousands, however well they are served."""
+    write_trace(command.folder / "trace.jsonl", 10)
+    flags = (
+        "search",
+        "trace.jsonl",
+        *SIMULATED,
+        "--virtual",
+        "--by",
+        "rate",
+        "--slo",
+        "ttft_ms<20000@p50",
+        "--out",
+        "run",
+    )
+    done = command.run(*flags).check(1)
+    assert "met the SLO; the trace holds no more, so nobody knows where the limit is" in done.out
+    found = json.loads((command.folder / "run" / "search.json").read_bytes())
+    assert found["highest_met"] < found["probes"][-1]["load"]
+    assert found["limited_by_trace"] == found["probes"][-1]["too_little"] is not None
 
 
 @pytest.mark.parametrize(
@@ -99,3 +123,17 @@ def test_a_rate_is_searched_on_an_engine_that_carries_so_much_and_no_more(comman
     assert missed["backlog_growth_share"] > 0.08
     assert found["answer_meter_valid"] is True
     assert "stayed behind" in done.err
+
+
+def test_on_a_terminal_it_shows_the_loads_that_were_tried(tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.jsonl", 220)
+    flags = ["--slo", "ttft_ms<20000@p50", "--by", "rate", "--from", 150, "--to", 160, "--out", "run"]
+    with on_terminal(tmp_path, "search", trace, *SIMULATED, *flags, width=120) as shown:
+        shown.until(b"Probes")
+        shown.until(b"150 requests/s")
+        shown.until(b"1 probes (at most 20)")
+        assert shown.wait() == 0
+        after = shown.written[shown.written.rindex(LEFT) :]
+        assert b"160 requests/s met the SLO" in after
+        assert b"150 requests/s: met" in after
+        assert shown.is_as_before()

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from cli.command import Command, Started, until, write_trace
+from live.otlp.receiver import attributes, receiving
 from live.screen.ptys import on_terminal
 
 from cluster.conftest import Raylets
@@ -103,6 +104,51 @@ def test_all_nodes_are_one_view_and_one_that_freezes_stalls_nobody(command: Comm
 
 def _of(snapshot: Json, name: str) -> Json:
     return next(node for node in snapshot["nodes"] if node["name"] == name)
+
+
+def test_what_engines_on_nodes_draw_and_say_is_seen_while_they_run(command: Command, raylets: Raylets) -> None:
+    """Two replicas, simulated: their power in the view and at a collector, what they say of themselves, both as one."""
+    engine = ("--engine", "gpt-oss-120b-b200-vllm", "--engine-replicas", 2, "--nodes", 2, "--power", "sim")
+    with (
+        receiving() as collector,
+        watched(command, raylets, *engine, "--engine-metrics", "--otlp", collector.url) as (playing, feed),
+    ):
+        shown = first(
+            feed, lambda s: bool(s["power"] and s["power"]["j_per_output_token"] and s["engine_metrics"]) and ended(s)
+        )
+        assert (shown["power"]["boards"], shown["power"]["simulated"], shown["engine_metrics"]["engines"]) == (
+            2,
+            True,
+            2,
+        )
+        assert len({node["engine"] for node in shown["nodes"]}) == 2
+        assert 0 < shown["power"]["energy_j"] < 60 * shown["power"]["watts"]
+        playing.send(signal.SIGINT)
+        done = playing.wait(DEADLINE_S).check(130).json
+        assert not (command.folder / "run" / "power-now.json").exists()
+        newest = {request_instance(request): request for request in collector.requests}
+    assert set(newest) == {"run", "run/node-0", "run/node-1"}
+    ended_there = sum(
+        point.count
+        for name in ("run/node-0", "run/node-1")
+        for point in metrics_of(newest[name])["gen_ai.server.request.duration"].histogram.data_points
+    )
+    assert ended_there == done["requests"]["sent"]
+    assert set(metrics_of(newest["run"])) == {"imaxproxy.power", "imaxproxy.energy"}
+
+
+def ended(snapshot: Json) -> bool:
+    return all(node["requests"] for node in snapshot["nodes"])
+
+
+def request_instance(request: Any) -> str:  # noqa: ANN401 (a protobuf message)
+    (resource,) = request.resource_metrics
+    return str(attributes(resource.resource)["service.instance.id"])
+
+
+def metrics_of(request: Any) -> Json:  # noqa: ANN401
+    (resource,) = request.resource_metrics
+    return {metric.name: metric for scope in resource.scope_metrics for metric in scope.metrics}
 
 
 def test_the_screen_shows_the_nodes_and_ctrl_c_reports(raylets: Raylets, tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ from imaxproxy.runs import Journal, Manifest, RunDirectory, share_record, summar
 from imaxproxy.runs.energy_shares import EnergyShares
 from imaxproxy.runs.outline import Outline
 from imaxproxy.runs.partial_sums import Counting, PartialSums
-from imaxproxy.runs.summing import JournalSummer, Summer
+from imaxproxy.runs.summing import JournalSummer, Progress, Summer
 from runs.made_run import ENGINE, UNIX_S, ZERO_NS, steady_power
 
 SETTINGS: dict[str, Any] = {"slo": "ttft_ms<200,tpot_ms<20@p50", "slice": 0.7}
@@ -48,6 +48,7 @@ class Machines:
 
     def __init__(self, summers: Sequence[Summer], rng: random.Random) -> None:
         self._summers, self._rng = list(summers), rng
+        self.progress: Progress = lambda _: None
 
     def _asked(self) -> list[Summer]:
         self._rng.shuffle(self._summers)
@@ -107,6 +108,7 @@ def exchange(rng: random.Random, number: int) -> Exchange:
         at_ns + rng.randrange(NS_PER_MS),
         error=None if outcome is Outcome.COMPLETED else rng.choice(["cut", "http_500", "stopped"]),
         streamed=bool(times_ns) or rng.random() < 0.5,
+        model=rng.choice([None, f"model-{rng.randrange(90)}"]),
         usage=Usage(given, rng.choice([None, 40]), None, rng.choice([None, 7])),
         timing=EngineTiming(rng.uniform(1, 99), rng.uniform(1, 9)) if rng.random() < 0.4 else None,
         counted_by=counted_by,
@@ -200,8 +202,8 @@ def test_several_processes_say_what_one_says(tmp_path: Path) -> None:
     run = write(tmp_path / "run", [exchange(rng, number) for number in range(300)], health(rng, 2), 2)
     summarize(run)
     alone, heard = found(run), list[float]()
-    with JournalSummer(run, processes=2, piece_bytes=20_000, progress=heard.append) as summer:
-        summarize(run, summer=summer)
+    with JournalSummer(run, processes=2, piece_bytes=20_000) as summer:
+        summarize(run, summer=summer, progress=heard.append)
     assert found(run) == alone
     assert heard == sorted(heard)
     assert heard[-1] == 1.0

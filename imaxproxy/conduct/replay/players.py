@@ -12,6 +12,7 @@ from imaxproxy.load.share import Share
 from imaxproxy.load.worker import WorkerSettings
 from imaxproxy.metrics import Objective
 from imaxproxy.runs import RunDirectory
+from imaxproxy.runs.summing import Summer
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,15 @@ class Found:
     """Further fields of it."""
 
 
+class SumsLost(Exception):
+    """Whoever had journals was lost while it summed them up."""
+
+
 class Players(Protocol):
-    """In this order: `begin`, `progress` to its end, `finish`, `close`; `interrupt` from any thread at any time."""
+    """In this order: `begin`, `progress` to its end, `finish`, `summer`, `gather`, `close`.
+
+    `interrupt` from any thread at any time.
+    """
 
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Hand out the parts. The schedule starts by itself once all are ready."""
@@ -40,7 +48,16 @@ class Players(Protocol):
         """Ask all to stop: what is in flight is recorded as aborted."""
 
     def finish(self) -> Found:
-        """All journals are in the run directory after that."""
+        """All journals are whole after that, on one clock."""
+
+    def summer(self) -> Summer | None:
+        """Who has the journals, and may raise SumsLost; None: they are in the run directory."""
+
+    def gather(self, *, shows: bool) -> Found | None:
+        """All journals are in the run directory after that. shows: with a bar, where it takes long.
+
+        What is known then, where something was lost meanwhile; None where all is as `finish` said.
+        """
 
     def close(self) -> None:
         """Raises what had to wait until the run was summed up: a row that could not be sent, a worker's death."""
@@ -67,3 +84,9 @@ class LocalPlayers:
 
     def finish(self) -> Found:
         return Found(played(self._parts))
+
+    def summer(self) -> None:
+        return None
+
+    def gather(self, *, shows: bool) -> None:
+        return None

@@ -24,6 +24,7 @@ from imaxproxy.conduct.replay.parts import Asked, PartMaker
 from imaxproxy.conduct.replay.players import LocalPlayers, Players
 from imaxproxy.conduct.replay.progress import LiveScreen, show_progress
 from imaxproxy.conduct.replay.stopping import stops_on_signal
+from imaxproxy.conduct.replay.summed import summed_up
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import UsageError
@@ -32,7 +33,7 @@ from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
 from imaxproxy.metrics import objectives_of
-from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
+from imaxproxy.runs import Manifest, RunDirectory, share_record
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
@@ -130,7 +131,7 @@ class Session:
         )
         maker = PartMaker(self._trace, self._wordings, load, flags)
         endless = load.loop or load.lanes is not None
-        with contextlib.ExitStack() as summed_up:
+        with contextlib.ExitStack() as until_summed_up:
             meter = self._meter()
             with meter.measuring(run) as metered:
                 manifest = replace(manifest, settings=manifest.settings | metered)
@@ -140,8 +141,9 @@ class Session:
                     engine_metrics(run, self._metrics_sources()),
                     exporting(run, flags, self.engine.described, self.engine.model),
                 ):
-                    stop = summed_up.enter_context(stops_on_signal(players))
-                    asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
+                    stop = until_summed_up.enter_context(stops_on_signal(players))
+                    engine = self.engine
+                    asked = Asked(engine.url, engine.model, engine.dialect, engine.described)
                     players.begin(maker, asked, wording, salt, run)
                     requests = None if endless else self._trace.requests or flags["limit"]
                     feed = self._feed(load, run, players, requests)
@@ -155,8 +157,8 @@ class Session:
             facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
             lost_lines = last.get("lost_lines", 0)
             manifest = replace(manifest, ended=ended, lost_lines=lost_lines, trace=facts, **found.manifest)
-            manifest.write(run)
-            summary = summarize(run)
+            shows = self._screen is None or not self._screen.is_up
+            summary = summed_up(players, run, manifest, shows=shows)
         self.interrupted = stop.asked
         players.close()
         return summary

@@ -9,10 +9,12 @@ from typing import Any
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.load import Load
 from imaxproxy.conduct.flags.ray import RayChoice
+from imaxproxy.conduct.flags.screen import screen_of
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.session import WORKER_MODULE, Session, engine_of
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
+from imaxproxy.conduct.search.screen import SearchScreen
 from imaxproxy.conduct.search.verdict import reached, verdict_of
 from imaxproxy.errors import ImaxproxyError
 from imaxproxy.load import Ended
@@ -28,22 +30,49 @@ Play = Callable[[Load, RunDirectory], dict[str, Any]]
 class Prober:
     """Plays the load at one amount after the other, a run directory each."""
 
-    def __init__(self, play: Play, load: Load, whole: RunDirectory, by: str) -> None:
-        self._play, self._load, self.whole, self.by = play, load, whole, by
+    def __init__(
+        self, play: Play, load: Load, whole: RunDirectory, by: str, screen: SearchScreen | None = None
+    ) -> None:
+        """screen: None, in virtual time, where nobody could read it."""
+        self._play, self._load, self.whole, self.by, self._screen = play, load, whole, by, screen
         self.summaries: list[dict[str, Any]] = []
 
     def probe(self, amount: float) -> Verdict:
-        """Raises KeyboardInterrupt for one that was interrupted, ImaxproxyError for one that no engine answered."""
+        """Raises KeyboardInterrupt for one that was interrupted.
+
+        ImaxproxyError for one that no engine answered, or where nothing was sent that is measured.
+        """
         run = RunDirectory.create(self.whole.path / f"probe-{len(self.summaries) + 1}", "search")
+        if self._screen is not None:
+            self._screen.begin(amount)
         summary = self._play(at_amount(self._load, self.by, amount), run)
         if summary["ended"] == Ended.INTERRUPTED:  # virtual time has its own end
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:
             raise ImaxproxyError(f"no engine answered at {amount:g} {UNITS[self.by]}: see {run.path}")
+        if not summary["requests"]["sent"]:
+            raise ImaxproxyError(
+                f"nothing was measured at {amount:g} {UNITS[self.by]}{_why_nothing(summary)}: see {run.path}"
+            )
         self.summaries.append(summary)
-        verdict = verdict_of(summary)
-        say(f"imaxproxy: {amount:g} {UNITS[self.by]}: {reached(summary, verdict)}")
+        verdict = verdict_of(summary, self.by, 0.0 if self._is_shaped else amount)
+        said = reached(summary, verdict)
+        if self._screen is not None:
+            self._screen.end(summary, said, met=verdict.met and not verdict.too_little)
+        say(f"imaxproxy: {amount:g} {UNITS[self.by]}: {said}")
         return verdict
+
+    @property
+    def _is_shaped(self) -> bool:
+        """By hand, so that its mean need not be the rate that was asked for, nor come near it in a short probe."""
+        return self._load.envelope is not None or self._load.arrivals not in (None, "poisson", "constant")
+
+
+def _why_nothing(summary: dict[str, Any]) -> str:
+    warmup = summary["cache_warmup"]
+    if not warmup:
+        return ""
+    return f" ({warmup['requests']} warm-up requests of the trace took all of the time: give a longer --duration)"
 
 
 def at_amount(load: Load, by: str, amount: float) -> Load:
@@ -63,7 +92,9 @@ def prober_of(
     if (ray := RayChoice.of(flags)) is not None:
         return _on_ray(file, wordings, load, ray, flags, choice, stack)
     whole = RunDirectory.create(flags["out"], "search")
-    session = Session(file, stack.enter_context(engine_of(choice, flags, whole)), wordings, "search", flags)
+    screen = _screen(file, flags, stack)
+    engine = stack.enter_context(engine_of(choice, flags, whole))
+    session = Session(file, engine, wordings, "search", flags, screen=screen)
 
     def play(at: Load, run: RunDirectory) -> dict[str, Any]:
         crew = Crew(WORKER_MODULE, flags["workers"])
@@ -73,7 +104,12 @@ def prober_of(
             crew.abandon()
         return _checked(session, summary)
 
-    return Prober(play, load, whole, flags["by"])
+    return Prober(play, load, whole, flags["by"], screen)
+
+
+def _screen(file: TraceFile, flags: dict[str, Any], stack: contextlib.ExitStack) -> SearchScreen:
+    hosted = stack.enter_context(screen_of(flags, f"search {file.path}"))
+    return SearchScreen(hosted, UNITS[flags["by"]], flags["probes"])
 
 
 def _checked(session: Session, summary: dict[str, Any]) -> dict[str, Any]:
@@ -102,12 +138,13 @@ def _on_ray(
     nodes.check(whole)
     engine = stack.enter_context(engine_of(choice, flags, whole))
     nodes.check_engine(engine.url)
-    session = Session(file, engine, wordings, "search", nodes.flags)
+    screen = _screen(file, flags, stack)
+    session = Session(file, engine, wordings, "search", nodes.flags, screen=screen)
 
     def play(at: Load, run: RunDirectory) -> dict[str, Any]:
         return _checked(session, session.play_by(nodes.players(), at, run))
 
-    return Prober(play, load, whole, flags["by"])
+    return Prober(play, load, whole, flags["by"], screen)
 
 
 def _virtual(trace: Path, load: Load, flags: dict[str, Any]) -> Prober:

@@ -46,7 +46,7 @@ class SnapshotMaker:
         objectives: tuple[Objective, ...] = (),
         clock_ns: Clock = monotonic_ns,
     ) -> None:
-        """source: serve, replay or sweep."""
+        """source: serve, replay, search or sweep."""
         self._source, self._title, self._started_ns, self._beside = source, title, started_ns, beside
         self._clock_ns = clock_ns
         self._slo_text = ", ".join(map(str, objectives))

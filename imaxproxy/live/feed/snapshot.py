@@ -33,7 +33,7 @@ class RunFigures:
     """What is known of the run when a snapshot is made."""
 
     source: str
-    """serve, replay or sweep."""
+    """serve, replay, search or sweep."""
     title: str
     started_ns: int
     at_ns: int

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cli.command import write_trace
-from cli.fake_ray import FakeActor, FakeRay
+from cli.fake_ray import FakeActor, FakeCluster
 from scripted_engine import Call, ScriptedEngine, answering, in_background, whole_stream
 
 from imaxproxy.cli.replay import replay
@@ -19,10 +19,11 @@ from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.node import RayNode
 from imaxproxy.conduct.nodes.players import NODE_LOST, RayPlayers
 from imaxproxy.conduct.replay.parts import Asked, PartMaker
+from imaxproxy.conduct.replay.summed import summed_up
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wording, Wordings
-from imaxproxy.errors import ImaxproxyError
-from imaxproxy.runs import Manifest, RunDirectory, read_journal, summarize
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.runs import Manifest, RunDirectory, read_journal, read_summary, summarize
 from imaxproxy.wire import UNKNOWN, BaseUrl
 
 ROWS = 48
@@ -42,7 +43,8 @@ class Field:
         hosts = [actor.kept.host() | {"clock_id": str(number)} for number, actor in enumerate(self.actors)]
         named = [Node(f"{number:08}", "127.0.0.1", f"host{number}", 2.0) for number in range(nodes)]
         places = [str(trace)] * nodes
-        self.again = lambda: RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
+        self.cluster = FakeCluster()
+        self.again = lambda: RayPlayers(self.cluster, choice, named, self.actors, hosts, places, self.flags)
         self.players = self.again()
         self._maker = PartMaker(file, Wordings(self.flags), load, self.flags)
 
@@ -59,8 +61,8 @@ class Field:
             on_row(row)
         found = self.players.finish()
         facts = {"ended": rows[-1]["ended"], "trace": found.trace, **found.manifest}
-        Manifest("replay", [], {"rate": self.load.rate}, **facts).write(self.run)
-        return summarize(self.run) | {"last": rows[-1]}
+        manifest = Manifest("replay", [], {"rate": self.load.rate}, **facts)
+        return summed_up(self.players, self.run, manifest, shows=False) | {"last": rows[-1]}
 
     def schedule(self) -> dict[str, int]:
         """Of what was journalled: when each should have left, from the run's zero."""
@@ -111,6 +113,9 @@ def test_any_number_of_nodes_and_workers_play_one_schedule(field: Callable[..., 
     assert many.schedule() == one.schedule()
     assert [part["workers"] for part in summary["shares"]["parts"]] == [[0, 1], [2, 3]]
     assert sum(part["requests"] for part in summary["shares"]["parts"]) == ROWS
+    made_by_nodes = many.run.summary.read_bytes(), many.run.histograms.read_bytes()
+    summarize(many.run)
+    assert (many.run.summary.read_bytes(), many.run.histograms.read_bytes()) == made_by_nodes
     many.players.close()
 
 
@@ -162,6 +167,16 @@ def test_a_node_that_dies_stops_the_run(field: Callable[..., Field]) -> None:
         two.players.close()
 
 
+def test_without_its_head_the_run_is_stopped_and_brought_home(field: Callable[..., Field]) -> None:
+    """Also where it is to go on: the nodes outlive their head by a minute."""
+    two = field(2, rate=20.0, goes_on=True)
+    summary = two.play(lambda row: setattr(two.cluster, "head_is_lost", bool(row.get("completed"))))
+    assert (summary["ended"], summary["shares"]["lost"]) == (NODE_LOST, None)
+    assert 0 < summary["requests"]["sent"] < ROWS
+    with pytest.raises(ImaxproxyError, match="the head of the cluster was lost; the run was stopped there"):
+        two.players.close()
+
+
 @pytest.mark.parametrize(("limit_share", "is_within"), [(0.01, False), (0.6, True)])
 def test_the_others_go_on_and_what_was_lost_is_counted(
     field: Callable[..., Field], limit_share: float, is_within: bool
@@ -203,6 +218,44 @@ def test_a_node_that_dies_before_it_is_asked_for_its_journal(field: Callable[...
     summary = two.play()
     assert (summary["requests"]["completed"], summary["shares"]["lost"]["workers"]) == (ROWS // 2, [0])
     assert not list(two.run.path.glob("*.part"))
+
+
+@pytest.mark.ray
+def test_a_node_that_dies_while_it_sums_up_is_lost_with_its_journal(field: Callable[..., Field]) -> None:
+    two = field(2, goes_on=True)
+    two.actors[1].dies_at = "sums"
+    summary = two.play()
+    assert (summary["requests"]["completed"], summary["shares"]["lost"]["workers"]) == (ROWS // 2, [1])
+    assert summary["meter"]["valid"] is False
+
+
+@pytest.mark.ray
+def test_on_shared_storage_it_has_left_its_journal_and_nothing_is_lost(field: Callable[..., Field]) -> None:
+    two = field(2, gathers=False)
+    two.actors[1].dies_at = "outline"
+    summary = two.play()
+    assert (summary["requests"]["completed"], summary["shares"]["lost"]) == (ROWS, None)
+    two.players.close()
+
+
+@pytest.mark.ray
+def test_nodes_sum_up_before_their_journals_are_copied(field: Callable[..., Field]) -> None:
+    """Who breaks the copying off keeps the summary; a new one, of what has been copied, is refused."""
+    two = field(2)
+    node, read = two.actors[1].kept, two.actors[1].kept.read
+
+    def stopped(name: str, from_byte: int) -> bytes:
+        assert two.run.summary.exists()
+        if "exchanges" in name:
+            raise ImaxproxyError("no more")
+        return bytes(read(name, from_byte))
+
+    node.read = stopped
+    with pytest.raises(ImaxproxyError, match="no more"):
+        two.play()
+    assert read_summary(two.run)["requests"]["completed"] == ROWS
+    with pytest.raises(UsageError, match=r"lacks exchanges-1\.jsonl of node host1 .*: copying was broken off"):
+        summarize(two.run)
 
 
 @pytest.mark.ray
