@@ -30,7 +30,12 @@ class TraceChecks:
         self._waits = _Waits()
 
     def add(self, where: str, row: TraceRow) -> None:
-        for kind, what in (*_name_complaints(row), *self._hash_complaints(row), *self._time_complaints(row), *self._waits.add(row)):
+        for kind, what in (
+            *_name_complaints(row),
+            *self._hash_complaints(row),
+            *self._time_complaints(row),
+            *self._waits.add(row),
+        ):
             self._complain(kind, f"{where}: request {row.request_id}: {what}")
 
     def close(self, *, whole: bool = True) -> None:

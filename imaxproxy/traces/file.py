@@ -64,7 +64,7 @@ def trace_sha256(path: str | Path) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's content, decompressed, behind a mark of UTF-8. Foreign errors become a UsageError here, and only here."""
+    """The content, decompressed, behind a mark of UTF-8. Foreign errors become a UsageError here, and only here."""
     try:
         with _opened(path) as file:
             _skip_mark(path, file)

@@ -141,7 +141,11 @@ def test_blank_lines_and_a_byte_order_mark_do_not_shift_line_numbers(tmp_path: P
 @pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, zstd.compress])
 @pytest.mark.parametrize(
     "text",
-    [b'[{"input_length": 7}]', b'{\n"input_length": 7\n}\n', b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 00:00:01,7,1\n"],
+    [
+        b'[{"input_length": 7}]',
+        b'{\n"input_length": 7\n}\n',
+        b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 00:00:01,7,1\n",
+    ],
 )
 def test_a_byte_order_mark_before_any_layout(tmp_path: Path, text: bytes, compress: Callable[[bytes], bytes]) -> None:
     (row,) = open_trace(write(tmp_path, compress(b"\xef\xbb\xbf" + text)))
