@@ -1,13 +1,24 @@
-"""Other projects' load clients, from PyPI, into .cache/: of engines only the files of their clients, without torch."""
+"""Other projects' load clients, from PyPI, made once: of engines only the files of their clients, without torch.
 
+They lie outside the checkout, in $IMAXPROXY_PEERS or ~/.cache/imaxproxy/peers. `scripts/peer-envs [NAME...]` makes
+them; so does whoever first needs one, unless IMAXPROXY_FETCH=0 says that what is not there shall be done without.
+"""
+
+import os
 import shutil
 import subprocess
 import sys
+import time
 import zipfile
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
-from benchmarks.paths import CACHE, Unavailable
+from benchmarks.paths import Unavailable
+
+CACHE = Path(os.environ.get("IMAXPROXY_PEERS") or Path.home() / ".cache/imaxproxy/peers")
+MOST_S = 900
+"""For one step of making one: a registry that does not answer holds nobody up for longer."""
 
 SGLANG, VLLM = "0.5.23", "0.32.0"
 AIPERF, GUIDELLM = "0.13.0", "0.8.1"
@@ -30,7 +41,13 @@ open(sys.argv[1] + "/tokenizer_config.json", "w").write(json.dumps(config))
 
 
 def checked(*command: object) -> None:
-    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False)
+    """Run a step of making one. Raises Unavailable where it fails, or must not be tried."""
+    if os.environ.get("IMAXPROXY_FETCH") == "0":
+        raise Unavailable("it was not made here (scripts/peer-envs makes it), and IMAXPROXY_FETCH=0")
+    try:
+        done = subprocess.run(list(map(str, command)), capture_output=True, text=True, check=False, timeout=MOST_S)
+    except subprocess.TimeoutExpired:
+        raise Unavailable(f"{' '.join(map(str, command[1:5]))} took over {MOST_S} s") from None
     if done.returncode:
         raise Unavailable(f"{' '.join(map(str, command[1:5]))} failed: {done.stderr.strip().splitlines()[-1][:200]}")
 
@@ -89,12 +106,12 @@ def vllm_benchmarks() -> Path:
 
 
 @cache
-def command_of_its_own(package: str, version: str) -> Path:
+def command_of_its_own(package: str, version: str, *beside: str) -> Path:
     """The command of a package that is installed whole, in an environment of its own: these want old libraries."""
     venv = CACHE / package
     if not (venv / f"complete-{version}").exists():
         checked(sys.executable, "-m", "venv", venv)
-        checked(venv / "bin/python", "-m", "pip", "install", "-q", f"{package}=={version}")
+        checked(venv / "bin/python", "-m", "pip", "install", "-q", f"{package}=={version}", *beside)
         (venv / f"complete-{version}").touch()
     return venv / "bin" / package
 
@@ -105,8 +122,8 @@ def aiperf() -> Path:
 
 
 def guidellm() -> Path:
-    """6 GB, for it wants torch; two minutes."""
-    return command_of_its_own("guidellm", GUIDELLM)
+    """1.5 GB where pip finds torch as a +cpu wheel (PIP_FIND_LINKS), else 6 GB; two minutes."""
+    return command_of_its_own("guidellm", GUIDELLM, "torch==2.13.0")
 
 
 @cache
@@ -133,3 +150,35 @@ def hub() -> Path:
     (repository / "refs/main").write_text(revision)
     shutil.copytree(tokenizer(), repository / "snapshots" / revision, dirs_exist_ok=True)
     return home
+
+
+MAKERS: dict[str, Callable[[], object]] = {
+    "opentelemetry": opentelemetry,
+    "vllm": vllm_benchmarks,
+    "sglang": sglang_python,
+    "aiperf": aiperf,
+    "guidellm": guidellm,
+}
+"""What the exports are read by (tests/runs/exports/test_real_tools.py), the smallest first."""
+
+
+def main() -> int:
+    """Make those that are named, or all; a line each. 1 where one cannot be had."""
+    unknown = [name for name in sys.argv[1:] if name not in MAKERS]
+    if unknown:
+        print(f"{unknown[0]}: no such peer; known: {' '.join(MAKERS)}", file=sys.stderr)
+        return 2
+    failed = 0
+    for name in sys.argv[1:] or MAKERS:
+        since = time.monotonic()
+        try:
+            MAKERS[name]()
+            print(f"{name}: there, after {time.monotonic() - since:.0f} s, in {CACHE}", flush=True)
+        except Unavailable as why:
+            print(f"skipped: {name}: {why}", flush=True)
+            failed = 1
+    return failed
+
+
+if __name__ == "__main__":
+    sys.exit(main())

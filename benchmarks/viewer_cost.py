@@ -83,7 +83,7 @@ def measured(streams: int, itl_ms: float, seconds: float, rounds: int, folder: P
     source, stolen_s = Source(load, folder), steal_s()
     child, port = Imaxproxy().start(cores()[1], source.url, folder)
     client = c_client(cores()[2], port, load, folder)
-    without, watched, counted, size = [], [], [], []
+    without, watched, counted, size, apart_s = [], [], [], [], []
     try:
         wait_for(port, streams)
         for _ in range(rounds):
@@ -93,6 +93,7 @@ def measured(streams: int, itl_ms: float, seconds: float, rounds: int, folder: P
                 watched.append(share_of(child.pid, seconds - 1))
             counted += viewer.shares[-3:]
             size += viewer.bytes_
+            apart_s.append(seconds / max(len(viewer.bytes_), 1))
             time.sleep(LINGER_S)
         without.append(share_of(child.pid, seconds))
         if in_flight(port) < streams:
@@ -105,7 +106,7 @@ def measured(streams: int, itl_ms: float, seconds: float, rounds: int, folder: P
     return (
         f"| {streams} | {streams * 1000 / itl_ms:,.0f} | {median(without):.3f} | {median(watched):.3f} "
         f"| {median(apart):+.2%} ({min(apart):+.2%} to {max(apart):+.2%}) | {median(counted):.2%} "
-        f"| {median(size) / 1000:.0f} kB | {steal_s() - stolen_s:.1f} s |"
+        f"| {median(size) / 1000:.0f} kB | {median(apart_s):.1f} s | {steal_s() - stolen_s:.1f} s |"
     )
 
 
@@ -116,8 +117,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=5.0, help="of each phase")
     parser.add_argument("--rounds", type=int, default=2)
     asked = parser.parse_args()
-    print("| streams | events/s | CPU share without | with a viewer | apart | counted by itself | a snapshot | steal |")
-    print("|---|---|---|---|---|---|---|---|")
+    print("| streams | events/s | CPU share without | with | apart | counted by itself | a snapshot | each | steal |")
+    print("|---|---|---|---|---|---|---|---|---|")
     for streams in map(int, asked.streams.split(",")):
         with tempfile.TemporaryDirectory() as folder:
             print(measured(streams, asked.itl_ms, asked.seconds, asked.rounds, Path(folder)), flush=True)

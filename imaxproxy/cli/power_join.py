@@ -10,10 +10,11 @@ import click
 
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.conduct.output import print_result, say
+from imaxproxy.conduct.summing import sum_up
 from imaxproxy.errors import UsageError
 from imaxproxy.power import Mapping, PowerSample, read_power
 from imaxproxy.power.recorded import import_recording
-from imaxproxy.runs import Manifest, RunDirectory, read_journal, summarize
+from imaxproxy.runs import Manifest, RunDirectory, read_journal
 
 Span = tuple[int, int]
 """From when to when, ns of the run's clock."""
@@ -56,7 +57,7 @@ def join(run: Path, recording: Path, power_devices: str | None, shift_s: float, 
     say(f"imaxproxy: {count:,} power samples from {recording}")
     settings = {name: value for name, value in manifest.settings.items() if name != "power_unavailable"}
     replace(manifest, settings=settings | {"power_sources": [f"file:{recording}"]}).write(directory)
-    summary = summarize(directory)
+    summary = sum_up(directory)
     print_result(summary, directory, as_json=as_json)
     return 0 if summary["energy"] and summary["energy"]["valid"] else 1
 

@@ -11,7 +11,7 @@ from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.flags.screen import screen_of
 from imaxproxy.conduct.output import print_repeats, print_result
 from imaxproxy.conduct.replay.options import checked, replay_options
-from imaxproxy.conduct.replay.repeating import play_repeats
+from imaxproxy.conduct.replay.repeating import crews, play_repeats
 from imaxproxy.conduct.replay.session import Session, engine_of
 from imaxproxy.conduct.replay.share import ShareChoice
 from imaxproxy.conduct.replay.trace_file import TraceFile
@@ -57,7 +57,7 @@ def replay(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
         engine = stack.enter_context(engine_of(choice, flags, run))
         session = Session(file, engine, wordings, "replay", flags, choice_of_share.share, choice_of_share.start, screen)
         if flags["repeat"] > 1:
-            result, code = play_repeats(session, load, run, crew, flags)
+            result, code = play_repeats(session, crews(session, load, crew, flags["workers"]), run, flags)
         else:
             summary = session.play(load, run, crew)
     if flags["repeat"] > 1:

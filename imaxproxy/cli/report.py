@@ -11,9 +11,10 @@ from imaxproxy.cli.report_page import asked_of, check_output, check_page_flags, 
 from imaxproxy.conduct.flags.money import money_options
 from imaxproxy.conduct.output import print_result, say
 from imaxproxy.conduct.serve.capturing import gather_trace, is_stale
+from imaxproxy.conduct.summing import sum_up
 from imaxproxy.economics import Terms
 from imaxproxy.report.content import gather
-from imaxproxy.runs import RunDirectory, summarize
+from imaxproxy.runs import RunDirectory
 
 
 @click.command(short_help="Print a run's table; write a page of many runs; list runs.")
@@ -58,4 +59,4 @@ def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # n
     directory = RunDirectory.open(runs[0])
     if is_stale(directory):
         gather_trace(directory)
-    print_result(summarize(directory, terms), directory, as_json=as_json)
+    print_result(sum_up(directory, terms), directory, as_json=as_json)

@@ -32,8 +32,9 @@ from imaxproxy.conduct.serve.capturing import (
 from imaxproxy.conduct.serve.gate import Gate, gate_options
 from imaxproxy.conduct.serve.serving import Plan, relay
 from imaxproxy.conduct.serve.upstreams import FleetChoice, fleet_options
+from imaxproxy.conduct.summing import sum_up
 from imaxproxy.metrics import objectives_of
-from imaxproxy.runs import Manifest, RunDirectory, summarize
+from imaxproxy.runs import Manifest, RunDirectory
 from imaxproxy.wire import BaseUrl, hot_path, shown
 
 _UNWRITTEN = frozenset({"urls", "recipe", "simulate", "gpu", "gpus", "out", "as_json", "screen"})
@@ -161,7 +162,7 @@ def serve(**flags: Any) -> int:  # noqa: ANN401 (click hands over what the optio
     if launched is not None and launched.died:
         ended = ENGINE_DIED
     replace(manifest, ended=ended, lost_lines=lost, capture=gather_trace(run)).write(run)
-    print_result(summarize(run), run, as_json=flags["as_json"])
+    print_result(sum_up(run), run, as_json=flags["as_json"])
     if launched is not None:
         launched.check()
     return 0 if ended == "finished" else 1

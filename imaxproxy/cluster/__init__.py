@@ -3,11 +3,13 @@
 Knows nothing of loads and runs. Ray is imported when a command asks for it.
 """
 
+from imaxproxy.cluster.asking import is_gone, reason_of
 from imaxproxy.cluster.clocks import Drift, Offset, Trip, offset_of
 from imaxproxy.cluster.connection import Cluster
 from imaxproxy.cluster.files import FileFacts, NodeFiles, fetch, ship
 from imaxproxy.cluster.nodes import Node, NodeFacts, check_versions
-from imaxproxy.cluster.reservation import Reservation, close_actors, is_gone
+from imaxproxy.cluster.orphan import end_when_orphaned
+from imaxproxy.cluster.reservation import Reservation, close_actors
 
 __all__ = [
     "Cluster",
@@ -21,8 +23,10 @@ __all__ = [
     "Trip",
     "check_versions",
     "close_actors",
+    "end_when_orphaned",
     "fetch",
     "is_gone",
     "offset_of",
+    "reason_of",
     "ship",
 ]

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from imaxproxy.cluster.asking import answers_of_all
 from imaxproxy.errors import UsageError
 
 
@@ -63,7 +64,7 @@ def facts_probe() -> Any:  # noqa: ANN401
 
 
 def facts_of_all(ray: Any, nodes: Sequence[Node]) -> dict[str, NodeFacts]:  # noqa: ANN401
-    """What each of the nodes runs, by its name."""
+    """What each of the nodes runs, by its name. Raises UsageError when one of them is lost."""
     from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
     probe = ray.remote(facts_probe())
@@ -71,7 +72,9 @@ def facts_of_all(ray: Any, nodes: Sequence[Node]) -> dict[str, NodeFacts]:  # no
         probe.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote()
         for node in nodes
     ]
-    return {node.name: NodeFacts(**row) for node, row in zip(nodes, ray.get(asked), strict=True)}
+    return {
+        node.name: NodeFacts(**row) for node, row in zip(nodes, answers_of_all(ray, asked, lambda: True), strict=True)
+    }
 
 
 def own_facts() -> NodeFacts:

@@ -1,10 +1,10 @@
 """CPUs held on so many different nodes: a placement group, and actors in it."""
 
 import contextlib
-import time
 from collections.abc import Sequence
 from typing import Any, Self
 
+from imaxproxy.cluster.asking import LOST_BEFORE, answers_of_all
 from imaxproxy.cluster.connection import Cluster
 from imaxproxy.cluster.nodes import Node, NodeFacts, facts_probe
 from imaxproxy.errors import UsageError
@@ -50,12 +50,16 @@ class Reservation:
         self._group = placement_group([self._wants] * self.count, strategy="STRICT_SPREAD")
         try:
             if not self._group.wait(_PLACED_WITHIN_S):
+                if (left := len(self._cluster.nodes())) < self.count:
+                    raise UsageError(f"{self._what}: a node of the cluster died meanwhile, {left} are left: try again")
                 raise UsageError(
                     f"{self._what} want {self._wanted} on each of {self.count} nodes, and others held them for "
                     f"{_PLACED_WITHIN_S:g} s: wait until they are free (`ray status`), or lower --nodes"
                 )
             known = {node.node_id: node for node in self._cluster.nodes()}
-            ids = self._cluster.ray.get([self._probe(part, _node_id()) for part in range(self.count)])
+            ids = self._of_each(_node_id())
+            if not known.keys() >= set(ids):
+                raise UsageError(LOST_BEFORE)
             self.nodes = [known[node_id] for node_id in ids]
         except BaseException:
             self.__exit__()
@@ -65,6 +69,8 @@ class Reservation:
     def __exit__(self, *exc: object) -> None:
         from ray.util.placement_group import remove_placement_group
 
+        if self._cluster.head_is_lost:  # who would be asked for it; all of it ends as its raylets do
+            return
         for actor in self._actors:
             with contextlib.suppress(Exception):  # it is dead already, or the cluster is
                 self._cluster.ray.kill(actor)
@@ -76,8 +82,7 @@ class Reservation:
 
     def facts(self) -> dict[str, NodeFacts]:
         """What each node runs, by its name."""
-        ray = self._cluster.ray
-        rows = ray.get([self._probe(part, facts_probe()) for part in range(self.count)])
+        rows = self._of_each(facts_probe())
         return {node.name: NodeFacts(**row) for node, row in zip(self.nodes, rows, strict=True)}
 
     def actors(self, kind: type, *args: object) -> list[Any]:
@@ -98,6 +103,15 @@ class Reservation:
         self._actors += made
         return made
 
+    def _of_each(self, function: Any) -> list[Any]:  # noqa: ANN401 (what Ray carries by value)
+        """Its answer on each node. Raises UsageError when one is lost: its part may be moved, and wait for ever."""
+        known = {node.node_id for node in self._cluster.nodes()}
+        return answers_of_all(
+            self._cluster.ray,
+            [self._probe(part, function) for part in range(self.count)],
+            lambda: known <= {node.node_id for node in self._cluster.nodes()},
+        )
+
     def _probe(self, part: int, function: Any) -> Any:  # noqa: ANN401 (a task's reference)
         ray = self._cluster.ray
         options = {"num_cpus": 0, "max_retries": 0, "scheduling_strategy": self._strategy(part)}
@@ -117,26 +131,6 @@ def _node_id() -> Any:  # noqa: ANN401 (carried by value, as `facts_probe`'s)
         return node_id
 
     return probe
-
-
-_GONE = frozenset({"RayActorError", "NodeDiedError", "WorkerCrashedError", "ObjectLostError", "TimeoutError"})
-
-
-def is_gone(error: BaseException) -> bool:
-    """The actor or its node is lost, or does not answer. What else a call raises was raised by the actor's own code."""
-    return any(kind.__name__ in _GONE for kind in type(error).__mro__)
-
-
-def ask_all(ray: Any, references: Sequence[Any], timeout_s: float) -> list[Any]:  # noqa: ANN401
-    """The answers, in their order; an exception in the place of whoever does not answer."""
-    until_s = time.monotonic() + timeout_s
-    answers: list[Any] = []
-    for reference in references:
-        try:
-            answers.append(ray.get(reference, timeout=max(0.001, until_s - time.monotonic())))
-        except Exception as error:  # the caller says what it means that this node did not answer
-            answers.append(error)
-    return answers
 
 
 def close_actors(ray: Any, actors: Sequence[Any], within_s: float) -> None:  # noqa: ANN401 (the library)

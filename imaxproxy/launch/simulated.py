@@ -2,13 +2,12 @@
 
 import asyncio
 import json
-import os
 import sys
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import IO, Any, Self
 
 from imaxproxy.errors import UsageError
 from imaxproxy.launch.limits import stated_limits
@@ -138,7 +137,8 @@ class SimulatedEngine:
         async with SimulatedEngine(recipe, out_dir=run_dir) as engine:
             ...  # engine.base_url, what an OpenAI client takes
 
-    out_dir gets engine.log and engine-truth.jsonl; without one the log goes to a temporary file and no truth is kept.
+    out_dir gets engine.log and engine-truth.jsonl; without one the log has no name, so that nobody's death leaves it
+    behind, and no truth is kept.
     `extra_argv` goes to `python -m imaxproxy.sim` as it is.
     """
 
@@ -155,7 +155,7 @@ class SimulatedEngine:
         self.recipe = recipe
         self.truth_path = out_dir / "engine-truth.jsonl" if out_dir else None
         self.log_path = out_dir / "engine.log" if out_dir else None
-        self._log_is_temporary = out_dir is None
+        self._log: IO[bytes] | None = None
         self._argv = [*simulated_argv(recipe, host=host, port=port, truth=self.truth_path), *extra_argv]
         self._ready_timeout_s = ready_timeout_s
         self._process: asyncio.subprocess.Process | None = None
@@ -199,15 +199,15 @@ class SimulatedEngine:
         """Start the child and wait until it listens. Raises UsageError for bad flags, else EngineError with its log."""
         if self._process is not None:
             raise RuntimeError("the engine is started already")
-        with self._open_log() as log:
-            self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                *("-P", "-m", "imaxproxy.sim", *self._argv),  # -P: no module of the working directory is ours
-                stdin=asyncio.subprocess.PIPE,  # never written to: its end tells the child that we are gone
-                stdout=asyncio.subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # Ctrl-C in a terminal is for the command: streams in flight may still end
-            )
+        self._log = self._open_log()
+        self._process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *("-P", "-m", "imaxproxy.sim", *self._argv),  # -P: no module of the working directory is ours
+            stdin=asyncio.subprocess.PIPE,  # never written to: its end tells the child that we are gone
+            stdout=asyncio.subprocess.PIPE,
+            stderr=self._log,
+            start_new_session=True,  # Ctrl-C in a terminal is for the command: streams in flight may still end
+        )
         try:
             await self._wait_ready(self._process)
         except BaseException:  # also a cancel: raised again when the child is gone
@@ -228,9 +228,9 @@ class SimulatedEngine:
             await process.wait()
         if process.stdin is not None:
             process.stdin.close()
-        if self._log_is_temporary and self.log_path is not None:
-            self.log_path.unlink(missing_ok=True)
-            self.log_path = None
+        if self._log is not None:
+            self._log.close()
+            self._log = None
 
     async def _wait_ready(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -250,13 +250,16 @@ class SimulatedEngine:
         return f"the simulated engine of recipe {self.recipe.name} {what}: {self._log_tail()}"
 
     def _log_tail(self) -> str:
-        text = self.log_path.read_text("utf-8", errors="replace") if self.log_path else ""
+        if self._log is None:
+            return "it said nothing"
+        self._log.seek(0)
+        text = self._log.read().decode("utf-8", errors="replace")
         return "\n".join(text.splitlines()[-_TAIL_LINES:]) or "it said nothing"
 
-    def _open_log(self) -> Any:  # noqa: ANN401 (two kinds of binary file)
+    def _open_log(self) -> IO[bytes]:
+        """Read here, and appended to by the engine: where this is read to is not where that writes."""
         if self.log_path is None:
-            descriptor, name = tempfile.mkstemp(prefix="imaxproxy-engine-", suffix=".log")
-            self.log_path = Path(name)
-            return os.fdopen(descriptor, "wb")
+            return tempfile.TemporaryFile("a+b")
         self.log_path.parent.mkdir(parents=True, exist_ok=True)
-        return self.log_path.open("wb")
+        self.log_path.unlink(missing_ok=True)
+        return self.log_path.open("a+b")

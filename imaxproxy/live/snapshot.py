@@ -165,6 +165,50 @@ class Group:
 
 
 @dataclass(frozen=True, slots=True)
+class Node:
+    """One node of a run on a cluster."""
+
+    name: str
+    state: str
+    """playing, silent, done or lost."""
+    why: str
+    """It, or some of its workers, are lost; empty where nothing is."""
+    slow: str
+    """What is far above the other nodes'; empty where nothing is."""
+    age_s: float | None
+    """Since what stands here was seen."""
+    workers: int
+    in_flight: int
+    requests: int
+    errors: int
+    output_tokens_per_s: float | None
+    ttft_now_ms: Block
+    """Of the last seconds."""
+    ttft_ms: Block
+    send_lag_ms: Block
+    loop_lag_ms: Block
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> "Node":
+        return cls(
+            name=printable(row.get("name")),
+            state=printable(row.get("state")),
+            why=printable(row.get("why")),
+            slow=printable(row.get("slow")),
+            age_s=_number(row.get("age_s")),
+            workers=int(row.get("workers") or 0),
+            in_flight=int(row.get("in_flight") or 0),
+            requests=int(row.get("requests") or 0),
+            errors=int(row.get("errors") or 0),
+            output_tokens_per_s=_number(row.get("output_tokens_per_s")),
+            ttft_now_ms=Block.of(row.get("ttft_now_ms")),
+            ttft_ms=Block.of(row.get("ttft_ms")),
+            send_lag_ms=Block.of(row.get("send_lag_ms")),
+            loop_lag_ms=Block.of(row.get("loop_lag_ms")),
+        )
+
+
+@dataclass(frozen=True, slots=True)
 class History:
     """A value each `step_s`, newest last; None where it was not known."""
 
@@ -211,6 +255,8 @@ class Snapshot:
     engine: Mapping[str, Any] | None
     meter: Mapping[str, Any]
     progress: Mapping[str, Any] | None
+    nodes: tuple[Node, ...]
+    """Of a cluster; empty where one machine plays."""
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> "Snapshot":
@@ -254,6 +300,7 @@ def _fields(row: Mapping[str, Any]) -> dict[str, Any]:
         "engine": row.get("engine_metrics"),
         "meter": dict(row.get("meter") or {}),
         "progress": row.get("progress"),
+        "nodes": tuple(Node.of(each) for each in row.get("nodes") or ()),
     }
 
 

@@ -15,7 +15,7 @@ from imaxproxy.load.attempt import Attempt, Connector, ask_of
 from imaxproxy.load.item import Item
 from imaxproxy.load.rules import Ended, Rules
 from imaxproxy.metrics import WARMUP, Exchange, LiveMeter, Outcome
-from imaxproxy.wire import Pool
+from imaxproxy.wire import Pool, gap_counter
 
 Sink = Callable[[Exchange], None]
 LEAD_NS = NS_PER_S // 20
@@ -92,7 +92,7 @@ class Player:
         self._blocked: dict[str, list[_Blocked]] = {}
         self._ended_at_ns: OrderedDict[str, int] = OrderedDict()  # of a dict that forgets, the first key is 20 us away
         self._attempts: set[Attempt] = set()
-        self.live = LiveMeter(self._attempts, clock_ns)
+        self.live = LiveMeter(self._attempts, clock_ns, count_gaps=gap_counter())
         """Looks at them when it is asked."""
         self._failed_connects = 0
         self._ever_connected = False

@@ -20,17 +20,25 @@ class EngineTiming:
 
 
 class Differences:
-    """Ours less the engine's, of many requests, in ms: what lies between its socket and ours, and who is wrong."""
+    """Ours less the engine's, of many requests, in ms: what lies between its socket and ours, and who is wrong.
+
+    Mergeable. It keeps both values of each request, 16 bytes: percentiles of differences, and sums that are the same
+    in any order, need them all.
+    """
 
     def __init__(self) -> None:
         self._values_ms = array("d")
-        self._engines_ms = 0.0
+        self._engines_ms = array("d")
 
     def add(self, ours_ms: float | None, engines_ms: float | None) -> None:
         """Take a request; one of which either side does not know is left out."""
         if ours_ms is not None and engines_ms is not None:
             self._values_ms.append(ours_ms - engines_ms)
-            self._engines_ms += engines_ms
+            self._engines_ms.append(engines_ms)
+
+    def merge(self, other: "Differences") -> None:
+        self._values_ms.extend(other._values_ms)
+        self._engines_ms.extend(other._engines_ms)
 
     def stats(self) -> dict[str, Any] | None:
         """None when there was no request that both sides know."""
@@ -42,7 +50,7 @@ class Differences:
         mean_ms = math.fsum(ordered) / count
         return {
             "count": count,
-            "engines_mean_ms": self._engines_ms / count,
+            "engines_mean_ms": math.fsum(self._engines_ms) / count,
             "mean_ms": mean_ms,
             "min_ms": ordered[0],
             "max_ms": ordered[-1],

@@ -3,7 +3,8 @@
 All take an Exchange and give nanoseconds or tokens/s; None where the metric has no meaning for it.
 """
 
-from collections import Counter
+from collections.abc import Iterator
+from itertools import compress, pairwise
 
 from imaxproxy.clock import NS_PER_S, NS_PER_US
 from imaxproxy.metrics.ending import Outcome
@@ -62,7 +63,7 @@ def tpot_ns(exchange: Exchange) -> float | None:
     if len(timeline) < 2 or not timeline.counted:
         return None
     later_tokens = timeline.total_tokens - timeline.tokens_between(0, 1)
-    return (timeline.times_ns[-1] - timeline.times_ns[0]) / later_tokens if later_tokens > 0 else None
+    return (timeline.last_ns - timeline.first_ns) / later_tokens if later_tokens > 0 else None
 
 
 def tps_per_user(exchange: Exchange) -> float | None:
@@ -82,27 +83,26 @@ def event_gaps_us(timeline: Timeline) -> list[int]:
     return timeline.gaps_us()
 
 
-def itl_us(timeline: Timeline) -> Counter[int]:
+def itl_us(timeline: Timeline) -> Iterator[tuple[int, list[int]]]:
     """Inter-token latency, per token: an event of k tokens after a gap g counts k times g/k.
 
-    An event that holds no whole token (half a character, say) lends its gap to the next one. Empty when not counted.
+    Yields (k, values) for each k there is: of these values each counts k times. An event that holds no whole token
+    (half a character, say) lends its gap to the next one. Nothing when not counted.
     """
-    values: Counter[int] = Counter()
     if not timeline.counted:
-        return values
-    tokens, times_ns = timeline.tokens, timeline.times_ns
-    for index in range(1, len(tokens)):
-        if tokens[index] == 0:
-            continue
-        before = index - 1
-        while before > 0 and tokens[before] == 0:
-            before -= 1
-        values[(times_ns[index] - times_ns[before]) // (tokens[index] * NS_PER_US)] += tokens[index]
-    return values
+        return
+    tokens, gaps_us = timeline.tokens[1:], timeline.gaps_us()
+    if 0 in tokens:
+        holds_some = [True, *map(bool, tokens)]  # the first event is where the first gap begins, whatever it holds
+        times_ns = list(compress(timeline.times_ns, holds_some))
+        gaps_us = [(after - before) // NS_PER_US for before, after in pairwise(times_ns)]
+        tokens = list(filter(None, tokens))
+    for each in sorted(set(tokens)):
+        yield each, [gap_us // each for gap_us, held in zip(gaps_us, tokens, strict=True) if held == each]
 
 
 def _first(timeline: Timeline) -> int | None:
-    return timeline.times_ns[0] if len(timeline) else None
+    return timeline.first_ns if len(timeline) else None
 
 
 def _last_ns(exchange: Exchange) -> int | None:
@@ -110,7 +110,7 @@ def _last_ns(exchange: Exchange) -> int | None:
         return None  # the end of a cut stream is not the end of its answer
     if not exchange.streamed:
         return exchange.ended_ns
-    return exchange.timeline.times_ns[-1] if len(exchange.timeline) else None
+    return exchange.timeline.last_ns if len(exchange.timeline) else None
 
 
 def _since(start_ns: int | None, end_ns: int | None) -> int | None:

@@ -16,6 +16,7 @@ from imaxproxy.metrics import formulas
 from imaxproxy.metrics.ending import Outcome
 from imaxproxy.metrics.exchange import WARMUP, CountedBy, Exchange
 from imaxproxy.metrics.flow import Underway, Who
+from imaxproxy.metrics.gaps import CountGaps, Gaps
 from imaxproxy.metrics.live_part import MOST_STREAMS, LivePart, slowness
 from imaxproxy.metrics.live_state import LiveState, Places
 
@@ -28,16 +29,21 @@ class LiveMeter:
     """One process's view of its requests in flight."""
 
     def __init__(
-        self, underway: Set[Underway], clock_ns: Clock = monotonic_ns, cpu_ns: Clock = time.thread_time_ns
+        self,
+        underway: Set[Underway],
+        clock_ns: Clock = monotonic_ns,
+        cpu_ns: Clock = time.thread_time_ns,
+        count_gaps: CountGaps | None = None,
     ) -> None:
-        """underway: those in flight; whoever owns it changes it."""
+        """underway: those in flight; whoever owns it changes it.  count_gaps: C's, where there is such."""
         self._underway, self._clock_ns, self._cpu_ns = underway, clock_ns, cpu_ns
         self._states: dict[Underway, LiveState] = {}
         self._since_ns: int | None = None
         self._taken_ns: int | None = None
-        self._gaps_ns: list[int] = []
-        self._gaps_sum_ns = 0
+        self._gaps = Gaps(count_gaps)
         """Of events whose tokens are not told."""
+        self._token_gaps = Gaps(count_gaps)
+        """Of events that are told to hold one token each."""
         self._moved: dict[Places, list[int]] = {}
         """Events and tokens since the last look."""
         self._part = LivePart()
@@ -56,7 +62,8 @@ class LiveMeter:
         self._states.clear()
         self._taken_ns = None
         self._part = LivePart()
-        self._forget_gaps()
+        self._gaps.forget()
+        self._token_gaps.forget()
         self._moved.clear()
 
     def steps(self) -> Iterator[None]:
@@ -78,8 +85,8 @@ class LiveMeter:
     def take(self) -> LivePart:
         """What the looks and the ends since the last time have found."""
         since_ns, part, self._part = self._cpu_ns(), self._part, LivePart()
-        part.gap_ns.add_all(self._gaps_ns, self._gaps_sum_ns)
-        self._forget_gaps()
+        self._gaps.take_into(part.gap_ns)
+        self._token_gaps.take_into(part.itl_ns)
         now_ns = self._clock_ns()
         part.since_ns = now_ns if self._taken_ns is None else self._taken_ns
         self._taken_ns = part.at_ns = now_ns
@@ -172,39 +179,37 @@ class LiveMeter:
         if events == seen:
             state.is_old = False
             return
-        fresh_ns = times_ns[max(seen - 1, 0) : events]
         if not seen:
-            state.first_ns, state.base = fresh_ns[0], tokens[0] if tokens is not None else 1
-        state.events, state.last_ns, state.told = events, fresh_ns[-1], tokens is not None
+            state.first_ns, state.base = times_ns[0], tokens[0] if tokens is not None else 1
+        state.events, state.last_ns, state.told = events, times_ns[events - 1], tokens is not None
         state.tokens += events - seen if tokens is None else sum(tokens[seen:events])
         if state.is_old:  # where it stood when the looking began
             state.is_old = False
             return
         if not seen and state.sent_ns is not None:
-            self._part.ttft_ns.add(fresh_ns[0] - state.sent_ns)
-        gaps_ns = map(sub, fresh_ns[1:], fresh_ns)
+            self._part.ttft_ns.add(times_ns[0] - state.sent_ns)
         if tokens is None:
-            self._gaps_ns.extend(gaps_ns)
-            self._gaps_sum_ns += fresh_ns[-1] - fresh_ns[0]
+            self._gaps.add(times_ns, max(seen, 1), events)
             self._add(state, events - seen, 0)
         else:
             self._part.told_events += events - seen
-            self._add_itl(list(gaps_ns), tokens[max(seen, 1) : events])
+            self._add_itl(times_ns, tokens[max(seen, 1) : events], events)
             self._add(state, 0, sum(tokens[seen:events]))
 
-    def _add_itl(self, gaps_ns: list[int], tokens: Sequence[int]) -> None:
-        """As `formulas.itl_us`: k tokens after a gap g are k times g/k; an event without tokens lends its gap on."""
+    def _add_itl(self, times_ns: "array[int]", tokens: Sequence[int], last: int) -> None:
+        """As `formulas.itl_us`: k tokens after a gap g are k times g/k; an event without tokens lends its gap on.
+
+        tokens: of the events before `last`, one each.
+        """
+        first = last - len(tokens)
         if tokens.count(1) == len(tokens):
-            self._part.itl_ns.add_all(gaps_ns)
+            self._token_gaps.add(times_ns, first, last)
             return
         lent_ns = 0
-        for gap_ns, count in zip(gaps_ns, tokens, strict=True):
+        for gap_ns, count in zip(map(sub, times_ns[first:last], times_ns[first - 1 : last - 1]), tokens, strict=True):
             if count:
                 self._part.itl_ns.add((gap_ns + lent_ns) // count, count)
             lent_ns = 0 if count else lent_ns + gap_ns
-
-    def _forget_gaps(self) -> None:
-        self._gaps_ns, self._gaps_sum_ns = [], 0
 
     def _add(self, state: LiveState, events: int, tokens: int) -> None:
         self._part.events += events

@@ -33,6 +33,9 @@ _COUNTS = (
     "open_tokens",
 )
 
+_GAUGES = ("processes", "in_flight", "waiting", "open_events", "open_tokens")
+"""Of these counts: what is so now."""
+
 
 @dataclass(slots=True)
 class Traffic:
@@ -127,6 +130,37 @@ class LivePart:
         self.dearest_ns = max(self.dearest_ns, other.dearest_ns)
         self.merge_counts(other)
         self.streams = slowest([*self.streams, *other.streams])
+
+    def gauges(self) -> "LivePart":
+        """What is so now, without what was counted."""
+        now = LivePart(streams=self.streams, **{name: getattr(self, name) for name in _GAUGES})
+        now.tps_now_micro.merge(self.tps_now_micro)
+        now.by = {
+            name: {value: Traffic(each.in_flight) for value, each in parts.items() if each.in_flight}
+            for name, parts in self.by.items()
+        }
+        return now
+
+    def after(self, earlier: "LivePart") -> "LivePart":
+        """What this and an earlier one of the same process come to, and what is so now by this."""
+        both = self.gauges()
+        both.at_ns, both.since_ns = self.at_ns, earlier.since_ns
+        both.dearest_ns = self.dearest_ns + earlier.dearest_ns
+        for counted in (earlier.counts(), self.counts()):
+            both.merge_counts(counted)
+        return both
+
+    def counts(self) -> "LivePart":
+        """What was counted, without what is so now."""
+        part = LivePart(self.at_ns, self.since_ns, dearest_ns=self.dearest_ns)
+        part.merge_counts(self)
+        for name in _GAUGES:
+            setattr(part, name, 0)
+        part.tps_now_micro = LogBuckets()
+        for parts in part.by.values():
+            for traffic in parts.values():
+                traffic.in_flight = 0
+        return part
 
     def as_row(self) -> dict[str, Any]:
         """For JSON."""

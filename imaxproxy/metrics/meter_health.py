@@ -163,7 +163,7 @@ class MeterHealth:
     def _lagging(self, itl_p99_ms: float | None) -> Iterator[str]:
         limit_ms = _limit_ms(itl_p99_ms)
         late: dict[str, dict[int, str]] = {}
-        for number, worker in self._workers.items():
+        for number, worker in sorted(self._workers.items()):
             if (what := worker.late_with_the_loop) is not None and worker.lag_p99_ms > limit_ms:
                 late.setdefault(what, {})[number] = f"{worker.lag_p99_ms:.2f} ms"
         for what, said in late.items():

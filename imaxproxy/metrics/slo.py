@@ -15,6 +15,8 @@ DEFAULT_PERCENTILE = 99.0
 _LIMITS_ONLY_FROM_ABOVE = frozenset(PER_EXCHANGE_NS)
 _WAITED_FOR = frozenset(PER_EXCHANGE_NS) - {"tpot_ms", "send_lag_ms"}
 """Metrics whose value is at least as long as the request has lasted so far."""
+_OF_TOKENS = frozenset({"tpot_ms", *PER_EXCHANGE_RATE})
+"""Metrics that want to know how many tokens came."""
 _OBJECTIVE = re.compile(r"\s*([a-z0-9_]+)\s*(<|>)\s*([0-9.]+)\s*(?:@p([0-9.]+)\s*)?")
 
 
@@ -49,6 +51,10 @@ class Objective:
         if exchange.outcome is Outcome.ABORTED and self.metric in _WAITED_FOR and self._waited_too_long(exchange):
             return False
         return None
+
+    def is_unknown_of(self, exchange: Exchange) -> bool:
+        """The metric has a meaning for it, but nobody told the tokens that it is made of."""
+        return self.metric in _OF_TOKENS and exchange.output_tokens is None
 
     def _value(self, exchange: Exchange) -> float | None:
         formula: Callable[[Exchange], float | None]
@@ -123,7 +129,8 @@ class SloTally:
         for place, verdict in enumerate(verdicts):
             self._judged[place] += verdict is not None
             self._met[place] += verdict is True
-        if False in verdicts or (True in verdicts and exchange.outcome is Outcome.COMPLETED):
+        unknown = any(objective.is_unknown_of(exchange) for objective in self._objectives)
+        if False in verdicts or (True in verdicts and exchange.outcome is Outcome.COMPLETED and not unknown):
             self._requests += 1
             self._good += False not in verdicts
         else:

@@ -26,6 +26,11 @@ class Slowest:
     def merge(self, other: "Slowest") -> None:
         self._take(other._rows)
 
+    def move(self, by_ns: int) -> None:
+        """Times to another clock."""
+        for _, row in self._rows:
+            row["ended_ns"] += by_ns
+
     def rows(self) -> list[dict[str, Any]]:
         """The slowest first."""
         return [row for _, row in self._rows]

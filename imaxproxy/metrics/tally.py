@@ -42,6 +42,7 @@ METRICS: tuple[str, ...] = (
 )
 """In the order in which `summary.json` and the tables show them."""
 
+_OF_GAPS = ("event_gap_ms", "itl_ms")
 _EXACTNESS = list(CountedBy)
 
 
@@ -50,7 +51,11 @@ class Tally:
 
     def __init__(self, metrics: Sequence[str] = METRICS, most_fresh: int = MOST_FRESH) -> None:
         """`metrics`: those that get a histogram; `most_fresh`: see Histogram."""
-        self.histograms = {name: Histogram(most_fresh) for name in metrics}
+        self._most_fresh = most_fresh
+        self._histograms = {name: Histogram(most_fresh) for name in metrics}
+        self._counts_gaps = any(name in self._histograms for name in _OF_GAPS)
+        self._gaps_and_itl = Histogram(most_fresh)
+        """Gaps of answers with one token an event, which are their ITL too: counted once, put into both when read."""
         self.outcomes: Counter[Outcome] = Counter()
         self.errors: Counter[str] = Counter()
         self.endings: Counter[Ending] = Counter()
@@ -108,6 +113,16 @@ class Tally:
         self.client_retries += other.client_retries
 
     @property
+    def histograms(self) -> dict[str, Histogram]:
+        """By metric."""
+        if self._gaps_and_itl.total:
+            for name in _OF_GAPS:
+                if name in self._histograms:
+                    self._histograms[name].merge(self._gaps_and_itl)
+            self._gaps_and_itl = Histogram(self._most_fresh)
+        return self._histograms
+
+    @property
     def sent(self) -> int:
         return self.outcomes.total()
 
@@ -161,20 +176,23 @@ class Tally:
             self.counted_by[exchange.counted_by] += 1
 
     def _add_latencies(self, exchange: Exchange) -> None:
-        histograms = self.histograms
+        histograms = self._histograms
         for name, formula in PER_EXCHANGE_NS.items():
             if name in histograms and (value_ns := formula(exchange)) is not None:
                 histograms[name].record(int(value_ns) // NS_PER_US)
         for name, formula in PER_EXCHANGE_RATE.items():
             if name in histograms and (rate := formula(exchange)) is not None:
                 histograms[name].record(round(rate * Histogram.UNIT))
+        if not self._counts_gaps:
+            return
+        if exchange.timeline.one_token_each():  # the common case, where the gaps are both
+            self._gaps_and_itl.record_values(formulas.event_gaps_us(exchange.timeline))
+            return
         if "event_gap_ms" in histograms:
             histograms["event_gap_ms"].record_values(formulas.event_gaps_us(exchange.timeline))
         if "itl_ms" in histograms:
-            if exchange.timeline.one_token_each():  # the common case, where it holds the same values as the gaps
-                histograms["itl_ms"].record_values(formulas.event_gaps_us(exchange.timeline))
-            else:
-                histograms["itl_ms"].record_counts(formulas.itl_us(exchange.timeline))
+            for times, values_us in formulas.itl_us(exchange.timeline):
+                histograms["itl_ms"].record_values(values_us, times)
 
 
 def per_second(amount: float | None, duration_s: float) -> float | None:

@@ -1,6 +1,6 @@
 """Power: where readings come from, the process that takes them, and what they say of a run's energy."""
 
-from imaxproxy.power.accrual import Accrual, read_now
+from imaxproxy.power.accrual import Accrual, read_now, write_now
 from imaxproxy.power.curve import EnergyCurve
 from imaxproxy.power.file import NOW_NAME, PowerLog, read_power
 from imaxproxy.power.mapping import Mapping
@@ -20,11 +20,13 @@ from imaxproxy.power.sample import (
     line_of,
 )
 from imaxproxy.power.series import Recording, Series
-from imaxproxy.power.sharing import RequestEnergy, Sharer, TokenTicks
+from imaxproxy.power.sharing import DEFAULT_PREFILL_WEIGHT, RequestEnergy, Sharer, TickPrices
 from imaxproxy.power.source import Source, SourceError, SourceLostError
+from imaxproxy.power.ticks import TickGrid, TokenTicks
 from imaxproxy.power.window import DeviceEnergy, WindowEnergy, device_energy, window_energy
 
 __all__ = [
+    "DEFAULT_PREFILL_WEIGHT",
     "GPU_BOUNDARIES",
     "MEANINGS",
     "NOW_NAME",
@@ -53,6 +55,8 @@ __all__ = [
     "Source",
     "SourceError",
     "SourceLostError",
+    "TickGrid",
+    "TickPrices",
     "TokenTicks",
     "Warn",
     "WindowEnergy",
@@ -62,4 +66,5 @@ __all__ = [
     "read_now",
     "read_power",
     "window_energy",
+    "write_now",
 ]

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.power.curve import EnergyCurve
-from imaxproxy.power.sharing import TokenTicks
+from imaxproxy.power.ticks import TokenTicks
 
 _LEAST_SLICES = 12
 _SLICE_NS, _MOST_SLICES = NS_PER_S, 400
@@ -72,16 +72,18 @@ def find_phases(ticks: TokenTicks, curve: EnergyCurve, idle_w: float | None, see
 
 
 def _rows(ticks: TokenTicks, curve: EnergyCurve, idle_w: float) -> tuple[list[Row], float]:
-    length_ns = ticks.end_ns - ticks.begin_ns
-    per_slice = max(1, round(max(_SLICE_NS, length_ns / _MOST_SLICES) / ticks.tick_ns))
-    slice_s = per_slice * ticks.tick_ns / NS_PER_S
-    energy_j = curve.slices_j(ticks.edges_ns)
+    grid = ticks.grid
+    length_ns = grid.end_ns - grid.begin_ns
+    per_slice = max(1, round(max(_SLICE_NS, length_ns / _MOST_SLICES) / grid.tick_ns))
+    slice_s = per_slice * grid.tick_ns / NS_PER_S
+    energy_j = curve.slices_j(grid.edges_ns)
+    prefill, output, present = ticks.prefill, ticks.output, ticks.present
     rows = []
     for first in range(0, len(energy_j) - per_slice + 1, per_slice):
         part = slice(first, first + per_slice)
-        busy_s = sum(min(present, 1.0) for present in ticks.present[part]) * ticks.tick_ns / NS_PER_S
+        busy_s = sum(min(each, 1.0) for each in present[part]) * grid.tick_ns / NS_PER_S
         above_idle_j = sum(energy_j[part]) - idle_w * slice_s
-        rows.append((above_idle_j, busy_s, sum(ticks.prefill[part]), sum(ticks.output[part])))
+        rows.append((above_idle_j, busy_s, sum(prefill[part]), sum(output[part])))
     return rows, slice_s
 
 

@@ -13,9 +13,9 @@ import orjson
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.metrics import Exchange, LiveMeter, LivePart, Objective, Totals, pause_ns
 from imaxproxy.proxy.merged import Gauges, Merged, stats
+from imaxproxy.proxy.metrics_form import PROTOBUF, TEXT
 from imaxproxy.proxy.views import Views
 
-METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 ReadGauges = Callable[[], Gauges]
 
 
@@ -125,5 +125,15 @@ def _metrics_page(merged: Merged, engine: dict[str, Any] | None) -> bytes:
     return exposition(merged, engine)
 
 
-PAGES: dict[str, Callable[[Merged, dict[str, Any] | None], bytes]] = {"stats": _stats_page, "metrics": _metrics_page}
-_WANT_BESIDE = frozenset({"metrics"})
+def _protobuf_page(merged: Merged, engine: dict[str, Any] | None) -> bytes:
+    from imaxproxy.proxy.prometheus import protobuf_exposition
+
+    return protobuf_exposition(merged, engine)
+
+
+PAGES: dict[str, Callable[[Merged, dict[str, Any] | None], bytes]] = {
+    "stats": _stats_page,
+    TEXT.page: _metrics_page,
+    PROTOBUF.page: _protobuf_page,
+}
+_WANT_BESIDE = frozenset({TEXT.page, PROTOBUF.page})

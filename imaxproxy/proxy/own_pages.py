@@ -9,9 +9,10 @@ from aiohttp import web
 from imaxproxy.clock import NS_PER_S, Clock
 from imaxproxy.errors import WireError
 from imaxproxy.proxy.admission import Admission
-from imaxproxy.proxy.board import METRICS_TYPE, Board
+from imaxproxy.proxy.board import Board
 from imaxproxy.proxy.fleet import Fleet
 from imaxproxy.proxy.live_feed import live_feed, may_watch, not_for_networks
+from imaxproxy.proxy.metrics_form import metrics_form
 from imaxproxy.proxy.page import json_page
 from imaxproxy.proxy.site import Asset, Site, asset_page
 
@@ -76,9 +77,10 @@ class OwnPages:
         """What was measured since the start, by all workers; in-flight streams join when they end."""
         return await self._of_board("stats", {"Content-Type": "application/json"})
 
-    async def _metrics(self, _request: web.BaseRequest) -> web.Response:
+    async def _metrics(self, request: web.BaseRequest) -> web.Response:
         """The same for Prometheus."""
-        return await self._of_board("metrics", {"Content-Type": METRICS_TYPE})
+        form = metrics_form(",".join(request.headers.getall("Accept", ())))
+        return await self._of_board(form.page, {"Content-Type": form.content_type, "Vary": "Accept"})
 
     async def _of_board(self, name: str, headers: dict[str, str]) -> web.Response:
         try:

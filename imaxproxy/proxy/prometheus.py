@@ -1,17 +1,18 @@
-"""`/metrics`: the figures in Prometheus' text format. Names, units and labels are listed in docs/metrics.md."""
+"""`/metrics`: the figures as Prometheus' families. Names, units and labels are listed in docs/live-feed.md."""
 
 from collections.abc import Iterator
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.metrics import Ending, Flag, Histogram, Outcome, Tally, Totals
-from imaxproxy.proxy.families import US_PER_S, buckets, counter, family, gauge, histogram
+from imaxproxy.proxy.families import Distributions, counter, family, gauge, histogram
 from imaxproxy.proxy.merged import Merged, is_simulated
 from imaxproxy.proxy.prometheus_beside import beside
+from imaxproxy.proxy.prometheus_protobuf import delimited
 from imaxproxy.proxy.upstream_state import UpstreamState
 
 _WAITS_S = (0.005, 0.01, 0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1, 1.5, 2, 3, 5, 7.5, 10, 20, 40, 80, 160)
@@ -31,10 +32,15 @@ _Parts = list[tuple[tuple[str, ...], Tally]]
 
 
 def exposition(merged: Merged, engine: dict[str, Any] | None) -> bytes:
-    """All families, as a scrape gets them."""
+    """All families, as text."""
     registry = CollectorRegistry(auto_describe=False)
     registry.register(_Exposed(merged, engine))
     return generate_latest(registry)
+
+
+def protobuf_exposition(merged: Merged, engine: dict[str, Any] | None) -> bytes:
+    """The same with native histograms beside the classic ones, as protocol buffers."""
+    return delimited(_Exposed(merged, engine).collect())
 
 
 class _Exposed(Collector):
@@ -172,12 +178,9 @@ def _parts(totals: Totals) -> Iterator[Metric]:
 
 
 def _ttft_by_upstream(parts: _Parts) -> Metric:
-    made = family(
-        HistogramMetricFamily, "upstream_ttft_seconds", "Time to the first token, by upstream.", ("upstream",)
-    )
+    made = Distributions("upstream_ttft", "Time to the first token, by upstream.", _WAITS_S, ("upstream",))
     for values, tally in parts:
-        counted = tally.histograms["ttft_ms"]
-        made.add_metric(values, buckets(counted, _WAITS_S), counted.weighted_sum / US_PER_S)
+        made.add(tally.histograms["ttft_ms"], values)
     return made
 
 

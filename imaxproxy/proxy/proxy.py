@@ -32,7 +32,7 @@ from imaxproxy.proxy.request_head import request_bytes
 from imaxproxy.proxy.site import Site
 from imaxproxy.proxy.timeouts import Watch
 from imaxproxy.proxy.upstream import Attempt
-from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, Reception, keyless
+from imaxproxy.wire import DIALECTS, Answered, EngineConnection, Question, Reception, gap_counter, keyless
 
 Sink = Callable[[Exchange], None]
 """May be called in another thread, for a very long answer."""
@@ -68,7 +68,7 @@ class Proxy:
         self._clock_ns = clock_ns
         self._board = board or LocalBoard(engine)
         self._calls: set[Underway] = set()
-        self._meter = LiveMeter(self._calls, clock_ns)
+        self._meter = LiveMeter(self._calls, clock_ns, count_gaps=gap_counter())
         self._board.watch(self._gauges, self._admission.refused, self._meter)
         self._in_flight = self._done = 0
         self._idle = asyncio.Event()

@@ -9,6 +9,8 @@ from rich.table import Table
 
 _UNKNOWN = "–"
 _STYLES = {"regression": "bold red", "improvement": "bold green", "same": "green", "undecided": "yellow"}
+_LEAST_P = 1e-4
+"""Smaller ones are no surer for it: the normal approximation ends long before."""
 _HEAD = ("metric", "A", "B", "change", "95 % interval", "p", "verdict")
 
 
@@ -30,13 +32,13 @@ def print_compare(console: Console, result: dict[str, Any]) -> None:
     for warning in result["warnings"]:
         console.print(f"[bold yellow]warning[/]  {escape(warning)}")
     style = _STYLES[result["verdict"]]
-    console.print(f"[{style}]{result['verdict'].upper()}[/] at a threshold of {result['threshold']:.3g}")
+    console.print(f"[{style}]{result['verdict'].upper()}[/] at a threshold of {_percent(result['threshold'])}")
 
 
 def markdown_compare(result: dict[str, Any]) -> str:
     """The same as Markdown."""
     lines = [
-        f"**{result['verdict'].upper()}** of B against A at a threshold of {result['threshold']:.3g}",
+        f"**{result['verdict'].upper()}** of B against A at a threshold of {_percent(result['threshold'])}",
         "",
         f"- A: {_side(result['a'])}",
         f"- B: {_side(result['b'])}",
@@ -51,7 +53,11 @@ def markdown_compare(result: dict[str, Any]) -> str:
 
 
 def _side(about: dict[str, Any]) -> str:
-    engine = " ".join(str(value) for value in about["engine"].values() if value is not None)
+    said = dict(about["engine"])
+    gpus = said.pop("gpus", None)
+    if gpus and said.get("gpu"):
+        said["gpu"] = f"{gpus} x {said['gpu']}"
+    engine = " ".join(str(value) for value in said.values() if value is not None)
     mark = "SIMULATED, " if about["simulated"] else ""
     return (
         f"{about['path']}: {mark}{engine or 'an engine that does not say what it is'}, {about['requests']:,} requests"
@@ -66,7 +72,13 @@ def _cells(row: dict[str, Any]) -> list[str]:
     if row["low"] is not None and row["high"] is not None:
         interval = f"{row['low']:+.1%} to {row['high']:+.1%}"
     change = _UNKNOWN if row["change"] is None else f"{row['change']:+.1%}"
-    p = _UNKNOWN if row["p_value"] is None else f"{row['p_value']:.2g}"
+    p = (
+        _UNKNOWN
+        if row["p_value"] is None
+        else f"{row['p_value']:.2g}"
+        if row["p_value"] >= _LEAST_P
+        else f"<{_LEAST_P:g}"
+    )
     return [name, *values, change, interval, p, row["verdict"] or _UNKNOWN]
 
 
@@ -96,6 +108,10 @@ def _notes(result: dict[str, Any]) -> list[str]:
 
 def _slower(shares: dict[str, float | None]) -> list[str]:
     return [f"{name.removesuffix('_ms')} {_share(share)}" for name, share in shares.items()]
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.3g} %"
 
 
 def _number(value: float | None) -> str:

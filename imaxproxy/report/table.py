@@ -101,7 +101,7 @@ def _machine(summary: dict[str, Any]) -> list[tuple[str, str]]:
         (
             "tokens",
             f"{_count(tokens['input'])} in ({_count(tokens['cached'])} cached), {_count(tokens['output'])} out "
-            f"({_count(tokens['reasoning'])} reasoning), counted by {tokens['counted_by'] or 'nobody'}",
+            f"({_count(tokens['reasoning'])} reasoning), {_counted(tokens)}",
         ),
         ("cost", _cost(summary["cost"], summary["engine"] or {})),
         *_power(summary["cost"]),
@@ -112,6 +112,13 @@ def _per_second(throughput: dict[str, float | None], suffix: str) -> str:
     output = _rate(throughput[f"output_tokens_per_s{suffix}"])
     total = _rate(throughput[f"total_tokens_per_s{suffix}"])
     return f"{output} output tokens/s, {total} input + output"
+
+
+def _counted(tokens: dict[str, Any]) -> str:
+    """By whom. Of answers whose tokens nobody told none is in these figures: an event is never taken for a token."""
+    if tokens["counted_by"] == "events":
+        return "where the engine told them" if tokens["output"] else "told by nobody"
+    return f"counted by {tokens['counted_by'] or 'nobody'}"
 
 
 def _cost(cost: dict[str, Any] | None, engine: dict[str, Any]) -> str:
@@ -159,7 +166,7 @@ def _slo(slo: dict[str, Any] | None) -> list[tuple[str, str]]:
     goodput = "unknown" if slo["goodput_per_s"] is None else f"{slo['goodput_per_s']:.2f} requests/s"
     at_once = f"all at once: {_fine_share(slo['attainment'])} of {slo['requests']:,} requests, goodput {goodput}"
     if slo["unjudged"]:
-        at_once += f", {slo['unjudged']:,} left too early to tell"
+        at_once += f", {slo['unjudged']:,} not to be judged (left early, no stream, tokens unknown)"
     return [("SLO", f"{verdict} ({slo['window']}): {escape('; '.join(parts))}"), ("", at_once)]
 
 

@@ -11,7 +11,7 @@ from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.manifest import KILLED, Manifest
-from imaxproxy.runs.record import read_summary
+from imaxproxy.runs.record import answered_as, read_summary
 
 FINISHED, RUNNING, NO_SUMMARY, STALE, UNREADABLE = "finished", "running", "no summary", "grew since", "unreadable"
 """States beside the words that a manifest has for an end (`interrupted`, `killed`, ...)."""
@@ -138,7 +138,7 @@ def _entry(
         note=note,
         started_at=started_at,
         command=manifest.command if manifest is not None else None,
-        model=engine.get("model") or settings.get("model"),
+        model=engine.get("model") or settings.get("model") or answered_as(summary or {}),
         gpu=engine.get("gpu"),
         gpus=engine.get("gpus"),
         engine=engine.get("engine"),

@@ -5,13 +5,12 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import orjson
-
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.economics import Terms
 from imaxproxy.errors import ImaxproxyError
-from imaxproxy.metrics import Exchange, Histogram, Window
+from imaxproxy.metrics import Histogram, Window
 from imaxproxy.power import (
+    DEFAULT_PREFILL_WEIGHT,
     EnergyCurve,
     EventKind,
     NoPhases,
@@ -19,6 +18,8 @@ from imaxproxy.power import (
     Reason,
     Recording,
     Sharer,
+    TickGrid,
+    TickPrices,
     TokenTicks,
     Warn,
     WindowEnergy,
@@ -26,10 +27,10 @@ from imaxproxy.power import (
     read_power,
     window_energy,
 )
-from imaxproxy.power.sharing import DEFAULT_PREFILL_WEIGHT
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.energy_devices import beside_part, device_part, left_out_part, sampler_part
 from imaxproxy.runs.energy_figures import Boundaries, Decoding, window_part
+from imaxproxy.runs.energy_shares import EnergyShares
 from imaxproxy.runs.window_tally import WindowTally
 
 _LEAST_IDLE_NS, _MOST_IDLE_NS = NS_PER_S, 60 * NS_PER_S
@@ -50,7 +51,7 @@ class Idle:
 
 
 class RunEnergy:
-    """Takes the exchanges of a run twice: once to know what was made when, once to share the energy out."""
+    """Has to be told what was made when (`take`), and gives the prices by which the energy is shared out."""
 
     def __init__(
         self,
@@ -67,7 +68,9 @@ class RunEnergy:
         }
         whole = self._energies["whole"]
         self._curve = EnergyCurve(whole, self._counted) if whole.energy_j is not None else None
-        self._ticks = TokenTicks(whole.begin_ns, whole.end_ns) if self._curve else None
+        self.grid = TickGrid.of(whole.begin_ns, whole.end_ns) if self._curve else None
+        """By which ticks it has to be told; None where there is nothing to share."""
+        self._ticks: TokenTicks | None = None
         self._sharer: Sharer | None = None
         self._requests_j = Histogram()
         self._phases: Phases | str = "no energy"
@@ -86,31 +89,25 @@ class RunEnergy:
         except ImaxproxyError as error:
             return cls(None, windows, engine, (Reason.POWER_FILE_UNREADABLE, str(error)))
 
-    def add(self, exchange: Exchange) -> None:
-        """First time."""
-        if self._ticks is not None:
-            self._ticks.add(exchange)
-
-    def share(self, exchanges: Iterable[Exchange], run: RunDirectory) -> None:
-        """Second time: `energy.jsonl` has a line for each request that reached an engine."""
-        if self._ticks is None or self._curve is None:
-            return
+    def take(self, ticks: TokenTicks) -> TickPrices:
+        """Of all exchanges of the run, on `grid`; what each token costs."""
+        assert self._curve is not None
+        self._ticks = ticks
         try:
-            self._phases = find_phases(self._ticks, self._curve, self._idle.power_w)
+            self._phases = find_phases(ticks, self._curve, self._idle.power_w)
         except NoPhases as why:
             self._phases = str(why)
-        weight = self._phases.prefill_weight if isinstance(self._phases, Phases) else None
-        self._sharer = sharer = Sharer(self._ticks, self._curve, DEFAULT_PREFILL_WEIGHT if weight is None else weight)
+        weight = _weight_of(self._phases)
+        self._sharer = Sharer(ticks, self._curve, DEFAULT_PREFILL_WEIGHT if weight is None else weight)
+        return self._sharer.prices
+
+    def write_shares(self, parts: Iterable[EnergyShares], run: RunDirectory) -> None:
+        """`energy.jsonl` has a line for each request that reached an engine, in the order of the parts."""
         beside = f"{run.energy}.part"
         with open(beside, "wb") as file:
-            for exchange in exchanges:
-                share = sharer.share_of(exchange)
-                if share is None:
-                    continue
-                self._requests_j.record(round(share.energy_j * Histogram.UNIT))
-                row = {"request_id": exchange.ask.request_id, "energy_j": share.energy_j, "prefill_j": share.prefill_j}
-                row |= {"reasoning_j": share.reasoning_j, "answer_j": share.answer_j, "waiting_j": share.waiting_j}
-                file.write(orjson.dumps(row, option=orjson.OPT_APPEND_NEWLINE))
+            for part in parts:
+                self._requests_j.merge(part.requests_j)
+                file.write(part.lines)
         os.replace(beside, run.energy)
 
     def slice_part(self, begin_ns: int, end_ns: int) -> dict[str, float | None]:

@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 
 class TimingView:
-    """Our TTFT and TPOT beside the engine's own, request by request."""
+    """Our TTFT and TPOT beside the engine's own, request by request. Mergeable."""
 
     def __init__(self) -> None:
         self._ttft, self._itl = Differences(), Differences()
@@ -35,6 +35,10 @@ class TimingView:
         if exchange.timing is not None:
             self._ttft.add(_ms(formulas.ttft_ns(exchange)), exchange.timing.ttft_ms)
             self._itl.add(_ms(formulas.tpot_ns(exchange)), exchange.timing.itl_ms)
+
+    def merge(self, other: "TimingView") -> None:
+        self._ttft.merge(other._ttft)
+        self._itl.merge(other._itl)
 
     def stats(self) -> Row | None:
         """What ours has over the engine's, in ms; None when the engine tells no times."""

@@ -11,13 +11,11 @@ import threading
 from array import array
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
 import orjson
 
-from imaxproxy.errors import ImaxproxyError
 from imaxproxy.metrics import (
     ANSWER,
     REASONING,
@@ -35,6 +33,7 @@ from imaxproxy.metrics import (
     mark,
 )
 from imaxproxy.runs.directory import RunDirectory
+from imaxproxy.runs.piece import Piece
 
 _LETTER = {REASONING: "r", ANSWER: "c", TOOL: "t"}
 _KIND = {letter: kind for kind, letter in _LETTER.items()}
@@ -166,7 +165,7 @@ def read_rows(run: RunDirectory) -> Iterator[tuple[Path, int, dict[str, Any]]]:
     that is no JSON object.
     """
     for path in run.journals():
-        for number, row in _rows(path):
+        for number, (_, row) in enumerate(Piece(path).rows(), 1):
             if row.get("kind") != WARMUP:
                 yield path, number, row
 
@@ -176,23 +175,28 @@ def read_journal(
     *,
     outline: bool = False,
     on_warmup: Callable[[Exchange], None] = lambda _: None,
-    on_worker: Callable[[int], None] = lambda _: None,
 ) -> Iterator[Exchange]:
     """All exchanges of all workers, one by one. Raises ImaxproxyError at a broken line that is not a file's last.
 
-    Those that only filled caches are no part of a run: `on_warmup` is handed them. `on_worker` hears whose come next.
+    Those that only filled caches are no part of a run: `on_warmup` is handed them.
     """
     for path in run.journals():
-        on_worker(worker_of(path))
-        for number, row in _rows(path):
-            try:
-                exchange = exchange_of(row, outline=outline)
-            except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
-                raise broken_line(path, number, error) from error
-            if exchange.ask.kind == WARMUP:
-                on_warmup(exchange)
-            else:
-                yield exchange
+        yield from read_piece(Piece(path), outline=outline, on_warmup=on_warmup)
+
+
+def read_piece(
+    piece: Piece, *, outline: bool = False, on_warmup: Callable[[Exchange], None] = lambda _: None
+) -> Iterator[Exchange]:
+    """As `read_journal`, of a piece of a worker's journal."""
+    for at_byte, row in piece.rows():
+        try:
+            exchange = exchange_of(row, outline=outline)
+        except (AttributeError, KeyError, OverflowError, TypeError, ValueError) as error:
+            raise piece.broken(at_byte, error) from error
+        if exchange.ask.kind == WARMUP:
+            on_warmup(exchange)
+        else:
+            yield exchange
 
 
 def worker_of(path: Path) -> int:
@@ -204,19 +208,25 @@ def worker_of(path: Path) -> int:
 def read_rest(run: RunDirectory, worker: int, from_byte: int) -> Iterator[Exchange]:
     """The exchanges of one worker's journal from a line's beginning on; none where it has no journal."""
     with suppress(FileNotFoundError):
-        for _, row in _rows(run.journal(worker), from_byte):
+        for _, row in Piece(run.journal(worker), from_byte).rows():
             yield exchange_of(row)
 
 
 def read_health(run: RunDirectory) -> Iterator[HealthSample]:
     """All samples of the meter's health."""
     for path in run.meters():
-        for number, row in _rows(path):
-            try:
-                sample = HealthSample.from_dict(row)
-            except (AttributeError, KeyError, TypeError, ValueError) as error:
-                raise broken_line(path, number, error) from error
-            yield sample
+        yield from read_meter(path)
+
+
+def read_meter(path: Path) -> Iterator[HealthSample]:
+    """Those of one worker."""
+    piece = Piece(path)
+    for at_byte, row in piece.rows():
+        try:
+            sample = HealthSample.from_dict(row)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            raise piece.broken(at_byte, error) from error
+        yield sample
 
 
 def _line(row: dict[str, Any]) -> bytes:
@@ -230,26 +240,6 @@ def _line(row: dict[str, Any]) -> bytes:
         return orjson.dumps(printable, option=orjson.OPT_APPEND_NEWLINE)
 
 
-def broken_line(path: Path, number: int, error: Exception) -> ImaxproxyError:
-    """What to raise of a line that is not as `exchange_row` writes it."""
-    return ImaxproxyError(f"{path}:{number}: not a journal line ({error}); remove it to go on")
-
-
-def _rows(path: Path, from_byte: int = 0) -> Iterator[tuple[int, dict[str, Any]]]:
-    with path.open("rb") as lines:
-        lines.seek(from_byte)
-        for number, line in enumerate(lines, 1):
-            if not line.endswith(b"\n"):
-                return  # the process was killed inside its last write
-            try:
-                row = orjson.loads(line)
-            except orjson.JSONDecodeError as error:
-                raise broken_line(path, number, error) from error
-            if type(row) is not dict:
-                raise broken_line(path, number, TypeError("it is no JSON object"))
-            yield number, row
-
-
 def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:
     counted = counted_by is not CountedBy.EVENTS
     if "first_token_ns" not in row:
@@ -257,8 +247,7 @@ def _timeline_of(row: dict[str, Any], counted_by: CountedBy) -> Timeline:
     marks = array("i")
     for letter, tokens, events in row["marks"]:
         marks.extend(array("i", (mark(_KIND[letter], tokens),)) * events)
-    times_ns = list(accumulate(row["gaps_ns"], initial=row["first_token_ns"]))  # an array of a list: half the price
-    return Timeline(times_ns, marks, counted=counted)
+    return Timeline.of_gaps(row["first_token_ns"], row["gaps_ns"], marks, counted=counted)
 
 
 def _outline_of(row: dict[str, Any]) -> Timeline:

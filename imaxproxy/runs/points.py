@@ -16,6 +16,8 @@ from imaxproxy.runs.record import RunRecord
 
 MACHINE = ("model", "gpu", "engine", "precision")
 """What makes a machine unless somebody says otherwise: the engine's description, by these."""
+_HASH_CHARACTERS = 12
+"""Enough to tell a trace from another."""
 _LOAD = ("concurrency", "rate", "session_rate", "speed", "arrivals", "envelope", "endpoint")
 
 
@@ -130,8 +132,8 @@ def machine_of(record: RunRecord, by: Sequence[str] = MACHINE) -> str:
     """The words that name it; what its engine does not say is left out."""
     engine = record.engine
     words = [str(engine[key]) for key in by if engine.get(key) is not None]
-    if "model" in by and "model" not in engine and (model := record.settings.get("model")):
-        words.insert(0, str(model))
+    if "model" in by and not engine.get("model") and record.model:
+        words.insert(0, record.model)
     return " ".join(words) or "an engine that does not say what it is"
 
 
@@ -140,13 +142,16 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
     records = list(records)
     warnings = []
     for what, said in (
-        ("models", {record.engine.get("model") or record.settings.get("model") for record in records}),
-        ("traces", {record.workload for record in records}),
+        ("models", {record.model for record in records}),
+        ("traces", {record.workload and record.workload[:_HASH_CHARACTERS] for record in records}),
         ("endpoints", {record.settings.get("endpoint") for record in records}),
         ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),
     ):
-        if len(said) > 1:
-            warnings.append(f"runs of different {what}: {', '.join(sorted(map(str, said)))}")
+        known = sorted(str(value) for value in said if value is not None)  # silence is no difference
+        if len(known) > 1:
+            warnings.append(f"runs of different {what}: {', '.join(known)}")
+        elif what == "traces" and known and None in said:
+            warnings.append(f"only some runs played a known trace: {known[0]}")
     if len({record.simulated for record in records}) > 1:
         warnings.append("simulated runs beside measured ones")
     if invalid := [record.directory.path.name for record in records if not record.summary["meter"]["valid"]]:

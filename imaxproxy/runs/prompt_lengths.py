@@ -6,7 +6,7 @@ from imaxproxy.metrics import Exchange
 
 
 class PromptLengths:
-    """Takes every exchange; those whose plan or count is unknown are left out."""
+    """Takes every exchange; those whose plan or count is unknown are left out. Mergeable."""
 
     def __init__(self) -> None:
         self._compared = self._exact = 0
@@ -21,8 +21,14 @@ class PromptLengths:
         self._exact += planned == counted
         self._planned_tokens += planned
         self._counted_tokens += counted
-        if abs(counted - planned) > abs(self._worst_tokens):
-            self._worst_tokens = counted - planned
+        self._worst_tokens = _worse(self._worst_tokens, counted - planned)
+
+    def merge(self, other: "PromptLengths") -> None:
+        self._compared += other._compared
+        self._exact += other._exact
+        self._planned_tokens += other._planned_tokens
+        self._counted_tokens += other._counted_tokens
+        self._worst_tokens = _worse(self._worst_tokens, other._worst_tokens)
 
     def stats(self) -> dict[str, Any] | None:
         """`prompt_lengths` of summary.json; None where nothing could be compared.
@@ -38,3 +44,8 @@ class PromptLengths:
             "counted_over_planned": self._counted_tokens / self._planned_tokens if self._planned_tokens else None,
             "worst_error_tokens": self._worst_tokens,
         }
+
+
+def _worse(one_tokens: int, other_tokens: int) -> int:
+    """The larger error; of two that are as large, the one that is too long."""
+    return max(one_tokens, other_tokens, key=lambda tokens: (abs(tokens), tokens))

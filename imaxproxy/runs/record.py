@@ -35,6 +35,11 @@ def read_summary(run: RunDirectory) -> dict[str, Any]:
     return summary
 
 
+def answered_as(summary: dict[str, Any]) -> str | None:
+    """The models that answered, by their own names; None where none did, or an older version made the summary."""
+    return ", ".join(summary.get("models", ())) or None
+
+
 @dataclass(frozen=True, slots=True)
 class RunRecord:
     """All that is known of a run."""
@@ -60,14 +65,30 @@ class RunRecord:
         return self.manifest.settings if self.manifest else {}
 
     @property
+    def model(self) -> str | None:
+        """As the engine's description has it, else as it was asked for, else as answers named it."""
+        found = self.engine.get("model") or self.settings.get("model") or answered_as(self.summary)
+        return None if found is None else str(found)
+
+    @property
     def workload(self) -> str | None:
         """What it played, by hash: the same for runs whose requests were drawn alike, be they more or fewer.
 
-        Of a trace that was not drawn it is the file's; None where nobody said.
+        Of a trace that was not drawn it is the file's; of live traffic the file's that was captured of it, so that a
+        recording and its replay are known as one workload. None where nobody said.
         """
         trace = self.summary["trace"] or {}
-        found = trace.get("workload_sha256") or trace.get("sha256")
+        found = trace.get("workload_sha256") or trace.get("sha256") or self._captured.get("sha256")
         return None if found is None else str(found)
+
+    @property
+    def is_live_traffic(self) -> bool:
+        """It was not played: its requests came when they came."""
+        return self.manifest is not None and self.manifest.command == "serve"
+
+    @property
+    def _captured(self) -> dict[str, Any]:
+        return (self.manifest.capture if self.manifest else None) or {}
 
     @property
     def simulated(self) -> bool:

@@ -5,54 +5,24 @@ No figure here compares two machines' clocks: each is a difference of times on o
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from imaxproxy.metrics import Exchange, Histogram, MeterHealth, Outcome, formulas
+from imaxproxy.metrics import MeterHealth
+from imaxproxy.runs.share_sums import ShareSums
 from imaxproxy.runs.shares import Loss, Record, start_error_ms
 
 LEAST_REQUESTS = 20
 """A median of fewer says nothing of a machine."""
 SLOW_RATIO, SLOW_MS = 1.25, 2.0
 """A machine is slow whose median is so many times that of the others, and so many ms above it."""
-_US_PER_NS = 1 / 1000
-
-
-@dataclass(slots=True)
-class _Part:
-    """One share's own figures."""
-
-    requests: int = 0
-    completed: int = 0
-    ttft_ms: Histogram = field(default_factory=Histogram)
-    send_lag_ms: Histogram = field(default_factory=Histogram)
-
-    def add(self, exchange: Exchange) -> None:
-        self.requests += 1
-        self.completed += exchange.outcome is Outcome.COMPLETED
-        for histogram, value_ns in (
-            (self.ttft_ms, formulas.ttft_ns(exchange)),
-            (self.send_lag_ms, formulas.send_lag_ns(exchange)),
-        ):
-            if value_ns is not None:
-                histogram.record(round(value_ns * _US_PER_NS))
 
 
 class ShareView:
-    """Takes every exchange after `begin` has named the worker whose journal it stands in."""
+    """What the summary says of the shares of a run."""
 
-    def __init__(self, records: Sequence[Record], loss: Loss | None) -> None:
+    def __init__(self, records: Sequence[Record], loss: Loss | None, sums: ShareSums) -> None:
         self._records, self._loss = list(records), loss
-        self._parts = {int(record["index"]): _Part() for record in self._records}
-        self._of_worker = {worker: int(record["index"]) for record in self._records for worker in record["workers"]}
-        self._part = _Part()
-
-    def begin(self, worker: int) -> None:
-        """What comes next is this worker's."""
-        self._part = self._parts.get(self._of_worker.get(worker, -1), _Part())
-
-    def add(self, exchange: Exchange) -> None:
-        self._part.add(exchange)
+        self._parts = {int(record["index"]): sums.of_workers(record["workers"]) for record in self._records}
 
     def stats(self, health: MeterHealth) -> dict[str, Any]:
         """`shares` of summary.json."""

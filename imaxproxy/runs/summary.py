@@ -1,14 +1,14 @@
 """`summary.json`, made from the journal alone: a run that was killed is summarised like one that ended."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from imaxproxy.economics import Rates, Terms, run_cost
+from imaxproxy.economics import Rates as EconomicRates
+from imaxproxy.economics import Terms, run_cost
 from imaxproxy.errors import UsageError
 from imaxproxy.metrics import (
-    Dimensions,
-    Exchange,
     MeterHealth,
     Objective,
     Tally,
@@ -17,89 +17,102 @@ from imaxproxy.metrics import (
     WindowFinder,
     Windows,
     objectives_of,
-    per_second,
     seconds,
 )
-from imaxproxy.runs.cache_warmup import CacheWarmup
 from imaxproxy.runs.directory import RunDirectory
 from imaxproxy.runs.drawn import drawn_of
 from imaxproxy.runs.energy import RunEnergy
 from imaxproxy.runs.engine_view import TimingView, engine_metrics, over_engines
 from imaxproxy.runs.hlog import write_hlog
-from imaxproxy.runs.journal import read_health, read_journal
+from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import KILLED, Manifest, write_json
-from imaxproxy.runs.prompt_lengths import PromptLengths
+from imaxproxy.runs.outline import Outline
+from imaxproxy.runs.partial_sums import Counting, PartialSums
+from imaxproxy.runs.rates import Rates
 from imaxproxy.runs.share_view import ShareView
 from imaxproxy.runs.shares import Loss
-from imaxproxy.runs.timeslices import Timeslices
+from imaxproxy.runs.summing import JournalSummer, Progress, Summer
 from imaxproxy.runs.window_tally import WindowTally
 
 SCHEMA = "imaxproxy.summary/1"
 _PARTS = ("warmup", "steady", "drain")
 
 
-def summarize(run: RunDirectory, terms: Terms | None = None) -> dict[str, Any]:
-    """Read the journal twice, first for the windows, then for all else; write `summary.json` and `histograms.hlog`.
+def summarize(
+    run: RunDirectory,
+    terms: Terms | None = None,
+    *,
+    summer: Summer | None = None,
+    progress: Progress = lambda _: None,
+) -> dict[str, Any]:
+    """Sum up the journals; write `summary.json` and `histograms.hlog`. Raises UsageError where one was not copied.
 
     terms: what a GPU-hour costs, where that is not what the run was played with. Raises UsageError when the run's GPU
     has no such price; without `terms` its cost is unknown then.
+    summer: who has the journals; None: they are in `run`, and all cores sum up.  progress: hears of that.
     """
+    if summer is None:
+        _check_copied(run)
+        with JournalSummer(run) as own:
+            return summarize(run, terms, summer=own, progress=progress)
+    summer.progress = progress
     manifest = Manifest.read(run)
     asked = _Asked.of(manifest)
-    finder, rates, cache_warmup = WindowFinder(asked.trim), _Rates(), CacheWarmup()
-    for exchange in read_journal(run, outline=True, on_warmup=cache_warmup.add):
-        finder.add(exchange)
-        rates.add(exchange)
-    windows = finder.close()
-    if windows is None:
-        windows = Windows(Window(0, 0), None, None, None)
-    tallies = {"whole": WindowTally(windows.whole, asked.objectives, is_run=True)}
-    for name in _PARTS:
-        if (part := getattr(windows, name)) is not None:
-            tallies[name] = WindowTally(part, asked.objectives)
-    slices = None if asked.slice_s is None else Timeslices(windows.whole, asked.slice_s)
-    dimensions, lengths, timing = Dimensions(), PromptLengths(), TimingView()
-    energy, shares = _energy(run, manifest, tallies), _shares(manifest)
-    for exchange in read_journal(run, on_worker=shares.begin if shares else lambda _: None):
-        dimensions.add(exchange)
-        lengths.add(exchange)
-        timing.add(exchange)
-        if shares is not None:
-            shares.add(exchange)
-        if energy is not None:
-            energy.add(exchange)
-        for tally in tallies.values():
-            tally.add(exchange)
-        if slices is not None:
-            slices.add(exchange)
-    health, steady_health = _health(run), _health(run, windows.steady)
-    summary = _compose(manifest, tallies, rates, health)
-    summary["meter"]["steady"] = _steady_verdict(tallies.get("steady"), steady_health, manifest)
+    outline = summer.outline(asked.trim)
+    windows = _windows(outline.finder, summer)
+    energy = _energy(run, manifest, windows)
+    sums = summer.sums(_counting(asked, manifest, outline, windows, energy))
+    if energy is not None and sums.ticks is not None:
+        energy.write_shares(summer.energy(energy.take(sums.ticks)), run)
+    tallies = sums.tallies()
+    summary = _compose(manifest, tallies, outline.rates, sums.health)
+    summary["meter"]["steady"] = _steady_verdict(tallies.get("steady"), sums.steady_health, manifest)
+    shares = _shares(manifest, sums)
     if shares is not None:
         _add_reasons(summary["meter"], shares.reasons())
     means_ms = {name: summary[f"{name}_ms"]["mean"] for name in ("ttft", "itl")}
-    if view := _engine_view(run, windows.steady, timing, means_ms):
+    if view := _engine_view(run, windows.steady, sums.timing, means_ms):
         summary["engine"] = (summary["engine"] or {}) | view
     if energy is not None:
-        energy.share(read_journal(run), run)
         summary["energy"] = energy.block(tallies, _terms(manifest, terms), windows.whole.start_ns)
     summary["cost"] = _cost(manifest, summary, terms)
-    summary |= dimensions.as_dict() | {
+    summary |= sums.dimensions.as_dict() | {
+        "models": outline.models.texts,
         "slo": _slo(tallies, asked),
-        "prompt_lengths": lengths.stats(),
-        "cache_warmup": cache_warmup.stats(),
+        "prompt_lengths": sums.lengths.stats(),
+        "cache_warmup": outline.cache_warmup.stats(),
         "window_method": {
             "warmup": _warmup_method(asked.trim),
-            "settled": finder.settled,
-            "backlog_growth_share": finder.backlog_growth_share,
+            "settled": outline.finder.settled,
+            "backlog_growth_share": outline.finder.backlog_growth_share,
         },
-        "timeslices": None if slices is None else slices.stats(energy.slice_part if energy else None),
-        "shares": None if shares is None else shares.stats(health),
+        "timeslices": None if sums.slices is None else sums.slices.stats(energy.slice_part if energy else None),
+        "shares": None if shares is None else shares.stats(sums.health),
     }
     write_json(run.summary, summary)
     started = datetime.fromisoformat(summary["started_at"]).timestamp() if summary["started_at"] else 0.0
     write_hlog(run.histograms, tallies["whole"].tally.histograms, started, summary["duration_s"])
     return summary
+
+
+def _windows(finder: WindowFinder, summer: Summer) -> Windows:
+    """Where the run has none, one of no length."""
+    grid = finder.grid()
+    busy = None if grid is None else summer.busy(grid)
+    return finder.close(busy) or Windows(Window(0, 0), None, None, None)
+
+
+def _counting(
+    asked: "_Asked", manifest: Manifest | None, outline: Outline, windows: Windows, energy: RunEnergy | None
+) -> Counting:
+    return Counting(
+        windows,
+        outline.values,
+        asked.objectives,
+        asked.slice_s,
+        by_share=bool(manifest and manifest.shares),
+        ticks=None if energy is None else energy.grid,
+    )
 
 
 def _engine_view(
@@ -137,7 +150,7 @@ def _warmup_method(trim: Trim) -> str:
     return "the later of p90(E2E) and MSER-5 of the requests in flight"
 
 
-def _slo(tallies: dict[str, WindowTally], asked: _Asked) -> dict[str, Any] | None:
+def _slo(tallies: Mapping[str, WindowTally], asked: _Asked) -> dict[str, Any] | None:
     """Judged on the steady window where there is one; the whole run stands beside it."""
     if not asked.objectives:
         return None
@@ -151,7 +164,7 @@ def _slo(tallies: dict[str, WindowTally], asked: _Asked) -> dict[str, Any] | Non
 
 
 def _compose(
-    manifest: Manifest | None, tallies: dict[str, WindowTally], rates: "_Rates", health: MeterHealth
+    manifest: Manifest | None, tallies: Mapping[str, WindowTally], rates: Rates, health: MeterHealth
 ) -> dict[str, Any]:
     whole = tallies["whole"]
     engine = (manifest.engine if manifest else None) or {}
@@ -180,9 +193,10 @@ def _compose(
     }
 
 
-def _energy(run: RunDirectory, manifest: Manifest | None, tallies: dict[str, WindowTally]) -> RunEnergy | None:
+def _energy(run: RunDirectory, manifest: Manifest | None, windows: Windows) -> RunEnergy | None:
     settings, engine = (manifest.settings, manifest.engine or {}) if manifest else ({}, {})
-    return RunEnergy.of(run, settings, engine, {name: tally.window for name, tally in tallies.items()})
+    named = {"whole": windows.whole, "warmup": windows.warmup, "steady": windows.steady, "drain": windows.drain}
+    return RunEnergy.of(run, settings, engine, {name: each for name, each in named.items() if each is not None})
 
 
 def _terms(manifest: Manifest | None, terms: Terms | None) -> Terms:
@@ -190,7 +204,7 @@ def _terms(manifest: Manifest | None, terms: Terms | None) -> Terms:
     return Terms.of(settings) if terms is None else terms.or_else(settings)
 
 
-def _verdict(tally: Tally, rates: "_Rates", health: MeterHealth, manifest: Manifest | None) -> dict[str, Any]:
+def _verdict(tally: Tally, rates: Rates, health: MeterHealth, manifest: Manifest | None) -> dict[str, Any]:
     verdict = health.verdict(
         itl_p99_ms=tally.histograms["itl_ms"].stats()["p99"],
         coalesced_event_share=tally.coalesced_event_share(),
@@ -230,10 +244,10 @@ def _add_reasons(verdict: dict[str, Any], reasons: list[str]) -> None:
     verdict["valid"] = not verdict["reasons"]
 
 
-def _shares(manifest: Manifest | None) -> ShareView | None:
-    if manifest is None or not manifest.shares:
+def _shares(manifest: Manifest | None, sums: PartialSums) -> ShareView | None:
+    if manifest is None or not manifest.shares or sums.shares is None:
         return None
-    return ShareView(manifest.shares, None if manifest.lost is None else Loss.from_dict(manifest.lost))
+    return ShareView(manifest.shares, None if manifest.lost is None else Loss.from_dict(manifest.lost), sums.shares)
 
 
 def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | None) -> dict[str, Any] | None:
@@ -259,50 +273,21 @@ def _cost(manifest: Manifest | None, summary: dict[str, Any], terms: Terms | Non
         return None
 
 
-def _made(throughput: dict[str, float | None]) -> Rates:
-    return Rates(throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"])
+def _made(throughput: dict[str, float | None]) -> EconomicRates:
+    return EconomicRates(
+        throughput["total_tokens_per_s"], throughput["output_tokens_per_s"], throughput["requests_per_s"]
+    )
 
 
-def _health(run: RunDirectory, window: Window | None = None) -> MeterHealth:
-    """Of the whole run, or of the samples that lie in a window."""
-    health = MeterHealth()
-    for sample in read_health(run):
-        if window is None or sample.lies_in(window):
-            health.add(sample)
-    return health
-
-
-class _Rates:
-    """Offered and achieved requests/s of an open loop: over the span of the schedule, and of the sends."""
-
-    def __init__(self) -> None:
-        self._scheduled = _Span()
-        self._sent = _Span()
-
-    def add(self, exchange: Exchange) -> None:
-        if exchange.ask.scheduled_ns is None:
-            return
-        self._scheduled.add(exchange.ask.scheduled_ns)
-        if exchange.ask.sent_ns is not None:
-            self._sent.add(exchange.ask.sent_ns)
-
-    def offered(self) -> float | None:
-        return self._scheduled.rate_per_s()
-
-    def achieved(self) -> float | None:
-        return self._sent.rate_per_s()
-
-
-class _Span:
-    """How many moments, and the first and last of them."""
-
-    def __init__(self) -> None:
-        self._count, self._first_ns, self._last_ns = 0, 0, 0
-
-    def add(self, at_ns: int) -> None:
-        self._first_ns = min(self._first_ns, at_ns) if self._count else at_ns
-        self._last_ns = max(self._last_ns, at_ns) if self._count else at_ns
-        self._count += 1
-
-    def rate_per_s(self) -> float | None:
-        return per_second(self._count - 1, seconds(self._last_ns - self._first_ns)) if self._count > 1 else None
+def _check_copied(run: RunDirectory) -> None:
+    """Raises UsageError for a run of a cluster whose journals were not all copied to here."""
+    manifest, here = Manifest.read(run), {*map(worker_of, run.journals())}
+    if manifest is None:
+        return
+    lost = set((manifest.lost or {}).get("workers", ()))
+    for record in manifest.shares or ():
+        if record.get("node") is not None and (missing := set(record["workers"]) - here - lost):
+            raise UsageError(
+                f"{run.path} lacks {run.journal(min(missing)).name} of node {record['node']}: copying was broken off, "
+                "and no new summary can be made; summary.json, where there is one, was made of all"
+            )

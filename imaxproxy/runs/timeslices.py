@@ -1,6 +1,7 @@
 """A run cut into equal slices of time, each with its own figures: what changed, and when."""
 
 from collections.abc import Callable
+from operator import add
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S
@@ -14,7 +15,7 @@ _SHOWN = ("ttft_ms", "ttfo_ms", "itl_ms", "tpot_ms", "e2e_ms", "send_lag_ms")
 class Timeslices:
     """Takes the exchanges of a run: a request belongs to the slice of its send, a token to that of its arrival.
 
-    A run that would fall into more than MOST_SLICES gets longer ones: their bounds stand in them.
+    Mergeable. A run that would fall into more than MOST_SLICES gets longer ones: their bounds stand in them.
     """
 
     def __init__(self, whole: Window, slice_s: float) -> None:
@@ -36,6 +37,12 @@ class Timeslices:
             part.add(exchange)
             overlap_ns = min(exchange.ended_ns, part.window.end_ns) - max(sent_ns, part.window.start_ns)
             self._busy_ns[number] += max(overlap_ns, 0)
+
+    def merge(self, other: "Timeslices") -> None:
+        """Add what was counted elsewhere in the same slices."""
+        for mine, theirs in zip(self._slices, other._slices, strict=True):
+            mine.merge(theirs)
+        self._busy_ns = list(map(add, self._busy_ns, other._busy_ns))
 
     def stats(self, more: Callable[[int, int], dict[str, Any]] | None = None) -> list[dict[str, Any]]:
         """`timeslices` of summary.json. more: what else is known of a stretch, by its bounds in ns."""

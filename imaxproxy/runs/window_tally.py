@@ -1,9 +1,10 @@
-"""What falls into one window of a run."""
+"""What falls into the windows of a run."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from imaxproxy.metrics import Exchange, Objective, Outcome, SloTally, Tally, Window, per_second, seconds
+from imaxproxy.metrics import Exchange, Objective, Outcome, SloTally, Tally, Window, Windows, per_second, seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,7 +20,7 @@ class Counts:
 
 
 class WindowTally:
-    """What falls into one window: requests by their send, tokens by their arrival."""
+    """What falls into one window: requests by their send, tokens by their arrival. Mergeable."""
 
     def __init__(self, window: Window, objectives: tuple[Objective, ...] = (), *, is_run: bool = False) -> None:
         self.window = window
@@ -41,6 +42,14 @@ class WindowTally:
             self.tally.add(exchange)
             if self.slo is not None:
                 self.slo.add(exchange)
+
+    def merge(self, other: "WindowTally") -> None:
+        """Add what another counted: of this window elsewhere, or of a part of this window."""
+        self.tally.merge(other.tally)
+        if self.slo is not None and other.slo is not None:
+            self.slo.merge(other.slo)
+        self._arrived_output_tokens += other._arrived_output_tokens
+        self._tokens_are_known = self._tokens_are_known or other._tokens_are_known
 
     def throughput(self, gpus: int | None) -> dict[str, float | None]:
         """Output tokens count when they arrive, input tokens with their request's send."""
@@ -67,3 +76,36 @@ class WindowTally:
         bounds = {"start_s": seconds(self.window.start_ns - zero_ns), "end_s": seconds(self.window.end_ns - zero_ns)}
         counts = {"requests": self.tally.requests(), "tokens": self.tally.tokens()}
         return bounds | counts | {"throughput": self.throughput(gpus)} | self.tally.stats()
+
+
+class WindowTallies:
+    """What falls into a run and its parts. Mergeable.
+
+    Warm-up, steady window and drain together are the run: where it has them, each exchange is counted in its part only,
+    and the whole is their sum.
+    """
+
+    def __init__(self, windows: Windows, objectives: tuple[Objective, ...] = ()) -> None:
+        parts = {"warmup": windows.warmup, "steady": windows.steady, "drain": windows.drain}
+        self._objectives = objectives
+        self._whole = WindowTally(windows.whole, objectives, is_run=True)
+        self._parts = {name: WindowTally(window, objectives) for name, window in parts.items() if window is not None}
+
+    def add(self, exchange: Exchange) -> None:
+        if exchange.ask.dialect is None or not self._parts:
+            self._whole.add(exchange)
+        else:
+            for part in self._parts.values():
+                part.add(exchange)
+
+    def merge(self, other: "WindowTallies") -> None:
+        self._whole.merge(other._whole)
+        for name, part in self._parts.items():
+            part.merge(other._parts[name])
+
+    def close(self) -> Mapping[str, WindowTally]:
+        """`whole`, and the parts by name. After the last exchange."""
+        whole = WindowTally(self._whole.window, self._objectives, is_run=True)
+        for part in (self._whole, *self._parts.values()):
+            whole.merge(part)
+        return {"whole": whole, **self._parts}

@@ -15,7 +15,7 @@ from imaxproxy.wire.pool import Pool
 from imaxproxy.wire.question import Answered, Forward, Onward, Question
 from imaxproxy.wire.reception import Reception, due
 from imaxproxy.wire.responses import RESPONSES
-from imaxproxy.wire.splice import hot_path, read_stamps
+from imaxproxy.wire.splice import gap_counter, hot_path, read_stamps
 
 DIALECTS: dict[str, Dialect] = {
     "/v1/chat/completions": CHAT,
@@ -54,6 +54,7 @@ __all__ = [
     "dropped_headers",
     "due",
     "event_texts",
+    "gap_counter",
     "hidden",
     "hot_path",
     "keyless",

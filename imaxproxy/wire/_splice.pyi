@@ -1,5 +1,9 @@
 """What `csrc/module.c` gives; `splice.py` says what it means."""
 
+from array import array
+
+def count_gaps(times: array[int], first: int, last: int, bounds: array[int], counts: array[int], /) -> None: ...
+
 class Splicer:
     def fileno(self) -> int: ...
     def ready(self, most: int, /) -> list[int]: ...

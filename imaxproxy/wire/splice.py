@@ -16,7 +16,7 @@ from weakref import WeakKeyDictionary
 from zlib import crc32
 
 from imaxproxy.errors import UsageError
-from imaxproxy.metrics import ReadStamps
+from imaxproxy.metrics import CountGaps, ReadStamps
 
 VARIABLE = "IMAXPROXY_HOT_PATH"
 _MOST_LOOKS = 32
@@ -150,6 +150,14 @@ class LoopReads:
     """Reads of answers that this process's event loop has made, and stamped itself."""
 
     made = 0
+
+
+def gap_counter() -> CountGaps | None:
+    """C's, for whoever counts many gaps; None where the hot path is Python's."""
+    if hot_path() == "python":
+        return None
+    count: CountGaps = import_module(_NAME).count_gaps
+    return count
 
 
 def read_stamps() -> ReadStamps | None:

@@ -15,7 +15,7 @@ def run(command: Command, trace: Path) -> Path:
 
 
 def test_each_file_is_named_and_simulated_stays_simulated(command: Command, run: Path) -> None:
-    for name in ("inferencex", "vllm", "sglang", "aiperf", "csv", "otel", "hlog"):
+    for name in ("inferencex", "vllm", "sglang", "aiperf", "guidellm", "csv", "otel", "hlog"):
         said = command.run("export", "run", "--format", name, "--json").check(0).json
         assert said["simulated"] is True
         assert said["files"]

@@ -1,11 +1,12 @@
 import json
 import re
-from typing import Any
+from pathlib import Path
 
 import pytest
+from live.screen.ptys import LEFT, on_terminal
 
 from cli.command import Command, write_trace
-from imaxproxy.cli.search import _reached, _verdict, search
+from imaxproxy.cli.search import search
 from imaxproxy.errors import UsageError
 
 SIMULATED = ("--engine", "fixed-5ms", "--simulate")
@@ -40,6 +41,28 @@ def test_a_search_in_virtual_time_finds_the_knee_that_the_engine_has(command: Co
     )
 
 
+def test_a_trace_that_holds_no_more_ends_the_search_and_says_so(command: Command) -> None:
+    """Ten requests at once are no rate of thousands, however well they are served."""
+    write_trace(command.folder / "trace.jsonl", 10)
+    flags = (
+        "search",
+        "trace.jsonl",
+        *SIMULATED,
+        "--virtual",
+        "--by",
+        "rate",
+        "--slo",
+        "ttft_ms<20000@p50",
+        "--out",
+        "run",
+    )
+    done = command.run(*flags).check(1)
+    assert "met the SLO; the trace holds no more, so nobody knows where the limit is" in done.out
+    found = json.loads((command.folder / "run" / "search.json").read_bytes())
+    assert found["highest_met"] < found["probes"][-1]["load"]
+    assert found["limited_by_trace"] == found["probes"][-1]["too_little"] is not None
+
+
 @pytest.mark.parametrize(
     ("flags", "why"),
     [
@@ -65,53 +88,6 @@ def test_a_mistake_is_one_line(command: Command) -> None:
     write_trace(command.folder / "trace.jsonl", 2)
     flags = ("--by", "rate", "--slo", "ttft_ms<1", "--from", 5, "--to", 4)
     assert "lies above --to" in command.run("search", "trace.jsonl", *SIMULATED, *flags).complaint()
-
-
-@pytest.mark.parametrize(
-    ("good", "judged", "met", "sure"),
-    [
-        (400, 400, True, True),
-        (100, 100, True, False),
-        (98, 100, False, False),
-        (80, 100, False, True),
-        (0, 0, False, False),
-    ],
-)
-def test_a_verdict_is_sure_where_its_interval_lies_on_one_side(good: int, judged: int, met: bool, sure: bool) -> None:
-    """Of p99: 100 of 100 may still be 97 of 100."""
-    verdict = _verdict(summary_of(good, judged, met=met))
-    assert (verdict.met, verdict.sure) == (met, sure)
-
-
-def summary_of(
-    good: int,
-    judged: int,
-    *,
-    met: bool,
-    growth: float | None = 0.0,
-    settled: bool | None = True,
-    rate: float | None = 5,
-) -> dict[str, Any]:
-    part: dict[str, Any] = {"share": good / judged if judged else None, "needed_share": 0.99, "judged": judged}
-    return {
-        "slo": {"met": met, "objectives": [part], "attainment": part["share"]},
-        "meter": {"valid": True, "offered_rate": rate},
-        "window_method": {"settled": settled, "backlog_growth_share": growth},
-    }
-
-
-def test_an_open_loop_whose_queue_only_grew_has_missed() -> None:
-    """However good its latencies were until it ended; a closed loop waits for the engine and cannot overrun it."""
-    grown = _verdict(summary_of(400, 400, met=True, growth=0.2))
-    assert (grown.met, grown.overrun, grown.sure) == (False, True, False)
-    assert _verdict(summary_of(400, 400, met=True, growth=0.2, rate=None)).met
-    assert _verdict(summary_of(400, 400, met=True, growth=None)).met
-    assert "20% of what was sent stayed behind" in _reached(summary_of(400, 400, met=True, growth=0.2), grown)
-
-
-def test_what_never_settled_is_not_sure() -> None:
-    assert not _verdict(summary_of(400, 400, met=True, settled=False)).sure
-    assert _verdict(summary_of(400, 400, met=True, settled=None)).sure
 
 
 _TWO_PLACES = """
@@ -147,3 +123,17 @@ def test_a_rate_is_searched_on_an_engine_that_carries_so_much_and_no_more(comman
     assert missed["backlog_growth_share"] > 0.08
     assert found["answer_meter_valid"] is True
     assert "stayed behind" in done.err
+
+
+def test_on_a_terminal_it_shows_the_loads_that_were_tried(tmp_path: Path) -> None:
+    trace = write_trace(tmp_path / "trace.jsonl", 220)
+    flags = ["--slo", "ttft_ms<20000@p50", "--by", "rate", "--from", 150, "--to", 160, "--out", "run"]
+    with on_terminal(tmp_path, "search", trace, *SIMULATED, *flags, width=120) as shown:
+        shown.until(b"Probes")
+        shown.until(b"150 requests/s")
+        shown.until(b"1 probes (at most 20)")
+        assert shown.wait() == 0
+        after = shown.written[shown.written.rindex(LEFT) :]
+        assert b"160 requests/s met the SLO" in after
+        assert b"150 requests/s: met" in after
+        assert shown.is_as_before()

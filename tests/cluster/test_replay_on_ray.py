@@ -44,6 +44,10 @@ def schedule(folder: Path) -> dict[str, int]:
     return {row["request_id"]: row["scheduled_ns"] - first_ns for row in rows}
 
 
+def manifest_of(run: Path) -> dict[str, Any]:
+    return dict(json.loads((run / "manifest.json").read_bytes()))
+
+
 def nothing_is_left(command: Command, raylets: Raylets) -> None:
     until(lambda: not raylets.workers(), "the workers to end")
     assert not list((command.folder / "nodes").iterdir())
@@ -64,9 +68,9 @@ def test_one_schedule_on_any_number_of_nodes(
         assert schedule(tmp_path / out) == schedule(tmp_path / "alone")
         assert sorted(request.body for request in engine.requests if request.body) == bodies
         # The nodes have one clock in truth: what the exchange says of it must be right within its own error.
-        manifest = json.loads((tmp_path / out / "manifest.json").read_bytes())
-        assert len({record["node"] for record in manifest["shares"]}) == nodes
-        for record in manifest["shares"]:
+        shares = manifest_of(tmp_path / out)["shares"]
+        assert len({record["node"] for record in shares}) == nodes
+        for record in shares:
             for when in ("before", "after"):
                 found = record["start"][when]
                 assert abs(found["offset_ns"]) <= found["error_ms"] * 1e6
@@ -74,8 +78,9 @@ def test_one_schedule_on_any_number_of_nodes(
             assert record["start"]["late_ms"] == 0
         assert 0 <= summary["shares"]["start_error_ms"] < 50
         assert done.err.count("imaxproxy: clock of node") == nodes
-        again = summarize(RunDirectory(tmp_path / out))
-        assert again["requests"] == summary["requests"]
+        by_nodes = (tmp_path / out / "summary.json").read_bytes()
+        summarize(RunDirectory(tmp_path / out))
+        assert (tmp_path / out / "summary.json").read_bytes() == by_nodes
     nothing_is_left(command, raylets)
 
 
@@ -94,6 +99,33 @@ def test_sessions_stay_whole_on_a_node(
     sessions = [{row["session_id"] for row in journal} for journal in journals]
     assert len(sessions) == 6
     assert sum(map(len, sessions)) == len(set().union(*sessions)) == 12
+
+
+def test_repeats_are_played_by_the_same_nodes(
+    command: Command, raylets: Raylets, engine: ScriptedEngine, tmp_path: Path
+) -> None:
+    write_trace(tmp_path / "trace.jsonl", 30)
+    done = on_ray(command, raylets, engine, "run", "--nodes", 2, "--repeat", 2).check(0)
+    assert (done.json["runs"], len(done.json["figures"]["ttft_ms.p50"]["values"])) == (["repeat-1", "repeat-2"], 2)
+    first, second = (tmp_path / "run" / f"repeat-{number}" for number in (1, 2))
+    assert schedule(first) == schedule(second)
+    assert len(schedule(first)) == 30
+    places = [{share["node"] for share in manifest_of(run)["shares"]} for run in (first, second)]
+    assert places[0] == places[1]
+    assert json.loads((tmp_path / "run" / "repeats.json").read_bytes())["figures"] == done.json["figures"]
+    nothing_is_left(command, raylets)
+
+
+def test_a_search_by_many_nodes(command: Command, raylets: Raylets, engine: ScriptedEngine, tmp_path: Path) -> None:
+    write_trace(tmp_path / "trace.jsonl", 24)
+    words = [word for word in line(command, raylets, engine, "run") if word not in ("--rate", 100)]
+    asked = ("--by", "concurrency", "--from", 2, "--to", 4, "--slo", "ttft_ms<20000@p50", "--nodes", 2)
+    done = command.start("search", *words[1:], *asked).wait(DEADLINE_S).check(0)
+    assert (done.json["highest_met"], [probe["load"] for probe in done.json["probes"]]) == (4, [2, 4])
+    for probe in ("probe-1", "probe-2"):
+        assert len(manifest_of(tmp_path / "run" / probe)["shares"]) == 2
+        assert len([row for path in (tmp_path / "run" / probe).glob("exchanges-*") for row in lines_of(path)]) == 24
+    nothing_is_left(command, raylets)
 
 
 def test_one_ctrl_c_leaves_nothing_behind(

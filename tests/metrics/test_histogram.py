@@ -1,3 +1,6 @@
+from fractions import Fraction
+from math import ceil
+
 import pytest
 from hdrh.histogram import HdrHistogram
 from hypothesis import given
@@ -27,10 +30,21 @@ def oracle(values: list[int]) -> HdrHistogram:
 
 
 @given(st.lists(VALUES, min_size=1, max_size=60))
-def test_percentiles_are_hdrhistograms(values: list[int]) -> None:
-    histogram, expected = ours(values), oracle(values)
-    assert histogram.values_at(RANKS) == [expected.get_value_at_percentile(rank) for rank in RANKS]
+def test_percentiles_are_the_nearest_rank_in_hdrhistograms_buckets(values: list[int]) -> None:
+    histogram, buckets, ordered = ours(values), oracle(values), sorted(values)
+    ranks = [max(1, ceil(Fraction(str(rank)) * len(values) / 100)) for rank in RANKS]
+    assert histogram.values_at(RANKS) == [buckets.get_highest_equivalent_value(ordered[rank - 1]) for rank in ranks]
     assert (histogram.total, histogram.minimum, histogram.maximum) == (len(values), min(values), max(values))
+
+
+@pytest.mark.parametrize("count", [1, 7, 99, 100, 101, 549, 560, 999, 1000, 1001])
+def test_so_many_percent_lie_at_or_below_a_percentile(count: int) -> None:
+    """What `--slo ...@p99` counts: rounding the rank half up would call the 554th of 560 p99, which 98.9 % reach."""
+    histogram = ours(list(range(count)))
+    for name, percentile in PERCENTILES:
+        value = histogram.stats()[name]
+        assert value is not None
+        assert sum(each / Histogram.UNIT <= value for each in range(count)) * 100 >= percentile * count - 1e-6, name
 
 
 @pytest.mark.parametrize("value", EDGES)
@@ -93,6 +107,13 @@ def test_reading_between_changes_nothing() -> None:
         histogram.record(value)
         assert histogram.maximum == max(5, histogram.maximum or 0)
     assert histogram.stats() == ours([5, 3000, 4]).stats()
+
+
+@pytest.mark.parametrize("times", [1, 2, 8, 9, 1000])
+def test_values_may_count_many_times(times: int) -> None:
+    many = Histogram()
+    many.record_values([5, 3000, 5], times)
+    assert many.stats() == ours([5, 3000, 5] * times).stats()
 
 
 @pytest.mark.parametrize("record", ["record", "record_values", "record_counts"])

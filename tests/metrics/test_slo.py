@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import pytest
 
 from imaxproxy.clock import NS_PER_MS
@@ -108,6 +110,17 @@ def test_attainment_wants_all_objectives_at_once() -> None:
     assert [part["objective"] for part in stats["objectives"]] == ["ttft_ms<100@p50", "tpot_ms<15@p50"]
     assert [(part["judged"], part["met"]) for part in stats["objectives"]] == [(6, True), (6, True)]
     assert stats["met"]
+
+
+def test_what_nobody_counted_meets_no_objective_of_tokens() -> None:
+    """Its TTFT is good, its TPOT anybody's guess: as met it would raise attainment and goodput for want of usage."""
+    told = exchange(50)
+    uncounted = replace(told, timeline=Timeline(told.timeline.times_ns, [mark(ANSWER, 0)] * 3, counted=False))
+    for text, good in (("ttft_ms<100,tpot_ms<15", 0), ("ttft_ms<100", 1)):
+        tally = SloTally(objectives_of(text))
+        tally.add(uncounted)
+        stats = tally.stats(1)
+        assert (stats["good"], stats["requests"], stats["unjudged"]) == (good, good, 1 - good)
 
 
 def test_nothing_judged_is_nothing_met() -> None:

@@ -54,3 +54,25 @@ def test_equal_means_the_same_events() -> None:
 def test_times_and_marks_belong_together() -> None:
     with pytest.raises(ValueError, match="2 times, 1 marks"):
         Timeline([1, 2], [5])
+
+
+@given(
+    st.integers(0, 10**18), st.lists(st.tuples(st.integers(0, 10**10), MARKS), min_size=1, max_size=9), st.booleans()
+)
+def test_gaps_make_the_same_timeline_as_times(first_ns: int, events: list[tuple[int, int]], looked: bool) -> None:
+    times_ns = [first_ns + sum(gap_ns for gap_ns, _ in events[1 : at + 1]) for at in range(len(events))]
+    marks = [value for _, value in events]
+    by_times = Timeline(times_ns, marks)
+    by_gaps = Timeline.of_gaps(first_ns, [gap_ns for gap_ns, _ in events[1:]], marks, counted=True)
+    if looked:
+        assert list(by_gaps.times_ns) == times_ns
+    assert (by_gaps.first_ns, by_gaps.last_ns) == (by_times.first_ns, by_times.last_ns) == (times_ns[0], times_ns[-1])
+    assert (by_gaps.gaps_ns(), by_gaps.gaps_us()) == (by_times.gaps_ns(), by_times.gaps_us())
+    assert by_gaps.first_output_ns() == by_times.first_output_ns()
+    assert by_gaps == by_times
+
+
+@pytest.mark.parametrize("gaps_ns", [[1], [1, 2.5], [1, "2"], [1, None], [1, 2**63]])
+def test_gaps_that_make_no_timeline_are_refused_at_once(gaps_ns: list[int]) -> None:
+    with pytest.raises((ValueError, TypeError, OverflowError)):
+        Timeline.of_gaps(1000, gaps_ns, [mark(ANSWER, 1)] * 3, counted=True)

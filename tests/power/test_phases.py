@@ -7,7 +7,7 @@ import pytest
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.power.curve import EnergyCurve
 from imaxproxy.power.phases import NoPhases, Phases, find_phases
-from imaxproxy.power.sharing import TokenTicks
+from imaxproxy.power.ticks import TickGrid, TokenTicks
 from imaxproxy.power.window import window_energy
 from tests.power.exchanges import exchange, load
 from tests.power.sensor import Board, Poller, Sensor
@@ -18,21 +18,21 @@ IDLE_W, BUSY_W, PREFILL_J, DECODE_J = 110.0, 150.0, 0.02, 0.6
 
 def _board(ticks: TokenTicks, noise: float) -> Board:
     """Power that follows the tokens of each tick exactly, but for noise."""
-    rng, steps = random.Random(7), [(0, IDLE_W)]
-    for at_ns, given, made, present in zip(ticks.edges_ns, ticks.prefill, ticks.output, ticks.present, strict=False):
-        tick_s = ticks.tick_ns / S
+    rng, steps, grid = random.Random(7), [(0, IDLE_W)], ticks.grid
+    for at_ns, given, made, present in zip(grid.edges_ns, ticks.prefill, ticks.output, ticks.present, strict=False):
+        tick_s = grid.tick_ns / S
         power_w = IDLE_W + BUSY_W * min(present, 1.0) + (PREFILL_J * given + DECODE_J * made) / tick_s
         steps.append((at_ns, max(power_w * rng.gauss(1, noise), 1.0)))
-    return Board([*steps, (ticks.end_ns, IDLE_W)])
+    return Board([*steps, (grid.end_ns, IDLE_W)])
 
 
 def _phases(seed: int, seconds: float, noise: float = 0.02, rate: float = 3.0) -> Phases:
     begin_s, end_s = 6.0, 6.0 + seconds
-    ticks = TokenTicks(round(begin_s * S), round(end_s * S))
+    ticks = TokenTicks(TickGrid.of(round(begin_s * S), round(end_s * S)))
     for each in load(seed, begin_s, end_s - 1, rate):
         ticks.add(each)
     recording = Poller(Sensor(_board(ticks, noise), phase_ms=0.0), 48.0).recording(1.0, end_s + 4)
-    window = window_energy(recording.counted, ticks.begin_ns, ticks.end_ns)
+    window = window_energy(recording.counted, ticks.grid.begin_ns, ticks.grid.end_ns)
     return find_phases(ticks, EnergyCurve(window, recording.counted), IDLE_W)
 
 
@@ -67,7 +67,7 @@ def test_a_short_run_says_that_it_is() -> None:
 
 
 def test_a_mix_that_does_not_vary_says_so() -> None:
-    ticks = TokenTicks(6 * S, 36 * S)
+    ticks = TokenTicks(TickGrid.of(6 * S, 36 * S))
     for at in range(300):
         ticks.add(exchange(6 + at / 10, 6.05 + at / 10, 0.001, 20, input_tokens=100))
     recording = Poller(Sensor(Board([(0, 300.0)])), 48.0).recording(1.0, 40.0)

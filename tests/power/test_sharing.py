@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from imaxproxy.clock import NS_PER_S
 from imaxproxy.metrics import Exchange
 from imaxproxy.power.curve import EnergyCurve
-from imaxproxy.power.sharing import RequestEnergy, Sharer, TokenTicks
+from imaxproxy.power.sharing import RequestEnergy, Sharer
+from imaxproxy.power.ticks import TickGrid, TokenTicks
 from imaxproxy.power.window import window_energy
 from tests.power.exchanges import exchange, load
 from tests.power.sensor import Board, Poller, Sensor
@@ -24,11 +25,11 @@ def _curve(board: Board, begin_s: float, end_s: float) -> EnergyCurve:
 def _shared(
     exchanges: list[Exchange], board: Board, begin_s: float, end_s: float, weight: float = 0.1
 ) -> tuple[Sharer, list[RequestEnergy]]:
-    ticks = TokenTicks(round(begin_s * S), round(end_s * S))
+    ticks = TokenTicks(TickGrid.of(round(begin_s * S), round(end_s * S)))
     for each in exchanges:
         ticks.add(each)
     sharer = Sharer(ticks, _curve(board, begin_s, end_s), weight)
-    shares = [share for each in exchanges if (share := sharer.share_of(each)) is not None]
+    shares = [share for each in exchanges if (share := sharer.prices.share_of(each)) is not None]
     return sharer, shares
 
 
@@ -79,7 +80,7 @@ def test_a_tick_without_tokens_is_the_requests_in_flight_and_without_those_nobod
 
 def test_answers_without_counts_are_shared_by_their_events_and_said() -> None:
     uncounted = exchange(6.0, 6.0, 0.01, 400, counted=False, input_tokens=0)
-    ticks = TokenTicks(6 * S, 10 * S)
+    ticks = TokenTicks(TickGrid.of(6 * S, 10 * S))
     ticks.add(uncounted)
     assert ticks.uncertain == 1
     _, (share,) = _shared([uncounted], Board([(0, 100.0)]), 6.0, 10.0)
@@ -100,9 +101,3 @@ def test_a_whole_answer_is_made_evenly_between_send_and_end() -> None:
     )
     _, (share,) = _shared([whole], Board([(0, 100.0)]), 6.0, 10.0)
     assert share.answer_j == pytest.approx(400, rel=0.01)
-
-
-def test_a_very_long_run_has_coarser_ticks() -> None:
-    ticks = TokenTicks(0, 100_000 * S)
-    assert len(ticks.output) <= 50_000
-    assert ticks.edges_ns[-1] == 100_000 * S

@@ -5,7 +5,13 @@ from rich.console import Console
 
 from imaxproxy.report import markdown_compare, print_compare
 
-SIDE = {"path": "runs/a", "simulated": False, "started_at": None, "engine": {"gpu": "b200"}, "requests": 1_200}
+SIDE = {
+    "path": "runs/a",
+    "simulated": False,
+    "started_at": None,
+    "engine": {"gpu": "b200", "gpus": 8},
+    "requests": 1_200,
+}
 ROW = {
     "metric": "ttft, request by request", "unit": "ms", "a": 100.0, "b": 110.0, "change": 0.1, "low": 0.09,
     "high": 0.11, "p_value": 1e-9, "method": "ranks", "verdict": "regression",
@@ -35,8 +41,8 @@ def test_a_row_says_what_changed_and_how_surely() -> None:
     text = printed(RESULT)
     assert "+10.0%   +9.0% to +11.0%" in text
     assert "2.5%" in text
-    assert "REGRESSION at a threshold of 0.05" in text
-    assert "B  runs/b: SIMULATED, b200, 1,200 requests" in text
+    assert "REGRESSION at a threshold of 5 %" in text
+    assert "B  runs/b: SIMULATED, 8 x b200, 1,200 requests" in text
     assert "1,190 requests in both, 10 only in A" in text
     assert "2 of another finish reason, 3 from completed to failed" in text
     assert "cached tokens: 7,000 in A, – in B" in text
@@ -46,7 +52,7 @@ def test_a_row_says_what_changed_and_how_surely() -> None:
 def test_markdown_is_a_table_of_the_same() -> None:
     text = markdown_compare(RESULT)
     assert "| metric | A | B | change | 95 % interval | p | verdict |\n|---|---:|---:|---:|---:|---:|---|" in text
-    assert "| ttft, request by request, ms | 100.0 | 110.0 | +10.0% | +9.0% to +11.0% | 1e-09 | regression |" in text
+    assert "| ttft, request by request, ms | 100.0 | 110.0 | +10.0% | +9.0% to +11.0% | <0.0001 | regression |" in text
     assert "**REGRESSION**" in text
     assert "SIMULATED" in text
 

@@ -149,6 +149,14 @@ def test_what_the_load_did_to_the_trace_is_noted() -> None:
     assert "never came to a level" in printed(summary(window_method={"settled": False}))
 
 
+def test_tokens_are_never_said_to_be_counted_by_events() -> None:
+    """`events` of `counted_by` means that some answers' tokens are unknown, not that an event was taken for a token."""
+    tokens = summary()["tokens"] | {"counted_by": "events", "uncounted_requests": 3}
+    assert "reasoning) where the engine told them" in printed(summary(tokens=tokens)).replace(",", "")
+    assert "told by nobody" in printed(summary(tokens=tokens | {"output": 0}))
+    assert "counted by events" not in printed(summary(tokens=tokens))
+
+
 def test_a_killed_run_is_noted() -> None:
     assert "the run was killed" in printed(summary(ended="killed"))
 

@@ -44,6 +44,14 @@ def test_a_run_is_described_by_its_files(tmp_path: Path) -> None:
     assert json.loads(json.dumps(entry.as_dict()))["simulated"] is False
 
 
+def test_a_proxys_run_has_the_model_that_answered(tmp_path: Path) -> None:
+    """`serve` is told no model: its clients name them."""
+    made = make_run(tmp_path / "run", [answered(0), answered(1)], engine=None, settings={})
+    assert (made.summary["models"], made.model) == (["m"], "m")
+    (entry,) = catalogue([tmp_path], LATER_S)
+    assert entry.model == "m"
+
+
 def test_runs_are_found_wherever_they_lie_and_once(tmp_path: Path) -> None:
     run(tmp_path / "sweep" / "1k1k" / "b200-c4")
     run(tmp_path / "one")

@@ -9,7 +9,7 @@ from imaxproxy.runs import RunRecord
 from imaxproxy.runs.axes import AXES
 from imaxproxy.runs.imports import Baseline
 from imaxproxy.runs.points import add_baselines, apart, machine_of, machines_of, open_runs, unlike
-from runs.made_run import ENGINE, answered, make_run, steady_power
+from runs.made_run import ENGINE, answered, make_run, refused, steady_power
 
 TRACE = {"sha256": "abc", "skipped": 0, "clamped": 0}
 
@@ -95,6 +95,8 @@ def test_unlike_things_are_said(tmp_path: Path) -> None:
     assert "runs of different traces: abc, other" in said
     assert "simulated runs beside measured ones" in said
     assert "costs by different prices" not in said
+    silent = make_run(tmp_path / "s", [refused(0)], engine=None, settings={}, trace=None)
+    assert unlike([records[0], silent]) == ["only some runs played a known trace: abc"]  # and "None" is no model
     dear = make_run(tmp_path / "d", settings={"price": "A/rental", "concurrency": 4, "endpoint": "chat"}, trace=TRACE)
     assert "provisioned, hyperscaler, 2026-08-14; provisioned, rental, 2025-10-09" in " ".join(
         unlike([records[0], dear], ("usd_total",))
@@ -170,7 +172,9 @@ def test_a_machine_is_what_somebody_says_it_is(tmp_path: Path) -> None:
     record = run(tmp_path / "a", tp=8)
     assert machine_of(record, ("gpu", "tp")) == "b200 8"
     assert machine_of(make_run(tmp_path / "b", engine=None, settings={"model": "m"})) == "m"
-    assert machine_of(make_run(tmp_path / "c", engine=None, settings={})) == "an engine that does not say what it is"
+    assert machine_of(make_run(tmp_path / "c", engine=None, settings={})) == "m"  # as it answered
+    silent = make_run(tmp_path / "d", [refused(0)], engine=None, settings={})
+    assert machine_of(silent) == "an engine that does not say what it is"
 
 
 def test_a_folder_of_runs_is_all_of_them(tmp_path: Path) -> None:

@@ -92,7 +92,8 @@ def test_the_schema_is_exactly_what_others_rely_on(tmp_path: Path) -> None:
     """Nothing of the design is missing; what stands beside it is listed here, so that it is added on purpose."""
     summary = summary_of(tmp_path, STEADY_RUN)
     beside = {"ended", "engine", "trace", "by_upstream", "by_client", "by_tag", "window_method", "timeslices", "shares"}
-    assert set(summary) == DESIGNED | beside | {"ttfb_ms", "ttfe_ms", "prompt_lengths", "cache_warmup"}
+    beside |= {"models", "ttfb_ms", "ttfe_ms", "prompt_lengths", "cache_warmup"}
+    assert set(summary) == DESIGNED | beside
     beside = {"by_ending", "by_flag", "passed_through", "client_retries", "retried", "resent"}
     assert set(summary["requests"]) == REQUESTS | beside
     assert set(summary["tokens"]) == TOKENS | {"uncounted_requests"}

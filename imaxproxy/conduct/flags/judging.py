@@ -10,6 +10,7 @@ from imaxproxy.metrics import objectives_of
 
 _FAILED_LIMIT = 0.05
 """InferenceX's bound: more failed requests than that, and the run has failed."""
+INTERRUPTED_CODE = 130
 
 JUDGE_OPTIONS = [
     click.option(
@@ -50,7 +51,7 @@ def exit_code(summary: dict[str, Any], *, strict: bool = False) -> int:
     requests, slo = summary["requests"], summary["slo"]
     bad = requests["failed"] + requests["truncated"]
     if summary["ended"] == Ended.INTERRUPTED:
-        return 130
+        return INTERRUPTED_CODE
     failed = not requests["completed"] or bad > _FAILED_LIMIT * requests["sent"]
     missed = slo is not None and not slo["met"]
     unsure = strict and not summary["meter"]["valid"]

@@ -24,14 +24,12 @@ def check_live_port(flags: dict[str, Any]) -> None:
         return
     if flags.get("virtual"):
         raise UsageError("--live-port: --virtual is over before anybody can watch; leave one out")
-    if flags.get("ray") is not None:
-        raise UsageError("--live-port: the nodes of --ray keep their journals until the end; leave one out")
 
 
 @contextlib.contextmanager
-def served_live(feed: PlayerFeed | None, port: int | None) -> Iterator[None]:
+def served_live(feed: PlayerFeed, port: int | None) -> Iterator[None]:
     """Within, viewers can come. Raises UsageError when the port cannot be had."""
-    if feed is None or port is None:
+    if port is None:
         yield
         return
     from imaxproxy.live.feed.server import PATH, FeedServer

@@ -2,13 +2,16 @@
 
 import contextlib
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from imaxproxy.conduct.output import say
 from imaxproxy.errors import UsageError
 from imaxproxy.runs import RunDirectory
+
+if TYPE_CHECKING:
+    from imaxproxy.live.otlp import OtlpProcess
 
 OTLP_OPTION = click.option(
     "--otlp",
@@ -32,21 +35,10 @@ def exporting(
     run: RunDirectory, flags: dict[str, Any], engine: dict[str, Any] | None, model: str | None = None
 ) -> Iterator[None]:
     """Within, what the run's journal gets is exported; at the end the rest of it. What goes wrong is said, no more."""
-    if flags.get("otlp") is None:
+    process = exporter_of(run, flags, engine, model)
+    if process is None:
         yield
         return
-    from imaxproxy.live.otlp import Exporting, OtlpProcess, endpoint_of
-
-    described = engine or {}
-    process = OtlpProcess(
-        Exporting(
-            str(run.path.absolute()),
-            endpoint_of(flags["otlp"]),
-            provider=described.get("engine"),
-            model=model or described.get("model"),
-            simulated=bool(described.get("simulated")),
-        )
-    )
     process.start()
     try:
         yield
@@ -54,3 +46,31 @@ def exporting(
         failure = process.stop()
         if failure is not None:
             say(f"imaxproxy: {failure}")
+
+
+def exporter_of(
+    run: RunDirectory,
+    flags: dict[str, Any],
+    engine: dict[str, Any] | None,
+    model: str | None = None,
+    instance: str | None = None,
+) -> "OtlpProcess | None":
+    """What exports a run, not yet started; None without the flag. Raises UsageError without the extra.
+
+    instance: which of several it is, where several export one run.
+    """
+    if flags.get("otlp") is None:
+        return None
+    from imaxproxy.live.otlp import Exporting, OtlpProcess, endpoint_of
+
+    described = engine or {}
+    return OtlpProcess(
+        Exporting(
+            str(run.path.absolute()),
+            endpoint_of(flags["otlp"]),
+            provider=described.get("engine"),
+            model=model or described.get("model"),
+            simulated=bool(described.get("simulated")),
+            instance=instance,
+        )
+    )

@@ -25,6 +25,8 @@ class NodeJob:
     share: Share
     workers: int
     """On each node."""
+    name: str
+    """Of its part of the run, for those who see parts of many runs."""
     goes_on: bool
     """The workers that are left play on when one dies."""
     out: Path | None = None
@@ -57,5 +59,7 @@ class NodeFound:
     zero_ns: int | None
     late_ms: float
     """So long after its zero it was told the zero."""
+    complaint: str | None
+    """What else went wrong that spoils no run: a collector that refused."""
     files: tuple[Any, ...]
     """`cluster.FileFacts` of journals and meters, on the command's clock; none when they were written to `out`."""

@@ -9,27 +9,41 @@ import socket
 import threading
 import traceback
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from imaxproxy.clock import NS_PER_MS, monotonic_ns
-from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.cluster import FileFacts, NodeFiles, end_when_orphaned
+from imaxproxy.conduct.flags.otlp import exporter_of
+from imaxproxy.conduct.nodes.gathering import move_files
 from imaxproxy.conduct.nodes.job import NodeFound, NodeJob, NodeState
 from imaxproxy.conduct.replay.parts import PartMaker, PlayedPart, played
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import ImaxproxyError
+from imaxproxy.live.feed import CrewView, Look
 from imaxproxy.load.process import Crew
 from imaxproxy.load.worker import WorkerSettings
+from imaxproxy.metrics import Grid, Trim, objectives_of
+from imaxproxy.power import TickPrices
 from imaxproxy.runs import RunDirectory
+from imaxproxy.runs.energy_shares import EnergyShares
 from imaxproxy.runs.journal import worker_of
 from imaxproxy.runs.manifest import host_facts
-from imaxproxy.runs.shift import EXCHANGE_TIMES, HEALTH_TIMES, shifted_lines
+from imaxproxy.runs.outline import Outline
+from imaxproxy.runs.partial_sums import Counting, PartialSums
+from imaxproxy.runs.summing import JournalSummer
 from imaxproxy.traces import trace_sha256
+
+if TYPE_CHECKING:
+    from imaxproxy.live.otlp import OtlpProcess
 
 _CONNECT_S = 5.0
 _WORKER_MODULE = "imaxproxy.conduct.replay.worker"
+_RUN, _MOVED = "run", "moved"
+"""Folders in the node's own: what the workers write, and what of it goes to the command."""
 
 
 class RayNode:
@@ -37,15 +51,20 @@ class RayNode:
 
     def __init__(self, below: str | None) -> None:
         """below: where its folder is made; None: where the system keeps what is temporary."""
+        end_when_orphaned()
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None
+        self._closed = False
         self._crew: Crew | None = None
         self._parts: list[PlayedPart] = []
         self._state = NodeState()
         self._late_ms = 0.0
         self._thread: threading.Thread | None = None
         self._run: RunDirectory | None = None
+        self._summer: JournalSummer | None = None
+        self._view: CrewView | None = None
+        self._otlp: OtlpProcess | None = None
 
     def __repr__(self) -> str:
         return f"<RayNode {self._state}>"
@@ -57,9 +76,16 @@ class RayNode:
         Raises OSError where it cannot be made.
         """
         with self._making:
+            if self._closed:
+                raise OSError("the node was told to leave nothing behind")
             if self._made is None:
                 self._made = NodeFiles("imaxproxy-ray-", self._below)
             return self._made
+
+    @property
+    def _sums(self) -> JournalSummer:
+        assert self._summer is not None
+        return self._summer
 
     # Before anything starts -------------------------------------------------------------------------------------------
 
@@ -113,17 +139,23 @@ class RayNode:
 
     def _begin(self, job: NodeJob) -> None:
         """Read the trace, make the parts and bring the workers up. Raises UsageError for what cannot be read."""
+        self._forget()
         flags = job.flags
         trace = TraceFile(Path(job.trace), flags)
         trace.plan(job.load)
         maker = PartMaker(trace, Wordings(flags), job.load, flags)
         workers, of = job.share.workers(job.workers), job.share.all_workers(job.workers)
         self._parts = maker.parts(job.asked, job.wording, job.salt, workers, of)
-        folder = self._files.folder / "run" if job.out is None else job.out / f"node-{job.share.index}"
+        folder = self._files.folder / _RUN if job.out is None else job.out / f"node-{job.share.index}"
         folder.mkdir(parents=True)
         self._run = RunDirectory(folder)
+        self._otlp = exporter_of(self._run, flags, job.asked.described, job.asked.model, job.name)
+        if self._otlp is not None:
+            self._otlp.start()
         self._crew = Crew(_WORKER_MODULE, job.workers, job.share, self._on_ready, goes_on=job.goes_on)
         settings = WorkerSettings(job.asked.url, job.load.rules(), str(folder), tokenizer=maker.tokenizer_path)
+        objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        self._view = CrewView(self._run, self._crew, objectives)
         self._crew.feed(settings, [part.fed for part in self._parts])
         self._thread = threading.Thread(target=self._follow, args=(self._crew,), daemon=True)
         self._thread.start()
@@ -137,6 +169,10 @@ class RayNode:
     def poll(self) -> NodeState:
         """How it goes."""
         return self._state
+
+    def look(self) -> Look | None:
+        """What workers and journals have come to since the last look, by this node's clock: while somebody watches."""
+        return None if self._view is None else self._view.look()
 
     def interrupt(self) -> None:
         """Ask the workers to stop."""
@@ -152,12 +188,28 @@ class RayNode:
         assert self._run is not None
         assert self._crew is not None
         facts: list[FileFacts] = []
-        moved = move_files(self._run, self._files.folder / "moved" if out is None else out, to_command_ns)
+        complaint = None if self._otlp is None else self._otlp.stop()
+        to, workers = self._files.folder / _MOVED if out is None else out, {*map(worker_of, self._run.journals())}
+        moved = move_files(self._run, to, to_command_ns, len(self._parts))
+        self._summer = JournalSummer(RunDirectory(to), workers=workers, processes=len(self._parts))
         if out is None:
             facts = [FileFacts.of(self._files.folder, path) for path in moved]
         else:
             shutil.rmtree(self._run.path)
-        return NodeFound(played(self._parts), self._crew.zero_ns, self._late_ms, tuple(facts))
+        return NodeFound(played(self._parts), self._crew.zero_ns, self._late_ms, complaint, tuple(facts))
+
+    def outline(self, trim: Trim) -> Outline:
+        """Of the journals that `finish` has moved, as `runs.summing` asks for it; so do the next three."""
+        return self._sums.outline(trim).extent()
+
+    def busy(self, grid: Grid) -> Sequence[int]:
+        return self._sums.busy(grid)
+
+    def sums(self, counting: Counting) -> PartialSums:
+        return self._sums.sums(counting)
+
+    def energy(self, prices: TickPrices) -> list[EnergyShares]:
+        return list(self._sums.energy(prices))
 
     def read(self, name: str, from_byte: int) -> bytes:
         """A piece of one of its files."""
@@ -165,10 +217,31 @@ class RayNode:
 
     def close(self) -> None:
         """End what runs, and leave nothing behind."""
+        if self._summer is not None:
+            self._summer.close(at_once=True)
         if self._crew is not None:
             self._crew.abandon()
-        if self._made is not None:
-            self._made.remove()
+        if self._otlp is not None:
+            self._otlp.stop()
+        with self._making:
+            self._closed = True
+            if self._made is not None:
+                self._made.remove()
+
+    def _forget(self) -> None:
+        """What the last run left, one that was given up too: the next one is another."""
+        if self._crew is not None:
+            self._crew.abandon()
+        if self._thread is not None:
+            self._thread.join()
+        if self._otlp is not None:
+            self._otlp.stop()
+        if self._summer is not None:
+            self._summer.close(at_once=True)
+        for name in (_RUN, _MOVED):
+            shutil.rmtree(self._files.folder / name, ignore_errors=True)
+        self._crew = self._thread = self._run = self._view = self._summer = self._otlp = None
+        self._state, self._late_ms = NodeState(), 0.0
 
     def _on_ready(self, _: Crew) -> None:
         self._state = replace(self._state, ready=True)
@@ -189,24 +262,6 @@ class RayNode:
             self._state = replace(self._state, bug=traceback.format_exc())
         finally:
             self._state = replace(self._state, over=True)
-
-
-def move_files(run: RunDirectory, to: Path, by_ns: int) -> list[Path]:
-    """Write a run's journals and meters to another folder, whole or not at all, their times moved; the new files."""
-    to.mkdir(parents=True, exist_ok=True)
-    there, moved = RunDirectory(to), []
-    for paths, name, times in (
-        (run.journals(), there.journal, EXCHANGE_TIMES),
-        (run.meters(), there.meter, HEALTH_TIMES),
-    ):
-        for path in paths:
-            whole = name(worker_of(path))
-            beside = whole.with_name(f"{whole.name}.part")
-            with beside.open("wb") as file:
-                file.writelines(shifted_lines(path, times, by_ns))
-            os.replace(beside, whole)
-            moved.append(whole)
-    return moved
 
 
 def added(rows: "list[dict[str, int]]") -> dict[str, int]:

@@ -4,27 +4,32 @@ import contextlib
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Node, fetch, is_gone
+from imaxproxy.cluster import Cluster, Node, is_gone, reason_of
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.fleet import Fleet
+from imaxproxy.conduct.nodes.fleet_power import FleetPower
+from imaxproxy.conduct.nodes.gathering import bring
 from imaxproxy.conduct.nodes.job import NodeJob
-from imaxproxy.conduct.nodes.node import added, move_files
+from imaxproxy.conduct.nodes.node import added
 from imaxproxy.conduct.nodes.player import NodePlayer
+from imaxproxy.conduct.nodes.summing import NodesSummer
+from imaxproxy.conduct.nodes.watch import NodesView
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.lost_schedule import loss_of
 from imaxproxy.conduct.replay.parts import Asked, PartMaker, played_by_all
 from imaxproxy.conduct.replay.players import Found
 from imaxproxy.conduct.replay.wording import Wording
+from imaxproxy.conduct.summing import Waiting
 from imaxproxy.errors import ImaxproxyError, UsageError
-from imaxproxy.live.feed import Lookable
+from imaxproxy.live.feed import View
 from imaxproxy.load.process import gravest
 from imaxproxy.load.share import Share
+from imaxproxy.metrics import Objective
 from imaxproxy.runs import RunDirectory
 
 NODE_LOST = "node lost"
@@ -42,7 +47,7 @@ class RayPlayers:
 
     def __init__(
         self,
-        ray: Any,  # noqa: ANN401 (a library that may not be there)
+        cluster: Cluster,
         choice: RayChoice,
         nodes: Sequence[Node],
         actors: Sequence[Any],
@@ -53,14 +58,18 @@ class RayPlayers:
     ) -> None:
         """hosts, traces: what each node is, and where the trace lies on it.  fleet: engines on nodes of their own."""
         self._fleet = fleet
-        self._ray, self._choice, self._flags = ray, choice, flags
+        self._cluster, self._ray, self._choice, self._flags = cluster, cluster.ray, choice, flags
         self._players = [
             NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
             for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
         ]
-        self.lookable: Lookable | None = None
+        self._power: FleetPower | None = None
+        self._began_ns: int | None = None
+        """The schedule's zero by our clock, once it is told."""
         self._stop_asked = self._stop_told = False
-        self._started = False
+        self._started = self._head_lost = False
+        self._is_here = False
+        """All journals are in the run directory."""
         self._maker: PartMaker | None = None
         self._run: RunDirectory | None = None
 
@@ -74,6 +83,9 @@ class RayPlayers:
     def begin(self, maker: PartMaker, asked: Asked, wording: Wording, salt: str, run: RunDirectory) -> None:
         """Raises UsageError when a node cannot read the trace or bring its workers up."""
         self._maker, self._run = maker, run
+        self._power = None if self._fleet is None else self._fleet.power(run)
+        if self._power is not None:
+            self._power.begin()
         references = [
             player.actor.begin.remote(
                 NodeJob(
@@ -85,6 +97,7 @@ class RayPlayers:
                     player.trace,
                     player.share,
                     self._choice.workers_per_node,
+                    f"{run.path.name}/node-{player.share.index}",
                     self._choice.goes_on,
                     None if self._choice.gathers else run.path.resolve(),
                 )
@@ -100,12 +113,30 @@ class RayPlayers:
             if complaint is not None:
                 raise UsageError(f"node {player.node.name}: {complaint}")
 
+    def view(self, run: RunDirectory, objectives: tuple[Objective, ...]) -> View:
+        engines = None
+        if self._fleet is not None:
+            engines = [str(self._fleet.url_of(player.share.index)) for player in self._players]
+        return NodesView(
+            self._ray,
+            self._players,
+            objectives,
+            lambda: self._began_ns,
+            keeps_lost=not self._choice.gathers,
+            loss_limit_share=self._choice.loss_limit_share,
+            engines=engines,
+        )
+
     def progress(self) -> Iterator[dict[str, Any]]:
         while any(player.is_open for player in self._players):
             self._hear()
             if self._fleet is not None and (death := self._fleet.hear()) is not None:
                 say(f"imaxproxy: {death}; the run is stopped")
                 self._stop_asked = True
+            if self._cluster.head_is_lost and not self._head_lost:  # nodes outlive it for a minute
+                self._head_lost = self._stop_asked = True
+            if self._power is not None:
+                self._power.tick()
             if self._stop_asked and not self._stop_told:
                 self._stop_told = True
                 self._tell_all(lambda actor: actor.interrupt.remote())
@@ -115,7 +146,7 @@ class RayPlayers:
             if counts:
                 yield added(counts)
         ends = [player.state.ended for player in self._players if player.state.ended is not None]
-        stopped = bool(self._lost_workers()) and not self._choice.goes_on
+        stopped = self._head_lost or (bool(self._lost_workers()) and not self._choice.goes_on)
         ended = NODE_LOST if stopped or not ends else gravest(ends)
         if self._fleet is not None and self._fleet.died is not None:
             ended = ENGINE_DIED
@@ -133,17 +164,36 @@ class RayPlayers:
         for player in living:
             self._ask_clock(player, "after")
         self._finish_nodes(living)
-        for player in self._players:
-            self._gather(player, self._run)
+        if self._power is not None:
+            self._power.close()
+        if self._lost_workers():  # who counts the loss has to see what is left of it
+            self._bring(self._run, shows=False)
         if self._fleet is not None:
             self._fleet.finish(self._run)
+        for player in self._players:
+            if player.found is not None and player.found.complaint is not None:
+                say(f"imaxproxy: node {player.node.name}: {player.found.complaint}")
+            if (line := player.clock_line()) is not None:
+                say(f"imaxproxy: {line}")
+        return self._found()
+
+    def summer(self) -> NodesSummer | None:
+        return None if self._is_here else NodesSummer(self._ray, self._players)
+
+    def gather(self, *, shows: bool) -> Found | None:
+        if self._is_here:
+            return None
+        assert self._run is not None
+        self._bring(self._run, shows=shows)
+        return self._found() if self._lost_workers() else None
+
+    def _found(self) -> Found:
+        assert self._maker is not None
+        assert self._run is not None
         lost = self._lost_workers()
         loss = loss_of(self._maker, lost, self._all_workers, self._run, self._who(), self._choice.loss_limit_share)
         if loss is not None:
             say(f"imaxproxy: {loss}")
-        for player in self._players:
-            if (line := player.clock_line()) is not None:
-                say(f"imaxproxy: {line}")
         records = [
             player.record(NODE_LOST, None if self._fleet is None else str(self._fleet.url_of(player.share.index)))
             for player in self._players
@@ -163,6 +213,10 @@ class RayPlayers:
         for player in self._players:
             if player.state.error is not None and (self._choice.goes_on or not self._lost_workers()):
                 raise UsageError(f"node {player.node.name}: {player.state.error}")
+        if self._head_lost:
+            raise ImaxproxyError(
+                "the head of the cluster was lost; the run was stopped there, and what was played until then is kept"
+            )
         if (lost := self._lost_workers()) and not self._choice.goes_on:
             raise ImaxproxyError(
                 f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({self._who()}); the run was "
@@ -179,6 +233,7 @@ class RayPlayers:
         for player in playing:
             self._ask_clock(player, "before")
         start_ns = monotonic_ns() + _LEAD_NS + len(playing) * _LEAD_A_NODE_NS
+        self._began_ns = start_ns
         for player in playing:
             if player.before is not None:
                 player.zero_ns = start_ns + player.before.offset_ns
@@ -228,12 +283,14 @@ class RayPlayers:
         """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
         if not is_gone(error):
             raise error
-        self._give_up(player, "no answer" if isinstance(error, TimeoutError) else "it died")
+        self._give_up(player, reason_of(error))
 
     def _give_up(self, player: NodePlayer, why: str) -> None:
         if player.lost is None:
             player.lost = why
             player.asked = None
+            with contextlib.suppress(Exception):  # a silent one is to play no more when it comes back
+                player.actor.close.remote()
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 
     def _heard_loss(self, what: str) -> None:
@@ -257,25 +314,20 @@ class RayPlayers:
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
             except Exception as error:  # it is gone, or its disk is full
-                self._give_up(player, f"its journals could not be made ready: {' '.join(str(error).split())[-120:]}")
+                self._give_up(player, f"its journals could not be made ready: {reason_of(error)}")
 
-    def _gather(self, player: NodePlayer, run: RunDirectory) -> None:
-        """Copy a node's files to here; of a lost node what lies on shared storage."""
-        if not self._choice.gathers:
-            left = RunDirectory(run.path / f"node-{player.share.index}")
-            if player.found is None and left.path.is_dir():
-                move_files(left, run.path, player.to_command_ns)
-            return
-        if player.found is None:
-            return
-        for facts in player.found.files:
-            try:
-                fetch(self._ray, player.actor.read.remote, facts, run.path / Path(facts.name).name)
-            except ImaxproxyError:
-                raise
-            except Exception as error:  # the node died while it was asked
-                self._lose(player, error)
-                return
+    def _bring(self, run: RunDirectory, *, shows: bool) -> None:
+        """All that nodes have, to here."""
+        self._is_here = True
+        with Waiting("copying journals", shows=shows) as waiting:
+            for number, player in enumerate(self._players, 1):
+                try:
+                    bring(self._ray, player, run, shared=not self._choice.gathers)
+                except ImaxproxyError:
+                    raise
+                except Exception as error:  # the node died while it was asked
+                    self._lose(player, error)
+                waiting.hear(number / len(self._players))
 
     def _lost_workers(self) -> list[int]:
         return sorted(worker for player in self._players for worker in player.lost_workers)

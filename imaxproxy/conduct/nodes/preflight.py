@@ -5,9 +5,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.cluster import Node, Reservation, check_versions, ship
+from imaxproxy.cluster import Node, Reservation, check_versions, reason_of, ship
+from imaxproxy.cluster.asking import ask_all
 from imaxproxy.cluster.nodes import own_facts
-from imaxproxy.cluster.reservation import ask_all
 from imaxproxy.conduct.output import say
 from imaxproxy.errors import UsageError
 from imaxproxy.traces import trace_sha256
@@ -90,6 +90,15 @@ class Preflight:
                 )
 
     def _shipped(self, number: int, path: Path, sha256: str) -> str:
+        try:
+            return self._ship(number, path, sha256)
+        except UsageError:
+            raise
+        except Exception as error:  # it is lost, or its disk is full
+            name = self._nodes[number].name
+            raise UsageError(f"node {name}: the trace cannot be shipped there: {reason_of(error)}") from error
+
+    def _ship(self, number: int, path: Path, sha256: str) -> str:
         actor = self._actors[number]
         files = [(f"trace/{file.relative_to(path.parent)}", file) for file in trace_files(path)]
         ship(self._ray, lambda name, piece: actor.take.remote(name, piece), files)
@@ -104,5 +113,5 @@ class Preflight:
         answers = ask_all(self._ray, [ask(actor) for actor in self._actors], _ANSWER_S)
         for node, answer in zip(self._nodes, answers, strict=True):
             if isinstance(answer, Exception):
-                raise UsageError(f"node {node.name}: {failed}: {' '.join(str(answer).split())[-200:]}") from answer
+                raise UsageError(f"node {node.name}: {failed}: {reason_of(answer)}") from answer
         return answers

@@ -20,6 +20,8 @@ class Asked:
     url: BaseUrl
     model: str
     dialect: EngineDialect
+    described: dict[str, Any] | None = None
+    """What is known of who answers."""
 
 
 @dataclass(frozen=True, slots=True)

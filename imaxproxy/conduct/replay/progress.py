@@ -1,11 +1,8 @@
 """What a running replay shows: a bar on a terminal, a line every few seconds in a log."""
 
-import contextlib
-import signal
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from types import FrameType
 from typing import Any, Protocol
 
 from imaxproxy.conduct.output import say
@@ -28,19 +25,16 @@ class LiveScreen(Protocol):
 
 
 class Followed(Protocol):
-    """What plays, and can be asked to stop."""
+    """What plays."""
 
     def progress(self) -> Iterator[dict[str, Any]]:
         """Rows of counts; the last says how it ended."""
-
-    def interrupt(self) -> None:
-        """Ask it to stop."""
 
 
 def show_progress(
     crew: Followed, limit: int | None, feed: PlayerFeed | None = None, screen: LiveScreen | None = None
 ) -> dict[str, Any]:
-    """Follow the workers to their end and return their last line. Ctrl-C asks them to stop, and goes on following.
+    """Follow the workers to their end and return their last line.
 
     feed: ticks meanwhile, so that its viewers, if it has any, get their snapshots.  screen: one of them; lines of text
     take its place when the person has left it.
@@ -52,33 +46,14 @@ def show_progress(
         show = _Bar(limit) if sys.stderr.isatty() else _Lines()
     last: dict[str, Any] = {}
     try:
-        with _stops_on_signal(crew):
-            for last in crew.progress():
-                if "ended" not in last:
-                    show.update(last)
-                    if feed is not None:
-                        feed.tick()
+        for last in crew.progress():
+            if "ended" not in last:
+                show.update(last)
+                if feed is not None:
+                    feed.tick()
     finally:
         show.close()
     return last
-
-
-@contextlib.contextmanager
-def _stops_on_signal(crew: Followed) -> Iterator[None]:
-    """The first signal asks the workers to stop, another one gives the command up."""
-
-    def ask(_number: int, _frame: FrameType | None) -> None:
-        for number in before:
-            signal.signal(number, signal.default_int_handler)
-        say("imaxproxy: stopping; what was done so far will be reported (again to give up)")
-        crew.interrupt()
-
-    before = {number: signal.signal(number, ask) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _counts(row: dict[str, Any]) -> str:

@@ -23,15 +23,17 @@ from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.parts import Asked, PartMaker
 from imaxproxy.conduct.replay.players import LocalPlayers, Players
 from imaxproxy.conduct.replay.progress import LiveScreen, show_progress
+from imaxproxy.conduct.replay.stopping import stops_on_signal
+from imaxproxy.conduct.replay.summed import summed_up
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import UsageError
-from imaxproxy.live.feed import Beside, Lookable, PlayerFeed, SnapshotMaker
+from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
 from imaxproxy.load.process import Crew
 from imaxproxy.load.share import ALL, Share
 from imaxproxy.load.start_time import StartTime
 from imaxproxy.metrics import objectives_of
-from imaxproxy.runs import Manifest, RunDirectory, share_record, summarize
+from imaxproxy.runs import Manifest, RunDirectory, share_record
 from imaxproxy.wire import UNKNOWN, VLLM, BaseUrl, EngineDialect, hot_path
 
 _LAST_READS_S = 0.2
@@ -105,6 +107,8 @@ class Session:
         self._trace, self.engine, self._wordings = trace, engine, wordings
         self._command, self._flags = command, flags
         self._share, self._start, self._screen = share, start, screen
+        self.interrupted = False
+        """The last run was told to stop, be it when it was over already."""
 
     def play(self, load: Load, run: RunDirectory, crew: Crew) -> dict[str, Any]:
         """One run to its end; its summary. Raises when a worker died: the journal is summed up all the same."""
@@ -127,48 +131,53 @@ class Session:
         )
         maker = PartMaker(self._trace, self._wordings, load, flags)
         endless = load.loop or load.lanes is not None
-        meter = self._meter()
-        with meter.measuring(run) as metered:
-            manifest = replace(manifest, settings=manifest.settings | metered)
-            manifest.write(run)
-            with (
-                self.engine.watched(players.interrupt),
-                engine_metrics(run, self._metrics_sources()),
-                exporting(run, flags, self.engine.described, self.engine.model),
-            ):
-                asked = Asked(self.engine.url, self.engine.model, self.engine.dialect)
-                players.begin(maker, asked, wording, salt, run)
-                requests = None if endless else self._trace.requests or flags["limit"]
-                feed = self._feed(load, run, players.lookable, requests)
-                with served_live(feed, flags.get("live_port")):
-                    last = show_progress(players, requests, feed, self._screen)
-        found = players.finish()
-        meter.take_recording(run, manifest)
-        ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
-        facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
-        facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
-        manifest = replace(manifest, ended=ended, lost_lines=last.get("lost_lines", 0), trace=facts, **found.manifest)
-        manifest.write(run)
-        summary = summarize(run)
+        with contextlib.ExitStack() as until_summed_up:
+            meter = self._meter()
+            with meter.measuring(run) as metered:
+                manifest = replace(manifest, settings=manifest.settings | metered)
+                manifest.write(run)
+                with (
+                    self.engine.watched(players.interrupt),
+                    engine_metrics(run, self._metrics_sources()),
+                    exporting(run, flags, self.engine.described, self.engine.model),
+                ):
+                    stop = until_summed_up.enter_context(stops_on_signal(players))
+                    engine = self.engine
+                    asked = Asked(engine.url, engine.model, engine.dialect, engine.described)
+                    players.begin(maker, asked, wording, salt, run)
+                    requests = None if endless else self._trace.requests or flags["limit"]
+                    feed = self._feed(load, run, players, requests)
+                    with served_live(feed, flags.get("live_port")):
+                        last = show_progress(players, requests, feed, self._screen)
+                    stop.load_is_over = True
+            found = players.finish()
+            meter.take_recording(run, manifest)
+            ended = ENGINE_DIED if self.engine.died else last.get("ended", "killed")
+            facts = self._trace.facts(wait=True) | found.trace | {"prompts": wording.described}
+            facts["system_idle_cut_s"] = None if load.system_idle_s is None else last.get("idle_cut_ns", 0) / NS_PER_S
+            lost_lines = last.get("lost_lines", 0)
+            manifest = replace(manifest, ended=ended, lost_lines=lost_lines, trace=facts, **found.manifest)
+            shows = self._screen is None or not self._screen.is_up
+            summary = summed_up(players, run, manifest, shows=shows)
+        self.interrupted = stop.asked
         players.close()
         return summary
 
-    def _feed(self, load: Load, run: RunDirectory, crew: Lookable | None, requests: int | None) -> PlayerFeed | None:
-        """What viewers of the run are shown; None for nodes of a cluster, whose journals are not here yet."""
-        if crew is None:
-            return None
+    def _feed(self, load: Load, run: RunDirectory, players: Players, requests: int | None) -> PlayerFeed:
+        """What viewers of the run are shown."""
         flags, engine = self._flags, self.engine
         objectives = objectives_of(flags["slo"]) if flags.get("slo") else ()
+        view = players.view(run, objectives)
         title = f"{self._command} {self._trace.path} -> {engine.url}"
+        if view.nodes:
+            title += f" on {len(view.nodes)} nodes"
         beside = Beside(run, engine.described, flags)
         return PlayerFeed(
-            run,
-            crew,
+            view,
             SnapshotMaker(self._command, title, monotonic_ns(), beside, objectives),
             simulated=engine.simulated_here or bool((engine.described or {}).get("simulated")),
             requests=requests,
             duration_s=load.duration_s,
-            objectives=objectives,
             progress=self._screen.progress if self._screen is not None else None,
         )
 

@@ -14,6 +14,7 @@ from imaxproxy.conduct.flags.simulation import simulated_args
 from imaxproxy.conduct.output import print_repeats, print_result, say
 from imaxproxy.conduct.replay.session import without_key
 from imaxproxy.conduct.replay.trace_file import TraceFile
+from imaxproxy.conduct.summing import sum_up
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe
 from imaxproxy.load import IdleCap, Scheduled, cancel_of
@@ -22,7 +23,7 @@ from imaxproxy.load.live_history import LiveHistory
 from imaxproxy.load.virtual import Users, VirtualPlayer
 from imaxproxy.load.virtual_request import RequestMaker
 from imaxproxy.power import PowerLog
-from imaxproxy.runs import Journal, Manifest, RunDirectory, repeats, summarize, write_json
+from imaxproxy.runs import Journal, Manifest, RunDirectory, repeats, write_json
 from imaxproxy.sim import Assembly, assemble
 from imaxproxy.traces import Prompts, TextSalt
 
@@ -125,7 +126,7 @@ class VirtualSession:
             "answers_missing": users.live.answers_missing if users.live is not None else 0,
         }
         replace(manifest, ended=ended.value, engine=engine, trace=facts, lost_lines=journal.lost).write(run)
-        return summarize(run)
+        return sum_up(run)
 
     def _manifest(self, assembly: Assembly, load: Load, salt: str) -> Manifest:
         settings = {name: value for name, value in self._flags.items() if name not in ("api_key", "out", "as_json")}

@@ -1,5 +1,6 @@
 """What `serve` records for a replay: the option, and the trace that is made of it in the end."""
 
+import hashlib
 import secrets
 import time
 from pathlib import Path
@@ -69,7 +70,9 @@ def gather_trace(run: RunDirectory) -> dict[str, Any] | None:
         return None
     left_out = ", ".join(f"{count} {why}" for why, count in gathered.left_out.items())
     say(f"imaxproxy: {gathered.rows} requests in {run.trace}" + (f"; left out: {left_out}" if left_out else ""))
-    return {"trace": run.trace.name, "rows": gathered.rows, "left_out": gathered.left_out}
+    with run.trace.open("rb") as trace:
+        sha256 = hashlib.file_digest(trace, "sha256").hexdigest()  # what a replay of it has in its own manifest
+    return {"trace": run.trace.name, "rows": gathered.rows, "left_out": gathered.left_out, "sha256": sha256}
 
 
 def is_stale(run: RunDirectory) -> bool:

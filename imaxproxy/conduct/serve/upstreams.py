@@ -31,13 +31,13 @@ def fleet_options(command: "click.decorators.FC") -> "click.decorators.FC":
             default="X-Session-ID",
             show_default=True,
             metavar="NAME",
-            help="For --route session; else the body's user or prompt_cache_key.",
+            help="For --route session; else the body's session_id, prompt_cache_key or user.",
         ),
         click.option(
             "--model-map",
             multiple=True,
             metavar="PUBLIC=MODEL",
-            help="Ask for MODEL where clients say PUBLIC; UPSTREAM:MODEL at that upstream only. Repeatable.",
+            help="Ask for MODEL where clients say PUBLIC; PUBLIC=NAME:MODEL: at upstream NAME only. Repeatable.",
         ),
         click.option(
             "--health-path",

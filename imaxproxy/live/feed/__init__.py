@@ -4,7 +4,21 @@
 """
 
 from imaxproxy.live.feed.beside import Beside
+from imaxproxy.live.feed.crew_view import HERE, CrewView, Lookable, View
 from imaxproxy.live.feed.maker import Facts, SnapshotMaker
-from imaxproxy.live.feed.player_feed import Lookable, PlayerFeed
+from imaxproxy.live.feed.nodes import Look, NodeSeen, NodesSeen
+from imaxproxy.live.feed.player_feed import PlayerFeed
 
-__all__ = ["Beside", "Facts", "Lookable", "PlayerFeed", "SnapshotMaker"]
+__all__ = [
+    "HERE",
+    "Beside",
+    "CrewView",
+    "Facts",
+    "Look",
+    "Lookable",
+    "NodeSeen",
+    "NodesSeen",
+    "PlayerFeed",
+    "SnapshotMaker",
+    "View",
+]

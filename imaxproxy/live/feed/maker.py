@@ -1,13 +1,14 @@
 """Makes one snapshot after the other of one run, whoever counts it: a proxy, or a player's journal."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
 from imaxproxy.live.feed.beside import Beside, Made
+from imaxproxy.live.feed.nodes import NodeSeen, node_rows
 from imaxproxy.live.feed.snapshot import RunFigures, snapshot
-from imaxproxy.live.feed.ticks import Rates, Ticks
+from imaxproxy.live.feed.ticks import Rates, Recent, Ticks
 from imaxproxy.metrics import LivePart, Objective, Totals
 
 Json = dict[str, Any]
@@ -25,6 +26,12 @@ class Facts:
     progress: Json | None = None
     started_ns: int | None = None
     """When the run began, where that was later than the maker was made."""
+    at_ns: int | None = None
+    """Now; None: when the newest part was seen."""
+    nodes: Sequence[NodeSeen] = ()
+    """Of a run on a cluster: their names are those under which parts come."""
+    reasons: Sequence[str] = ()
+    """Further ones for which the figures are not to be believed."""
 
 
 class SnapshotMaker:
@@ -39,23 +46,33 @@ class SnapshotMaker:
         objectives: tuple[Objective, ...] = (),
         clock_ns: Clock = monotonic_ns,
     ) -> None:
-        """source: serve, replay or sweep."""
+        """source: serve, replay, search or sweep."""
         self._source, self._title, self._started_ns, self._beside = source, title, started_ns, beside
         self._clock_ns = clock_ns
         self._slo_text = ", ".join(map(str, objectives))
         self._ticks = Ticks()
 
-    def make(self, totals: Totals, part: LivePart, facts: Facts) -> Json:
+    def make(self, totals: Totals, parts: Mapping[str, LivePart], facts: Facts) -> Json:
+        """parts: what has been seen since the last time, by who saw it; one key where one process or machine sees all.
+
+        Who has none keeps the last one: it did not answer in time.
+        """
         tokens_an_event, tokens_by = 1.0, "events"
         if totals.shared_events:
             tokens_an_event, tokens_by = totals.shared_tokens / totals.shared_events, "usage"
-        self._ticks.add(part, tokens_an_event, self._beside.power_w(part.at_ns))
+        ticks = self._ticks
+        for node in facts.nodes:
+            if node.is_lost:
+                ticks.forget(node.name)
+        at_ns = max((part.at_ns for part in parts.values()), default=0) if facts.at_ns is None else facts.at_ns
+        ticks.add(parts, at_ns, tokens_an_event, self._beside.power_w(at_ns))
+        part, recent = _together(ticks.newest()), ticks.recent()
         started_ns = self._started_ns if facts.started_ns is None else facts.started_ns
-        elapsed_s = max(part.at_ns - started_ns, 0) / NS_PER_S
         run = RunFigures(
             source=self._source,
             title=self._title,
             started_ns=started_ns,
+            at_ns=at_ns,
             tally=totals.tally,
             dimensions=totals.dimensions,
             by_model=totals.models.parts(),
@@ -67,11 +84,14 @@ class SnapshotMaker:
             refused=facts.refused,
             upstreams=facts.upstreams,
             remaining_s=facts.remaining_s,
-            slo=self._slo(totals, elapsed_s),
+            slo=self._slo(totals, max(at_ns - started_ns, 0) / NS_PER_S),
             progress=facts.progress,
             lost_lines=facts.lost_lines,
+            nodes=node_rows(facts.nodes, ticks.newest(), recent, at_ns, tokens_an_event) if facts.nodes else None,
+            reasons=facts.reasons,
         )
-        return snapshot(run, part, self._ticks, self._beside.blocks(self._made(run, part, elapsed_s)))
+        beside = self._beside.blocks(_made(run, part, recent))
+        return snapshot(run, part, recent, ticks.history(), beside)
 
     def beside(self, totals: Totals) -> Json:
         """`power`, `cost` and `engine_metrics` alone, of requests that have ended."""
@@ -80,17 +100,6 @@ class SnapshotMaker:
         output_tokens = totals.tally.output_tokens or 0
         total_tokens = output_tokens + (totals.tally.input_tokens or 0)
         return self._beside.blocks(Made(at_ns, elapsed_s, output_tokens, total_tokens, Rates(None, None, None, None)))
-
-    def _made(self, run: RunFigures, part: LivePart, elapsed_s: float) -> Made:
-        window, window_s = self._ticks.window()
-        output_tokens = (run.tally.output_tokens or 0) + part.open_tokens + part.open_events * run.tokens_an_event
-        return Made(
-            part.at_ns,
-            elapsed_s,
-            output_tokens,
-            output_tokens + (run.tally.input_tokens or 0),
-            Rates.of(window, run.tokens_an_event, window_s),
-        )
 
     def _slo(self, totals: Totals, elapsed_s: float) -> Json | None:
         if totals.slo is None:
@@ -103,3 +112,24 @@ class SnapshotMaker:
             "met": stats["good"],
             "of": stats["requests"],
         }
+
+
+def _together(parts: Mapping[str, LivePart]) -> LivePart:
+    """What is so now of all."""
+    if len(parts) == 1:
+        return next(iter(parts.values()))
+    whole = LivePart()
+    for part in parts.values():
+        whole.merge(part)
+    return whole
+
+
+def _made(run: RunFigures, part: LivePart, recent: Recent) -> Made:
+    output_tokens = (run.tally.output_tokens or 0) + part.open_tokens + part.open_events * run.tokens_an_event
+    return Made(
+        run.at_ns,
+        max(run.at_ns - run.started_ns, 0) / NS_PER_S,
+        output_tokens,
+        output_tokens + (run.tally.input_tokens or 0),
+        recent.rates(run.tokens_an_event),
+    )

@@ -2,31 +2,15 @@
 
 import traceback
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any
 
-from imaxproxy.clock import NS_PER_MS, NS_PER_S, Clock, monotonic_ns
-from imaxproxy.live.feed.journal_follower import JournalFollower
+from imaxproxy.clock import NS_PER_S, Clock, monotonic_ns
+from imaxproxy.live.feed.crew_view import View
 from imaxproxy.live.feed.maker import Facts, SnapshotMaker
-from imaxproxy.metrics import LivePart, Objective, Totals, pause_ns
-from imaxproxy.runs import RunDirectory
+from imaxproxy.metrics import pause_ns
 
 Json = dict[str, Any]
 Viewer = Callable[[Json], None]
-_ANSWER_WITHIN_NS = 200 * NS_PER_MS
-_READ_NS = 150 * NS_PER_MS
-"""Of each second, for the journal: where requests end faster than that, the view is behind, and the load is not."""
-
-
-class Lookable(Protocol):
-    """The workers of a replay (`load.process.Crew`)."""
-
-    on_live: Callable[[int, Json], None]
-    zero_ns: int | None
-
-    @property
-    def size(self) -> int: ...
-
-    def look(self) -> None: ...
 
 
 class PlayerFeed:
@@ -37,30 +21,24 @@ class PlayerFeed:
 
     def __init__(
         self,
-        run: RunDirectory,
-        crew: Lookable,
+        view: View,
         maker: SnapshotMaker,
         *,
         simulated: bool = False,
         requests: int | None = None,
         duration_s: float | None = None,
-        objectives: tuple[Objective, ...] = (),
         progress: Callable[[], Json | None] | None = None,
         clock_ns: Clock = monotonic_ns,
     ) -> None:
         """requests, duration_s: how far the run goes, where that is known.  progress: of a sweep; None: in requests."""
         self.viewers: list[Viewer] = []
-        self._crew, self._maker, self._clock_ns = crew, maker, clock_ns
+        self._view, self._maker, self._clock_ns = view, maker, clock_ns
         self._simulated, self._requests, self._duration_s = simulated, requests, duration_s
         self._progress = progress
-        self._totals = Totals(objectives)
-        self._journal = JournalFollower(run, self._totals.add, self._totals.add_health, clock_ns)
         self._next_ns = 0
         self._answer_by_ns: int | None = None
-        self._answered: set[int] = set()
-        self._part = LivePart()
         self._dearest_ns = 0
-        crew.on_live = self._hear
+        view.on_answered = self._on_answered
 
     def watch(self, viewer: Viewer) -> Callable[[], None]:
         """Show it snapshots from now on, until what this returns is called. From any thread."""
@@ -69,39 +47,44 @@ class PlayerFeed:
 
     def tick(self) -> None:
         """Ask when it is time; show what has been answered."""
-        now_ns = self._clock_ns()
-        if self._answer_by_ns is not None and now_ns >= self._answer_by_ns:
-            self._show()
-        if self.viewers and self._answer_by_ns is None and now_ns >= self._next_ns:
-            self._next_ns, self._answer_by_ns = now_ns + pause_ns(self._dearest_ns), now_ns + _ANSWER_WITHIN_NS
-            self._answered.clear()
-            self._crew.look()
+        try:
+            now_ns = self._clock_ns()
+            if self._answer_by_ns is not None and (self._view.is_answered() or now_ns >= self._answer_by_ns):
+                self._show()
+            if self.viewers and self._answer_by_ns is None and now_ns >= self._next_ns:
+                self._next_ns = now_ns + pause_ns(self._dearest_ns)
+                self._answer_by_ns = now_ns + self._view.answer_within_ns
+                self._view.ask()
+        except Exception:  # a bug in the view must not end the run: stderr hears of it, viewers see nothing new
+            self._give_up()
 
-    def _hear(self, worker: int, row: Json) -> None:
-        self._part.merge(LivePart.from_row(row))
-        self._dearest_ns = self._part.dearest_ns
-        self._answered.add(worker)
-        if len(self._answered) >= self._crew.size:
+    def _on_answered(self) -> None:
+        if self._answer_by_ns is not None:
             self._show()
 
     def _show(self) -> None:
-        """A worker that answers later counts in the next snapshot."""
-        part, self._part = self._part, LivePart()
         self._answer_by_ns = None
-        if not part.at_ns or not self.viewers:
+        if not self.viewers:
             return
         try:
-            self._journal.read(_READ_NS)
-            snapshot = self._maker.make(self._totals, part, self._facts(part.at_ns))
+            parts = self._view.take()
+            if parts is None:
+                return
+            self._dearest_ns = max((part.dearest_ns for part in parts.values()), default=self._dearest_ns)
+            at_ns = max((part.at_ns for part in parts.values()), default=self._clock_ns())
+            snapshot = self._maker.make(self._view.totals, parts, self._facts(at_ns))
             for viewer in list(self.viewers):
                 viewer(snapshot)
-        except Exception:  # a bug in the view must not end the run: stderr hears of it, viewers see nothing new
-            traceback.print_exc()
-            self.viewers.clear()
+        except Exception:  # as above
+            self._give_up()
+
+    def _give_up(self) -> None:
+        traceback.print_exc()
+        self.viewers.clear()
 
     def _facts(self, at_ns: int) -> Facts:
-        zero_ns = self._crew.zero_ns
-        done = self._totals.tally.sent
+        zero_ns = self._view.zero_ns
+        done = self._view.totals.tally.sent
         progress = self._progress() if self._progress is not None else None
         if progress is None and self._requests is not None:
             progress = {"done": done, "of": self._requests, "unit": "requests", "points": []}
@@ -110,6 +93,9 @@ class PlayerFeed:
             remaining_s=self._remaining_s(at_ns, zero_ns, done),
             progress=progress,
             started_ns=zero_ns,
+            at_ns=at_ns,
+            nodes=self._view.nodes,
+            reasons=self._view.reasons,
         )
 
     def _remaining_s(self, at_ns: int, zero_ns: int | None, done: int) -> float | None:

@@ -4,6 +4,7 @@ from typing import Any
 
 import orjson
 
+from imaxproxy.live.feed.crew_view import HERE
 from imaxproxy.live.feed.maker import Facts, SnapshotMaker
 from imaxproxy.metrics import LivePart
 from imaxproxy.proxy.merged import Merged, is_simulated
@@ -25,7 +26,7 @@ class ProxyPage:
             },
             lost_lines=merged.lost_lines,
         )
-        return orjson.dumps(self._maker.make(merged.totals, part, facts))
+        return orjson.dumps(self._maker.make(merged.totals, {HERE: part}, facts))
 
     def beside(self, merged: Merged) -> dict[str, Any]:
         """`power`, `cost` and `engine_metrics` for `/metrics`; tokens of streams in flight are not asked for."""

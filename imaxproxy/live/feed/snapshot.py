@@ -1,12 +1,12 @@
 """One `imaxproxy.live/1` snapshot, made of what a run has come to and of what its last seconds saw."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from imaxproxy.clock import NS_PER_MS, NS_PER_S
-from imaxproxy.live.feed.ticks import WINDOW_S, Rates, Ticks
+from imaxproxy.live.feed.ticks import WINDOW_S, Recent
 from imaxproxy.metrics import (
     Dimensions,
     Histogram,
@@ -33,9 +33,11 @@ class RunFigures:
     """What is known of the run when a snapshot is made."""
 
     source: str
-    """serve, replay or sweep."""
+    """serve, replay, search or sweep."""
     title: str
     started_ns: int
+    at_ns: int
+    """Now."""
     tally: Tally
     dimensions: Dimensions
     by_model: Mapping[str, Tally]
@@ -54,12 +56,15 @@ class RunFigures:
     slo: Json | None = None
     progress: Json | None = None
     lost_lines: int = 0
+    nodes: list[Json] | None = None
+    """`nodes`, of a run on a cluster."""
+    reasons: Sequence[str] = ()
+    """Why the meter is not to be believed, beside what its own health says."""
 
 
-def snapshot(run: RunFigures, part: LivePart, ticks: Ticks, beside: Json) -> Json:
-    """The whole object. `ticks` has taken `part`; `beside`: `power`, `cost` and `engine_metrics`."""
-    window, window_s = ticks.window()
-    elapsed_s = (part.at_ns - run.started_ns) / NS_PER_S
+def snapshot(run: RunFigures, part: LivePart, recent: Recent, history: Json, beside: Json) -> Json:
+    """The whole object. part: what is so now.  beside: `power`, `cost` and `engine_metrics`."""
+    elapsed_s = (run.at_ns - run.started_ns) / NS_PER_S
     return {
         "schema": SCHEMA,
         "at": datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
@@ -69,25 +74,26 @@ def snapshot(run: RunFigures, part: LivePart, ticks: Ticks, beside: Json) -> Jso
         "title": run.title,
         "simulated": run.simulated,
         "window_s": WINDOW_S,
-        "now": _now(run, part, window, window_s),
+        "now": _now(run, part, recent),
         "run": _run(run, elapsed_s),
-        "history": ticks.history(),
+        "history": history,
         "in_flight": _in_flight(run, part),
         "slowest": [_slow(run, each) for each in run.slowest.rows()],
-        "by": _by(run, part, window, window_s),
+        "by": _by(run, part, recent),
         "errors": dict(sorted(run.tally.errors.items())) | {f"refused: {why}": n for why, n in run.refused.items()},
         "power": None,
         "cost": None,
         "engine_metrics": None,
         **beside,
         "slo": run.slo,
-        "meter": _meter(run) | {"view_cpu_share": _view_cpu_share(window, window_s, part.processes)},
+        "meter": _meter(run) | {"view_cpu_share": _view_cpu_share(recent, part.processes)},
         "progress": run.progress,
+        "nodes": run.nodes,
     }
 
 
-def _now(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> Json:
-    rates = Rates.of(window, run.tokens_an_event, window_s)
+def _now(run: RunFigures, part: LivePart, recent: Recent) -> Json:
+    rates, window = recent.rates(run.tokens_an_event), recent.whole
     itl_ns, tps_micro = _itl(window, run.tokens_an_event), LogBuckets(window.tps_micro.counts, window.tps_micro.sum)
     tps_micro.merge(part.tps_now_micro)
     return {
@@ -96,7 +102,7 @@ def _now(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> 
         "total_tokens_per_s": rates.total_tokens_per_s,
         "events_per_s": rates.events_per_s,
         "tokens_by": "told" if not window.events and window.tokens else run.tokens_by,
-        "seconds": window_s,
+        "seconds": recent.seconds,
         "ttft_ms": window.ttft_ns.block(NS_PER_MS),
         "itl_ms": itl_ns,
         "tps_per_user": tps_micro.block(_MICRO, low_tail=True),
@@ -131,12 +137,12 @@ def _run(run: RunFigures, elapsed_s: float) -> Json:
 
 
 def _whole(name: str, histogram: Histogram) -> Json:
-    block = _block(name, histogram)
+    block = block_of(name, histogram)
     block["buckets"] = few_buckets((value / Histogram.UNIT, count) for value, count in histogram.edges())
     return block
 
 
-def _block(name: str, histogram: Histogram) -> Json:
+def block_of(name: str, histogram: Histogram) -> Json:
     ranks = {"p1": 1.0, "p10": 10.0, "p50": 50.0, "p90": 90.0, "p99": 99.0}
     if name not in _LOW_TAILS:
         del ranks["p1"], ranks["p10"]
@@ -172,7 +178,7 @@ def _slow(run: RunFigures, row: Json) -> Json:
     return {name: row[name] for name in names} | {"at_s": (row["ended_ns"] - run.started_ns) / NS_PER_S}
 
 
-def _by(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> Json:
+def _by(run: RunFigures, part: LivePart, recent: Recent) -> Json:
     dimensions = run.dimensions
     names = {each["url"]: name for name, each in run.upstreams.items()}
     by_upstream = {names.get(url, url): tally for url, tally in dimensions.by_upstream.parts.items()}
@@ -191,38 +197,38 @@ def _by(run: RunFigures, part: LivePart, window: LivePart, window_s: float) -> J
     }
     found: Json = {}
     for dimension, parts in tallies.items():
-        values: Iterable[str] = dict.fromkeys([*parts, *part.by[dimension], *window.by[dimension]])
+        values: Iterable[str] = dict.fromkeys([*parts, *part.by[dimension], *recent.whole.by[dimension]])
         if dimension == "upstream":
             values = dict.fromkeys([*run.upstreams, *values])
-        found[dimension] = {
-            value: _group(run, dimension, value, parts.get(value), part, window, window_s) for value in values
-        }
+        found[dimension] = {value: _group(run, dimension, value, parts.get(value), part, recent) for value in values}
     return found
 
 
-def _group(
-    run: RunFigures, dimension: str, value: str, tally: Tally | None, part: LivePart, window: LivePart, window_s: float
-) -> Json:
-    now, seen = part.by[dimension].get(value), window.by[dimension].get(value)
-    tokens = 0.0 if seen is None else seen.events * run.tokens_an_event + seen.tokens
+def _group(run: RunFigures, dimension: str, value: str, tally: Tally | None, part: LivePart, recent: Recent) -> Json:
+    def tokens(counts: LivePart) -> float:
+        seen = counts.by[dimension].get(value)
+        return 0.0 if seen is None else seen.events * run.tokens_an_event + seen.tokens
+
+    now = part.by[dimension].get(value)
     group: Json = {
         "in_flight": now.in_flight if now is not None else 0,
         "requests": tally.sent if tally is not None else 0,
         "errors": tally.errors.total() if tally is not None else 0,
-        "output_tokens_per_s": tokens / window_s if window_s > 0 else None,
-        "ttft_ms": None if tally is None else _block("ttft_ms", tally.histograms["ttft_ms"]),
+        "output_tokens_per_s": recent.per_second(tokens),
+        "ttft_ms": None if tally is None else block_of("ttft_ms", tally.histograms["ttft_ms"]),
         "tps_per_user": None,
     }
     if tally is not None and "tps_per_user" in tally.histograms:
-        group["tps_per_user"] = _block("tps_per_user", tally.histograms["tps_per_user"])
+        group["tps_per_user"] = block_of("tps_per_user", tally.histograms["tps_per_user"])
     if dimension == "upstream":
         group["up"] = run.upstreams[value]["up"] if value in run.upstreams else None
     return group
 
 
-def _view_cpu_share(window: LivePart, window_s: float, processes: int) -> float | None:
+def _view_cpu_share(recent: Recent, processes: int) -> float | None:
     """CPU seconds a second that being watched costs one data process."""
-    return window.cpu_ns / NS_PER_S / window_s / processes if window_s > 0 and processes else None
+    cpu_ns = recent.per_second(lambda counts: counts.cpu_ns)
+    return None if cpu_ns is None or not processes else cpu_ns / NS_PER_S / processes
 
 
 def _meter(run: RunFigures) -> Json:
@@ -234,8 +240,10 @@ def _meter(run: RunFigures) -> Json:
         offered_rate=run.offered_rate,
         achieved_rate=run.achieved_rate,
     )
-    verdict["loop_lag_ms"] = _block("loop_lag_ms", health.lag)
-    verdict["read_lag_ms"] = _block("read_lag_ms", health.read_lag)
-    verdict["send_lag_ms"] = _block("send_lag_ms", tally.histograms["send_lag_ms"])
+    verdict["loop_lag_ms"] = block_of("loop_lag_ms", health.lag)
+    verdict["read_lag_ms"] = block_of("read_lag_ms", health.read_lag)
+    verdict["send_lag_ms"] = block_of("send_lag_ms", tally.histograms["send_lag_ms"])
     verdict["lost_lines"] = run.lost_lines
+    verdict["reasons"] += run.reasons
+    verdict["valid"] = not verdict["reasons"]
     return verdict

@@ -136,7 +136,7 @@ def _resource(exporting: Exporting, run: RunDirectory) -> Resource:
         {
             "service.name": "imaxproxy",
             "service.version": __version__,
-            "service.instance.id": run.path.name,
+            "service.instance.id": exporting.instance or run.path.name,
             "imaxproxy.simulated": exporting.simulated,
         }
     )

@@ -27,6 +27,8 @@ class Exporting:
     model: str | None = None
     """That was asked for, where it is always the same."""
     simulated: bool = False
+    instance: str | None = None
+    """Which of several processes exports (`service.instance.id`); None: the run directory's name says it."""
     every_s: float = EVERY_S
 
 

@@ -13,6 +13,7 @@ from imaxproxy.live.screen.panels.economy import economy, economy_alone, engine
 from imaxproxy.live.screen.panels.errors import errors
 from imaxproxy.live.screen.panels.groups import by
 from imaxproxy.live.screen.panels.latency import latency
+from imaxproxy.live.screen.panels.nodes import nodes, troubles
 from imaxproxy.live.screen.panels.panel import Draw, panel
 from imaxproxy.live.screen.panels.points import points
 from imaxproxy.live.screen.panels.slowest import slowest
@@ -32,9 +33,10 @@ PANELS: Mapping[str, Draw] = {
     "errors": errors,
     "engine": engine,
     "points": points,
+    "nodes": nodes,
     **{kind: by(kind) for kind in GROUPS},
 }
-_MEASURED = frozenset({"throughput", "economy", "economy_alone", "latency", "streams", "slowest", *GROUPS})
+_MEASURED = frozenset({"throughput", "economy", "economy_alone", "latency", "streams", "slowest", "nodes", *GROUPS})
 """Panels whose figures are simulated where the engine is."""
 
 
@@ -50,6 +52,7 @@ def frame(scene: Scene, width: int, height: int) -> list[Text]:
         scene.view.tab,
         has_errors=any(scene.snapshot.errors.values()),
         has_engine=scene.snapshot.engine is not None,
+        has_nodes=bool(scene.snapshot.nodes),
     )
     body = _help(scene, width, body_rows) if scene.view.shows_help else _body(scene, plan)
     lines = [_header(scene, width), *strips, *stacked(body, width, body_rows), _footer(scene, plan, width)]
@@ -141,6 +144,8 @@ def _alarm(scene: Scene) -> Text | None:
     if meter.get("valid") is False:
         reasons = "; ".join(map(str, meter.get("reasons") or ()))
         return Text(f" these figures are not to be believed: {reasons} ", style=theme.ALARM)
+    if said := troubles(scene):
+        return Text(f" {said} ", style=theme.ALARM)
     return None
 
 
@@ -224,7 +229,7 @@ def _left_out(scene: Scene, plan: Layout, width: int) -> Text:
 
 def _help(scene: Scene, width: int, height: int) -> list[Text]:
     keys = [Text.assemble((f"{key:>16}  ", theme.KEY), word) for key, word in HELP]
-    tabs = ", ".join(f"{number} {tab}" for number, tab in enumerate(TABS, 1))
+    tabs = ", ".join(f"{number % 10} {tab}" for number, tab in enumerate(TABS, 1))
     lines = [*keys, Text(), Text(tabs, style=theme.LABEL)] if height >= len(keys) + 4 else keys
     wide = min(width, 80)
     box = framed(Text("Keys", style="bold"), Text(), lines, wide, min(len(lines) + 2, height), scene.border)

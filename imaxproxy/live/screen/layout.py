@@ -30,12 +30,12 @@ class Layout:
         return sum(sum(rows for _, rows in row[0].panels) for row in self.rows)
 
 
-def layout(width: int, height: int, tab: str, *, has_errors: bool, has_engine: bool) -> Layout:
+def layout(width: int, height: int, tab: str, *, has_errors: bool, has_engine: bool, has_nodes: bool = False) -> Layout:
     """For a body of `width` by `height` cells.  tab: what the large panel shows."""
     if width >= 165 and height >= 46:
-        plan = _wide(width, height, tab, has_engine=has_engine)
+        plan = _wide(width, height, tab, has_engine=has_engine, has_nodes=has_nodes)
     elif width >= 110 and height >= 32:
-        plan = _medium(width, height, tab, has_errors=has_errors)
+        plan = _medium(width, height, tab, has_errors=has_errors, has_nodes=has_nodes)
     elif width >= WHOLE[0]:
         plan = _compact(width, height)
     else:
@@ -92,14 +92,15 @@ def _narrow(width: int, height: int) -> Layout:
     return Layout(tuple((Stack(width, ((name, chosen[name]),)),) for name in order), out)
 
 
-def _medium(width: int, height: int, tab: str, *, has_errors: bool) -> Layout:
+def _medium(width: int, height: int, tab: str, *, has_errors: bool, has_nodes: bool) -> Layout:
     top = min(max(height * 28 // 100, 9), 14)
     tall = 2 * _LATENCY_ROWS - 3
     rest = height - top - tall
     first, main = width * 56 // 100, width * 61 // 100
-    others = [name for name in ("upstream", "slowest", "errors", "model") if name != tab]
-    if has_errors and "errors" in others:
-        others.sort(key=lambda name: name != "errors")
+    names = ("nodes", "slowest", "streams") if has_nodes else ("upstream", "slowest", "errors", "model")
+    others = [name for name in names if name != tab]
+    if has_errors and tab != "errors":
+        others = ["errors", *(name for name in others if name != "errors")]
     return Layout(
         (
             (Stack(first, (("throughput", top),)), Stack(width - first, (("economy", top),))),
@@ -109,14 +110,15 @@ def _medium(width: int, height: int, tab: str, *, has_errors: bool) -> Layout:
     )
 
 
-def _wide(width: int, height: int, tab: str, *, has_engine: bool) -> Layout:
+def _wide(width: int, height: int, tab: str, *, has_engine: bool, has_nodes: bool) -> Layout:
     top = min(max(height * 28 // 100, 12), 18)
     tall = 3 + 4 * (4 if height >= 56 else 3)
     rest = height - top - tall
     first, second = width * 48 // 100, width * 30 // 100
     beside, main, groups = width * 33 // 100, width * 46 // 100, width * 28 // 100
     corner = ["errors", "engine"] if has_engine else ["errors"]
-    others = [name for name in ("upstream", "model", "client", "tag") if name != tab]
+    names = ("nodes", "upstream", "model", "tag") if has_nodes else ("upstream", "model", "client", "tag")
+    others = [name for name in names if name != tab]
     others += ["streams"] if len(others) < 4 else []
     halves = (others[:2], others[2:4])
     return Layout(

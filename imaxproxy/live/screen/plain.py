@@ -24,6 +24,15 @@ def line(snapshot: Snapshot) -> str:
         parts.append(f"${figure(snapshot.cost.get('usd_per_million_output'))}/M output tok")
     if snapshot.slo is not None:
         parts.append(f"SLO {percent(snapshot.slo.get('attainment'))}")
+    if snapshot.nodes:
+        parts.append(_nodes(snapshot))
     if snapshot.meter.get("valid") is False:
         parts.append("METER NOT VALID")
     return "  ".join(parts)
+
+
+def _nodes(snapshot: Snapshot) -> str:
+    """How many are heard; those that are not, by name."""
+    bad = [f"{node.name} {node.state}" for node in snapshot.nodes if node.state in ("silent", "lost")]
+    of = len(snapshot.nodes)
+    return f"{of - len(bad)} of {of} nodes" + (f" ({', '.join(bad)})" if bad else "")

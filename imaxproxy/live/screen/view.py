@@ -14,10 +14,22 @@ SORTS: dict[str, tuple[str, ...]] = {
     "slowest": ("E2E", "TTFT", "tok/s", "ended"),
     "group": ("now", "done", "bad", "tok/s", "TTFT p50", "name"),
     "errors": ("count", "error"),
+    "nodes": ("trouble", "now", "done", "tok/s", "TTFT p50", "node"),
 }
 """What each kind of table can be sorted by; `slow` is the order in which the meter told."""
-TABS: tuple[str, ...] = ("streams", "slowest", "upstream", "model", "client", "tag", "errors", "engine", "points")
-"""What the large panel can show."""
+TABS: tuple[str, ...] = (
+    "streams",
+    "slowest",
+    "upstream",
+    "model",
+    "client",
+    "tag",
+    "errors",
+    "engine",
+    "points",
+    "nodes",
+)
+"""What the large panel can show; the tenth by 0."""
 PAGE_ROWS = 10
 
 
@@ -46,8 +58,10 @@ class View:
 
     def take(self, snapshot: Snapshot) -> None:
         """The next one has come. A feed that begins anew (another run, a restarted proxy) leaves nothing behind."""
-        if not self.past and snapshot.source == "sweep":
+        if not self.past and snapshot.source in ("sweep", "search"):
             self.tab = "points"
+        elif not self.past and snapshot.nodes:
+            self.tab = "nodes"
         if self.past and snapshot.elapsed_s < self.past[-1].elapsed_s:
             self.past.clear()
             self.window = None
@@ -159,7 +173,7 @@ _KEYS: dict[str, Callable[[View], None]] = {
     "r": View._turn,
     "tab": lambda view: view._tab(1),
     "backtab": lambda view: view._tab(-1),
-    **{str(number): _shows(tab) for number, tab in enumerate(TABS, 1)},
+    **{str(number % 10): _shows(tab) for number, tab in enumerate(TABS, 1)},
     "/": View._filter,
     "f": View._filter,
     "?": View._help,
@@ -178,7 +192,7 @@ HELP: tuple[tuple[str, str], ...] = (
     ("space  p", "pause, and go on"),
     ("←  →", "paused: a second back, a second on"),
     ("w", "freeze a window: begin, end, and back to the whole run"),
-    ("tab  1 … 9", "what the large panel shows"),
+    ("tab  1 … 9 0", "what the large panel shows"),
     ("s  S", "sort it by the next column, the last one"),
     ("r", "turn the order round"),
     ("/", "only rows that hold these letters; esc: all"),

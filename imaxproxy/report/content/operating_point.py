@@ -158,7 +158,7 @@ def _point(
         facts=_facts(records[0], workload),
         kind=SIMULATED if simulated else MEASURED,
         simulated=simulated,
-        load=load or "as the trace has it",
+        load=load or ("as it came" if records[0].is_live_traffic else "as the trace has it"),
         values=values,
         gpu_hours=_gpu_hours([part["throughput"] for part in parts], [record.engine.get("gpus") for record in records]),
         runs=tuple(places),
@@ -169,7 +169,7 @@ def _point(
 
 def _facts(record: RunRecord, workload: str) -> dict[str, str]:
     said = {key: record.engine.get(key) for key in _FACTS}
-    said["model"] = said["model"] or record.settings.get("model")
+    said["model"] = record.model
     return {key: str(value) for key, value in said.items() if value is not None} | {"workload": workload}
 
 

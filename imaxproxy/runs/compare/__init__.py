@@ -36,6 +36,8 @@ _BOOTSTRAP = f"bootstrap of the percentile, {RESAMPLES} resamples"
 _ALONE = "one figure a run: the threshold alone decides"
 _RATES = (("output_tokens_per_s", "output tokens/s"), ("total_tokens_per_s", "input + output tokens/s"))
 _NAMED = ("model", "engine", "version", "gpu", "gpus", "precision", "recipe")
+_AS_IT_CAME = {"speed": 1.0, "history": "recorded"}
+"""The flags that play a recording of live traffic as it came."""
 _LOAD = ("concurrency", "rate", "session_rate", "speed", "arrivals", "limit", "duration", "history", "max_idle_gap")
 
 
@@ -102,7 +104,7 @@ def _about(record: RunRecord) -> dict[str, Any]:
         "path": str(record.directory.path),
         "simulated": record.simulated,
         "started_at": record.summary["started_at"],
-        "engine": {key: engine.get(key) for key in _NAMED},
+        "engine": {key: engine.get(key) for key in _NAMED} | {"model": record.model},
         "requests": record.summary["requests"]["sent"],
     }
 
@@ -193,15 +195,20 @@ def _attainment(a: RunRecord, b: RunRecord) -> Row | None:
 def _share(metric: str, hits_a: int, count_a: int, hits_b: int, count_b: int, *, higher_is_better: bool) -> Row:
     change, low, high = share_difference(hits_a, count_a, hits_b, count_b)
     verdict = judge(change, low, high, FAILURE_POINTS, higher_is_better=higher_is_better)
-    method = f"Newcombe's interval of the difference, {FAILURE_POINTS:.0%} points allowed"
+    method = f"Newcombe's interval of the difference, {FAILURE_POINTS * 100:g} percentage point allowed"
     return Row(metric, "share", hits_a / count_a, hits_b / count_b, change, low, high, None, method, verdict)
 
 
 def _loads(a: RunRecord, b: RunRecord) -> list[str]:
     """Loads that differ; a run's verdict would be of the load, not of the engine."""
+    loads = [_AS_IT_CAME if record.is_live_traffic else record.settings for record in (a, b)]
     different = [
-        f"{name} {a.settings.get(name)} against {b.settings.get(name)}"
+        f"{name} {_word(loads[0].get(name))} against {_word(loads[1].get(name))}"
         for name in _LOAD
-        if a.settings.get(name) != b.settings.get(name)
+        if loads[0].get(name) != loads[1].get(name)
     ]
     return [f"runs of different loads: {', '.join(different)}"] if different else []
+
+
+def _word(value: object) -> str:
+    return "none" if value is None else str(value)

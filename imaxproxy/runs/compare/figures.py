@@ -9,7 +9,8 @@ from typing import Any, NamedTuple
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.metrics import CountedBy, Outcome
 from imaxproxy.runs.directory import RunDirectory
-from imaxproxy.runs.journal import broken_line, read_rows
+from imaxproxy.runs.journal import read_rows
+from imaxproxy.runs.piece import broken_line
 
 _COMPLETED, _EVENTS = Outcome.COMPLETED.value, CountedBy.EVENTS.value
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from imaxproxy.errors import UsageError
 from imaxproxy.runs.exports.aiperf import write_aiperf
 from imaxproxy.runs.exports.facts import Facts
+from imaxproxy.runs.exports.guidellm import write_guidellm
 from imaxproxy.runs.exports.inferencex import write_inferencex
 from imaxproxy.runs.exports.otel import write_otel
 from imaxproxy.runs.exports.rows import write_csv, write_parquet
@@ -35,6 +36,7 @@ FORMATS: dict[str, Format] = {
     "vllm": Format("vllm bench serve --save-result", "vllm.json"),
     "sglang": Format("SGLang's bench_serving --output-file", "sglang.jsonl"),
     "aiperf": Format("AIPerf's profile_export.jsonl and profile_export_aiperf.json", "aiperf", True),
+    "guidellm": Format("GuideLLM's benchmarks.json (imaxproxy[guidellm])", "benchmarks.json"),
     "csv": Format("one row a request", "requests.csv"),
     "parquet": Format("one row a request (imaxproxy[parquet])", "requests.parquet"),
     "otel": Format("OpenTelemetry's GenAI metrics, OTLP/JSON", "otel.json"),
@@ -75,6 +77,8 @@ def _write(record: RunRecord, format_: str, facts: Facts, path: Path, *, detaile
             return write_sglang(record, facts, path, detailed=detailed)
         case "aiperf":
             return write_aiperf(record, facts, path)
+        case "guidellm":
+            return write_guidellm(record, facts, path)
         case "csv":
             return write_csv(record, facts, path)
         case "parquet":

@@ -38,7 +38,7 @@ class Facts:
         """Of the engine; each `said` is `name=value` and wins. Raises UsageError for a name that is none of these."""
         engine = record.engine
         described = cls(
-            model=record.settings.get("model") or engine.get("model"),
+            model=record.settings.get("model") or record.model,
             hw=engine.get("gpu"),
             framework=engine.get("engine"),
             precision=engine.get("precision"),

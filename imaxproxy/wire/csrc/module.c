@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "gaps.h"
 #include "splicer.h"
 
 typedef struct {
@@ -273,7 +274,37 @@ static PyObject *splice_stirred(PySplice *self, void *none)
     return PyBool_FromLong(is_stirred(&self->splice));
 }
 
+/* Gaps ----------------------------------------------------------------------------------------------------------- */
+
+static PyObject *module_count_gaps(PyObject *module, PyObject *arguments)
+{
+    (void)module;
+    Py_buffer times, bounds, counts;
+    Py_ssize_t first, last;
+    if (!PyArg_ParseTuple(arguments, "y*nny*w*:count_gaps", &times, &first, &last, &bounds, &counts))
+        return NULL;
+    size_t bounds_number = (size_t)bounds.len / sizeof(int64_t);
+    int fits = 1 <= first && first <= last && last <= times.len / (Py_ssize_t)sizeof(int64_t) &&
+               counts.len == (Py_ssize_t)((bounds_number + 1) * sizeof(uint64_t));
+    if (fits)
+        count_gaps(times.buf, (size_t)first, (size_t)last, bounds.buf, bounds_number, counts.buf);
+    PyBuffer_Release(&times);
+    PyBuffer_Release(&bounds);
+    PyBuffer_Release(&counts);
+    if (fits)
+        Py_RETURN_NONE;
+    PyErr_SetString(PyExc_ValueError, "count_gaps(times, first, last, bounds, counts): 1 <= first <= last <= times, and "
+                                      "counts one longer than bounds");
+    return NULL;
+}
+
 /* The module ----------------------------------------------------------------------------------------------------- */
+
+static PyMethodDef module_methods[] = {
+    {"count_gaps", (PyCFunction)module_count_gaps, METH_VARARGS,
+     "(times, first, last, bounds, counts), all of 64 bits: see metrics/gaps.py."},
+    {NULL, NULL, 0, NULL},
+};
 
 static PyMethodDef splicer_methods[] = {
     {"fileno", (PyCFunction)splicer_fileno, METH_NOARGS, "Readable while a Splice needs Python."},
@@ -367,6 +398,7 @@ static PyModuleDef definition = {
     .m_name = "imaxproxy.wire._splice",
     .m_doc = "Streamed answers carried without Python; see wire/splice.py and splicer.h.",
     .m_size = sizeof(Module),
+    .m_methods = module_methods,
     .m_slots = module_slots,
     .m_traverse = traverse,
     .m_clear = clear,

@@ -32,7 +32,7 @@ def test_a_replay_is_watched_while_it_runs(command: Command) -> None:
     playing.wait().check(130)
 
 
-@pytest.mark.parametrize("flags", [{"live_port": 0, "virtual": True}, {"live_port": 1, "ray": "auto"}])
+@pytest.mark.parametrize("flags", [{"live_port": 0, "virtual": True}])
 def test_what_cannot_be_watched_is_said(flags: dict[str, object]) -> None:
     with pytest.raises(UsageError, match="--live-port"):
         check_live_port(flags)

@@ -11,7 +11,7 @@ from cli.command import Command
         (("--ray", "ray://x:1"), "that is Ray Client"),
         (("--ray", "auto", "--workers", "2"), "give --workers-per-node, with --ray"),
         (("--ray", "auto", "--share", "0/2"), "leave it out, with --ray"),
-        (("--ray", "auto", "--repeat", "2"), "--repeat plays on one machine"),
+        (("--ray", "auto", "--engine-replicas", "2"), "give --engine RECIPE, not --url"),
     ],
 )
 def test_flags_that_do_not_go_together(command: Command, trace: object, flags: tuple[str, ...], said: str) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cli.command import write_trace
-from cli.fake_ray import FakeActor, FakeRay
+from cli.fake_ray import FakeActor, FakeCluster
 from scripted_engine import Call, ScriptedEngine, answering, in_background, whole_stream
 
 from imaxproxy.cli.replay import replay
@@ -19,10 +19,11 @@ from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.node import RayNode
 from imaxproxy.conduct.nodes.players import NODE_LOST, RayPlayers
 from imaxproxy.conduct.replay.parts import Asked, PartMaker
+from imaxproxy.conduct.replay.summed import summed_up
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wording, Wordings
-from imaxproxy.errors import ImaxproxyError
-from imaxproxy.runs import Manifest, RunDirectory, read_journal, summarize
+from imaxproxy.errors import ImaxproxyError, UsageError
+from imaxproxy.runs import Manifest, RunDirectory, read_journal, read_summary, summarize
 from imaxproxy.wire import UNKNOWN, BaseUrl
 
 ROWS = 48
@@ -42,7 +43,9 @@ class Field:
         hosts = [actor.kept.host() | {"clock_id": str(number)} for number, actor in enumerate(self.actors)]
         named = [Node(f"{number:08}", "127.0.0.1", f"host{number}", 2.0) for number in range(nodes)]
         places = [str(trace)] * nodes
-        self.players = RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
+        self.cluster = FakeCluster()
+        self.again = lambda: RayPlayers(self.cluster, choice, named, self.actors, hosts, places, self.flags)
+        self.players = self.again()
         self._maker = PartMaker(file, Wordings(self.flags), load, self.flags)
 
     def begin(self) -> None:
@@ -58,8 +61,8 @@ class Field:
             on_row(row)
         found = self.players.finish()
         facts = {"ended": rows[-1]["ended"], "trace": found.trace, **found.manifest}
-        Manifest("replay", [], {"rate": self.load.rate}, **facts).write(self.run)
-        return summarize(self.run) | {"last": rows[-1]}
+        manifest = Manifest("replay", [], {"rate": self.load.rate}, **facts)
+        return summed_up(self.players, self.run, manifest, shows=False) | {"last": rows[-1]}
 
     def schedule(self) -> dict[str, int]:
         """Of what was journalled: when each should have left, from the run's zero."""
@@ -110,7 +113,25 @@ def test_any_number_of_nodes_and_workers_play_one_schedule(field: Callable[..., 
     assert many.schedule() == one.schedule()
     assert [part["workers"] for part in summary["shares"]["parts"]] == [[0, 1], [2, 3]]
     assert sum(part["requests"] for part in summary["shares"]["parts"]) == ROWS
+    made_by_nodes = many.run.summary.read_bytes(), many.run.histograms.read_bytes()
+    summarize(many.run)
+    assert (many.run.summary.read_bytes(), many.run.histograms.read_bytes()) == made_by_nodes
     many.players.close()
+
+
+def test_the_same_nodes_play_one_run_after_the_other(field: Callable[..., Field]) -> None:
+    """As --repeat and search do: the next knows nothing of the last, which a node had not brought to its end."""
+    two = field(2)
+    two.play()
+    schedule = two.schedule()
+    two.players, two.run = two.again(), RunDirectory.create(two.folder / "given-up", "replay")
+    two.begin()
+    two.players, two.run = two.again(), RunDirectory.create(two.folder / "again", "replay")
+    summary = two.play()
+    assert (summary["last"]["ended"], summary["requests"]["completed"]) == ("finished", ROWS)
+    assert two.schedule() == schedule
+    assert [part["requests"] for part in summary["shares"]["parts"]] == [ROWS // 2] * 2
+    two.players.close()
 
 
 @pytest.mark.ray
@@ -143,6 +164,16 @@ def test_a_node_that_dies_stops_the_run(field: Callable[..., Field]) -> None:
     assert summary["shares"]["lost"]["workers"] == [1]
     assert 0 < summary["requests"]["sent"] < ROWS
     with pytest.raises(ImaxproxyError, match=r"workers 1 of 2 were lost \(node host1 .*: it died\)"):
+        two.players.close()
+
+
+def test_without_its_head_the_run_is_stopped_and_brought_home(field: Callable[..., Field]) -> None:
+    """Also where it is to go on: the nodes outlive their head by a minute."""
+    two = field(2, rate=20.0, goes_on=True)
+    summary = two.play(lambda row: setattr(two.cluster, "head_is_lost", bool(row.get("completed"))))
+    assert (summary["ended"], summary["shares"]["lost"]) == (NODE_LOST, None)
+    assert 0 < summary["requests"]["sent"] < ROWS
+    with pytest.raises(ImaxproxyError, match="the head of the cluster was lost; the run was stopped there"):
         two.players.close()
 
 
@@ -190,6 +221,44 @@ def test_a_node_that_dies_before_it_is_asked_for_its_journal(field: Callable[...
 
 
 @pytest.mark.ray
+def test_a_node_that_dies_while_it_sums_up_is_lost_with_its_journal(field: Callable[..., Field]) -> None:
+    two = field(2, goes_on=True)
+    two.actors[1].dies_at = "sums"
+    summary = two.play()
+    assert (summary["requests"]["completed"], summary["shares"]["lost"]["workers"]) == (ROWS // 2, [1])
+    assert summary["meter"]["valid"] is False
+
+
+@pytest.mark.ray
+def test_on_shared_storage_it_has_left_its_journal_and_nothing_is_lost(field: Callable[..., Field]) -> None:
+    two = field(2, gathers=False)
+    two.actors[1].dies_at = "outline"
+    summary = two.play()
+    assert (summary["requests"]["completed"], summary["shares"]["lost"]) == (ROWS, None)
+    two.players.close()
+
+
+@pytest.mark.ray
+def test_nodes_sum_up_before_their_journals_are_copied(field: Callable[..., Field]) -> None:
+    """Who breaks the copying off keeps the summary; a new one, of what has been copied, is refused."""
+    two = field(2)
+    node, read = two.actors[1].kept, two.actors[1].kept.read
+
+    def stopped(name: str, from_byte: int) -> bytes:
+        assert two.run.summary.exists()
+        if "exchanges" in name:
+            raise ImaxproxyError("no more")
+        return bytes(read(name, from_byte))
+
+    node.read = stopped
+    with pytest.raises(ImaxproxyError, match="no more"):
+        two.play()
+    assert read_summary(two.run)["requests"]["completed"] == ROWS
+    with pytest.raises(UsageError, match=r"lacks exchanges-1\.jsonl of node host1 .*: copying was broken off"):
+        summarize(two.run)
+
+
+@pytest.mark.ray
 def test_one_interrupt_stops_all(field: Callable[..., Field]) -> None:
     two = field(2, rate=0.5)
     summary = two.play(lambda row: two.players.interrupt() if "ended" not in row else None)
@@ -232,6 +301,28 @@ def test_a_node_closes_without_a_trace(field: Callable[..., Field]) -> None:
     for actor in two.actors:
         actor.kept.close()
     assert two.left() == []
+
+
+def test_a_node_that_is_told_to_close_makes_no_folder_after_that(tmp_path: Path) -> None:
+    """Ctrl-C in the first seconds: what it was asked before may still be on its way."""
+    node = RayNode(str(tmp_path))
+    node.close()
+    with pytest.raises(OSError, match="leave nothing behind"):
+        node.host()
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_node_whose_disk_is_full_at_the_end_says_so_in_a_line(field: Callable[..., Field]) -> None:
+    two = field(2, goes_on=True)
+
+    def full(_by_ns: int, _out: Path | None) -> None:
+        raise OSError(28, "No space left on device")
+
+    two.actors[1].kept.finish = full
+    summary = two.play()
+    lost = summary["shares"]["lost"]
+    assert (lost["workers"], lost["requests"]) == ([1], ROWS // 2)
+    assert "its journals could not be made ready: [Errno 28] No space left on device" in lost["who"]
 
 
 @pytest.mark.ray

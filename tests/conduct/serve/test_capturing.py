@@ -74,7 +74,11 @@ def test_a_captured_load_is_the_load_and_plays_again(command: Command, tmp_path:
     assert (summary["requests"]["completed"], summary["trace"]["skipped"]) == (30, 0)
     assert summary["tokens"]["output"] == sum(3 + n % 4 for n in range(30))
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_bytes())
-    assert manifest["capture"] == {"trace": "trace.jsonl", "rows": 30, "left_out": {}}
+    sha256 = summary["trace"]["sha256"]
+    assert manifest["capture"] == {"trace": "trace.jsonl", "rows": 30, "left_out": {}, "sha256": sha256}
+    compared = command.run("compare", "run", "second", "--json").json  # whatever the verdict of so short a run
+    assert compared["paired"]["matched"] == 30
+    assert not [warning for warning in compared["warnings"] if "different" in warning]
     assert manifest["settings"]["capture"] == "shape"
 
 

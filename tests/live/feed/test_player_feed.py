@@ -1,5 +1,6 @@
 """A player's live view: fed by what workers say and by journals, on a clock that moves when told."""
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from typing import Any
 import pytest
 
 from imaxproxy.clock import NS_PER_S, VirtualClock
-from imaxproxy.live.feed import Beside, PlayerFeed, SnapshotMaker
+from imaxproxy.live.feed import Beside, CrewView, PlayerFeed, SnapshotMaker
 from imaxproxy.metrics import (
     ANSWER,
     WARMUP,
@@ -43,8 +44,10 @@ class Scene:
     def __init__(self, folder: Path, workers: int = 1, **how: Any) -> None:  # noqa: ANN401
         self.run, self.crew, self.clock = RunDirectory(folder), Crew(workers), VirtualClock(START_NS)
         self.journal = Journal(self.run)
-        maker = SnapshotMaker("replay", "a title", START_NS, Beside(self.run, None, {}), how.get("objectives", ()))
-        self.feed = PlayerFeed(self.run, self.crew, maker, clock_ns=self.clock, **how)
+        objectives = how.pop("objectives", ())
+        maker = SnapshotMaker("replay", "a title", START_NS, Beside(self.run, None, {}), objectives)
+        view = CrewView(self.run, self.crew, objectives, self.clock)
+        self.feed = PlayerFeed(view, maker, clock_ns=self.clock, **how)
         self.shown: list[dict[str, Any]] = []
 
     def answer(self, worker: int = 0, **counts: int) -> None:
@@ -142,11 +145,45 @@ def test_a_worker_that_is_late_counts_in_the_next_one(tmp_path: Path) -> None:
     scene.clock.advance(NS_PER_S // 4)
     scene.feed.tick()
     assert [each["in_flight"]["count"] for each in scene.shown] == [1]
-    scene.answer(1, in_flight=5)
+    scene.answer(1, in_flight=5, events=10)
+    assert len(scene.shown) == 1
     scene.clock.advance(NS_PER_S)
     scene.feed.tick()
+    scene.answer(0, in_flight=2)
+    scene.answer(1, in_flight=4, events=10)
+    assert scene.shown[1]["in_flight"]["count"] == 6
+    assert scene.shown[1]["now"]["events_per_s"] == pytest.approx(20 / scene.shown[1]["now"]["seconds"])
+
+
+def test_a_worker_that_says_nothing_keeps_what_it_had_in_flight_for_three_seconds(tmp_path: Path) -> None:
+    scene = Scene(tmp_path, workers=2)
+    scene.feed.viewers.append(scene.shown.append)
+    scene.feed.tick()
     scene.answer(0, in_flight=1)
-    assert [each["in_flight"]["count"] for each in scene.shown][:1] == [1]
+    scene.answer(1, in_flight=5)
+    for _ in range(4):
+        scene.clock.advance(NS_PER_S)
+        scene.feed.tick()
+        scene.answer(0, in_flight=2)
+        scene.clock.advance(NS_PER_S // 5)
+        scene.feed.tick()
+    assert [each["in_flight"]["count"] for each in scene.shown] == [6, 7, 7, 2, 2]
+
+
+def test_a_node_hands_on_what_has_come_since_the_last_look(tmp_path: Path) -> None:
+    scene = Scene(tmp_path)
+    scene.end("a")
+    view = CrewView(scene.run, scene.crew, (), scene.clock)
+    scene.crew.look = lambda: scene.answer(events=3)  # type: ignore[method-assign]
+    look = view.look()
+    assert (look.part.events, look.totals.tally.sent) == (3, 1)
+    scene.end("b")
+    scene.clock.advance(NS_PER_S)
+    look = pickle.loads(pickle.dumps(view.look()))
+    assert (look.part.events, look.totals.tally.sent) == (3, 1)
+    scene.crew.look = lambda: None  # type: ignore[method-assign]
+    late = view.look()
+    assert (late.part.at_ns, late.totals.tally.sent) == (0, 0)
 
 
 def test_time_that_is_left_by_the_clock(tmp_path: Path) -> None:

@@ -1,9 +1,10 @@
-"""Our exports read by the tools whose formats they are: `scripts/test tests/runs/exports -m peers` (1.5 GB, once)."""
+"""Our exports read by the tools whose formats they are: scripts/test-peers, which fetches those once (4 GB)."""
 
 import json
 import math
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 
 from benchmarks import peers
 from benchmarks.paths import ROOT, Unavailable
+from imaxproxy.metrics import Outcome, Timeline, Usage
 from imaxproxy.runs.exports import export
 from runs.made_run import answered, make_run, refused
 
@@ -74,6 +76,37 @@ def test_aiperf_loads_ours_as_one_of_its_own_runs(made: Any, tmp_path: Path) -> 
     assert (theirs["rows"], theirs["failed"], theirs["schema"]) == (13, 1, "1.4")
     assert theirs["latency"]["unit"] == "ms"
     assert theirs["ttft_p50_ms"] == pytest.approx(90 + 7 * 5.5)
+
+
+def test_guidellm_reads_ours_and_reckons_the_same_of_the_requests_in_it(tmp_path: Path) -> None:
+    """Every figure: what its models derive when they read the report, and what its metrics are of those requests."""
+    sessions = [replace(each, ask=replace(each.ask, session_id=f"s{n % 3}")) for n, each in enumerate(EXCHANGES)]
+    left = replace(sessions[0], outcome=Outcome.ABORTED, error="client_left", usage=Usage(10))
+    whole = replace(sessions[1], timeline=Timeline(), streamed=False)
+    settings = {"rate": 5.0, "endpoint": "chat", "model": "m", "url": "http://127.0.0.1:8000/v1"}
+    made = make_run(tmp_path / "run", [*sessions, left, whole], settings=settings)
+    (path,), _ = export(made, "guidellm", (), tmp_path / "benchmarks.json")
+    theirs = read_by("their_guidellm.py", path, lambda: peers.guidellm().with_name("python"))
+    ours = json.loads(path.read_text())
+    assert list(differences(ours, theirs["read"], "the report")) == []
+    assert list(differences(ours["benchmarks"][0]["metrics"], theirs["reckoned"], "metrics")) == []
+    assert theirs["reckoned"].keys() == ours["benchmarks"][0]["metrics"].keys()
+    assert theirs["csv_lines"] > 3
+
+
+def differences(ours: Any, theirs: Any, where: str) -> Iterator[str]:  # noqa: ANN401 (JSON)
+    """Of what we wrote; what they add are defaults of theirs. Unix seconds have a quarter of a microsecond."""
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for name, value in ours.items():
+            yield from differences(value, theirs.get(name, "nothing"), f"{where}.{name}")
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for number, (mine, other) in enumerate(zip(ours, theirs, strict=True)):
+            yield from differences(mine, other, f"{where}[{number}]")
+    elif isinstance(ours, float) and isinstance(theirs, (int, float)):
+        if not math.isclose(ours, theirs, rel_tol=1e-6, abs_tol=1e-9):
+            yield f"{where}: {ours} and {theirs}"
+    elif ours != theirs:
+        yield f"{where}: {ours!r} and {theirs!r}"
 
 
 def test_opentelemetry_knows_every_field_metric_and_attribute(made: Any, tmp_path: Path) -> None:  # noqa: ANN401

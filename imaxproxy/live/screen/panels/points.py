@@ -1,4 +1,4 @@
-"""The points of a sweep: which are done, which is being played, what they came to."""
+"""The points of a sweep, or the probes of a search: which are done, which is being played, what they came to."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -24,6 +24,8 @@ _MARKS = {
     "done": ("✓", theme.GOOD),
     "failed": ("✗", theme.BAD),
     "skipped": ("–", theme.LABEL),
+    "met": ("✓", theme.GOOD),
+    "missed": ("✗", theme.BAD),
     "playing": ("▶", theme.SERIES["output_tokens_per_s"]),
 }
 
@@ -32,9 +34,10 @@ def points(scene: Scene, width: int, height: int) -> Content:
     """In the order in which they are played."""
     rows = [_row(each) for each in _of(scene) if holds(scene.view, printable(each.get("name")))]
     if not rows:
-        return Content("Points", [Text("this is no sweep", style=theme.LABEL)])
+        return Content("Points", [Text("this is no sweep, and no search", style=theme.LABEL)])
     is_large = scene.view.tab == "points"
-    return Content("Points", table(_COLUMNS, scrolled(scene.view, rows, height - 1, is_large=is_large), width))
+    title = "Probes" if scene.snapshot.source == "search" else "Points"
+    return Content(title, table(_COLUMNS, scrolled(scene.view, rows, height - 1, is_large=is_large), width))
 
 
 def _of(scene: Scene) -> list[Mapping[str, Any]]:
