@@ -59,8 +59,9 @@ def search(trace: Path, **flags: Any) -> int:  # noqa: ANN401 (click hands over 
 
     Doubles the load until the SLO is missed, then halves the bracket. Each probe is a run of its own below --out, and
     plays the trace from its start, until --duration. At a rate that the engine does not keep up with, a probe has
-    missed, whatever its latencies were so far. Exit 1 when no load met the SLO, when the meter was the limit, when
-    probes ran out, or (--strict) when the meter does not believe its figures at the answer.
+    missed, whatever its latencies were so far; a load that the trace does not hold ends the search. Exit 1 when no
+    load met the SLO, when the meter or the trace was the limit, when probes ran out, or (--strict) when the meter does
+    not believe its figures at the answer.
     """
     choice = EngineChoice.of(flags, "--url", flags["url"])
     check_money(flags, choice.gpu_kind())

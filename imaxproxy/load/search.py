@@ -18,6 +18,8 @@ class Verdict:
     meter_valid: bool
     overrun: bool = False
     """An open loop that the engine did not keep up with: missed, whatever its latencies."""
+    too_little: str | None = None
+    """Why the trace did not hold the load that was asked for: that it met the SLO then says nothing. None: it did."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +52,8 @@ class Found:
     def surely_met(self) -> float | None:
         """The lower end of the interval: the highest load below every miss that surely met."""
         missed = self.lowest_missed
-        sure = (probe.load for probe in self.probes if probe.verdict.met and probe.verdict.sure)
+        held = (probe for probe in self.probes if not probe.verdict.too_little)
+        sure = (probe.load for probe in held if probe.verdict.met and probe.verdict.sure)
         return max((load for load in sure if missed is None or load < missed), default=None)
 
     @property
@@ -71,8 +74,16 @@ class Found:
         missed = self.lowest_missed
         return any(probe.load == missed and not probe.verdict.meter_valid for probe in self.probes)
 
+    @property
+    def limited_by_trace(self) -> str | None:
+        """Why the search ended at a load that the trace does not hold; None where it did not."""
+        return next((why for probe in self.probes if probe.verdict.met and (why := probe.verdict.too_little)), None)
+
     def _loads(self, *, met: bool) -> list[float]:
-        return [probe.load for probe in self.probes if probe.verdict.met is met]
+        """A load that was met and not there counts as neither."""
+        return [
+            probe.load for probe in self.probes if probe.verdict.met is met and not (met and probe.verdict.too_little)
+        ]
 
 
 def search(
@@ -87,6 +98,7 @@ def search(
     """Try loads from `lowest` to `highest` until the answer is known within a share of `precision`.
 
     Doubles while the SLO is met, then takes the geometric middle of the bracket: 2 log2(range) probes at most.
+    A probe that met and whose trace did not hold the load ends it: more of that load cannot be offered either.
     `whole`: loads are whole numbers. Assumes that less load is served no worse; where it is not so, the answer is the
     highest load that met below the lowest one that missed.
     """
@@ -95,6 +107,8 @@ def search(
     load = lowest
     while len(probes) < most_probes:
         probes.append(Probe(load, probe(load)))
+        if probes[-1].verdict.met and probes[-1].verdict.too_little:
+            return Found(tuple(probes), converged=False)
         if probes[-1].verdict.met:
             met = load
         else:

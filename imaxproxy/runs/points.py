@@ -16,6 +16,8 @@ from imaxproxy.runs.record import RunRecord
 
 MACHINE = ("model", "gpu", "engine", "precision")
 """What makes a machine unless somebody says otherwise: the engine's description, by these."""
+_HASH_CHARACTERS = 12
+"""Enough to tell a trace from another."""
 _LOAD = ("concurrency", "rate", "session_rate", "speed", "arrivals", "envelope", "endpoint")
 
 
@@ -141,11 +143,11 @@ def unlike(records: Iterable[RunRecord], axes: Sequence[str] = ()) -> list[str]:
     warnings = []
     for what, said in (
         ("models", {record.model for record in records}),
-        ("traces", {record.workload for record in records}),
+        ("traces", {record.workload and record.workload[:_HASH_CHARACTERS] for record in records}),
         ("endpoints", {record.settings.get("endpoint") for record in records}),
         ("ways of counting tokens", {record.summary["tokens"]["counted_by"] for record in records}),
     ):
-        known = sorted(str(value) for value in said if value is not None)  # who does not say does not differ
+        known = sorted(str(value) for value in said if value is not None)  # silence is no difference
         if len(known) > 1:
             warnings.append(f"runs of different {what}: {', '.join(known)}")
         elif what == "traces" and known and None in said:

@@ -41,6 +41,28 @@ def test_a_search_in_virtual_time_finds_the_knee_that_the_engine_has(command: Co
     )
 
 
+def test_a_trace_that_holds_no_more_ends_the_search_and_says_so(command: Command) -> None:
+    """Ten requests at once are no rate of thousands, however well they are served."""
+    write_trace(command.folder / "trace.jsonl", 10)
+    flags = (
+        "search",
+        "trace.jsonl",
+        *SIMULATED,
+        "--virtual",
+        "--by",
+        "rate",
+        "--slo",
+        "ttft_ms<20000@p50",
+        "--out",
+        "run",
+    )
+    done = command.run(*flags).check(1)
+    assert "met the SLO; the trace holds no more, so nobody knows where the limit is" in done.out
+    found = json.loads((command.folder / "run" / "search.json").read_bytes())
+    assert found["highest_met"] < found["probes"][-1]["load"]
+    assert found["limited_by_trace"] == found["probes"][-1]["too_little"] is not None
+
+
 @pytest.mark.parametrize(
     ("flags", "why"),
     [

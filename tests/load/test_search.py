@@ -59,3 +59,22 @@ def test_a_limit_of_the_meter_is_no_limit_of_the_engine() -> None:
     assert Found((Probe(1, verdict(True)), Probe(2, verdict(False, valid=False))), converged=True).limited_by_meter
     below = (Probe(1, verdict(True, valid=False)), Probe(2, verdict(False)))
     assert not Found(below, converged=True).limited_by_meter
+
+
+def test_a_load_that_the_trace_does_not_hold_ends_the_search_and_is_no_answer() -> None:
+    def probe(load: float) -> Verdict:
+        return Verdict(True, True, True, too_little="it was one of 3 requests/s" if load > 3 else None)
+
+    found = search(probe, 1, 4096, whole=False)
+    assert [each.load for each in found.probes] == [1, 2, 4]
+    assert (found.highest_met, found.surely_met, found.lowest_missed, found.converged) == (2, 2, None, False)
+    assert found.limited_by_trace == "it was one of 3 requests/s"
+
+
+def test_a_miss_is_a_miss_however_little_the_trace_holds() -> None:
+    found = search(
+        lambda load: Verdict(load < 3, True, True, too_little="little" if load > 3 else None), 1, 64, whole=False
+    )
+    assert found.highest_met is not None
+    assert found.limited_by_trace is None
+    assert found.converged

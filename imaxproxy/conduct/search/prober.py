@@ -38,7 +38,10 @@ class Prober:
         self.summaries: list[dict[str, Any]] = []
 
     def probe(self, amount: float) -> Verdict:
-        """Raises KeyboardInterrupt for one that was interrupted, ImaxproxyError for one that no engine answered."""
+        """Raises KeyboardInterrupt for one that was interrupted.
+
+        ImaxproxyError for one that no engine answered, or where nothing was sent that is measured.
+        """
         run = RunDirectory.create(self.whole.path / f"probe-{len(self.summaries) + 1}", "search")
         if self._screen is not None:
             self._screen.begin(amount)
@@ -47,13 +50,29 @@ class Prober:
             raise KeyboardInterrupt
         if summary["ended"] == Ended.NO_ENGINE:
             raise ImaxproxyError(f"no engine answered at {amount:g} {UNITS[self.by]}: see {run.path}")
+        if not summary["requests"]["sent"]:
+            raise ImaxproxyError(
+                f"nothing was measured at {amount:g} {UNITS[self.by]}{_why_nothing(summary)}: see {run.path}"
+            )
         self.summaries.append(summary)
-        verdict = verdict_of(summary)
+        verdict = verdict_of(summary, self.by, 0.0 if self._is_shaped else amount)
         said = reached(summary, verdict)
         if self._screen is not None:
-            self._screen.end(summary, said, met=verdict.met)
+            self._screen.end(summary, said, met=verdict.met and not verdict.too_little)
         say(f"imaxproxy: {amount:g} {UNITS[self.by]}: {said}")
         return verdict
+
+    @property
+    def _is_shaped(self) -> bool:
+        """By hand, so that its mean need not be the rate that was asked for, nor come near it in a short probe."""
+        return self._load.envelope is not None or self._load.arrivals not in (None, "poisson", "constant")
+
+
+def _why_nothing(summary: dict[str, Any]) -> str:
+    warmup = summary["cache_warmup"]
+    if not warmup:
+        return ""
+    return f" ({warmup['requests']} warm-up requests of the trace took all of the time: give a longer --duration)"
 
 
 def at_amount(load: Load, by: str, amount: float) -> Load:

@@ -18,6 +18,7 @@ def result_of(found: Found, prober: Prober) -> dict[str, Any]:
         "surely_missed": found.surely_missed,
         "converged": found.converged,
         "limited_by_meter": found.limited_by_meter,
+        "limited_by_trace": found.limited_by_trace,
         "answer_meter_valid": found.answer_meter_valid,
         "probes": [
             {
@@ -28,6 +29,7 @@ def result_of(found: Found, prober: Prober) -> dict[str, Any]:
                 "slo": summary["slo"],
                 "settled": summary["window_method"]["settled"],
                 "overrun": probe.verdict.overrun,
+                "too_little": probe.verdict.too_little,
                 "backlog_growth_share": summary["window_method"]["backlog_growth_share"],
                 "meter_valid": probe.verdict.meter_valid,
                 "meter_reasons": summary["meter"]["reasons"],
@@ -40,6 +42,13 @@ def result_of(found: Found, prober: Prober) -> dict[str, Any]:
 def line_of(found: Found, prober: Prober) -> str:
     unit = UNITS[prober.by]
     mark = "SIMULATED: " if any(summary["simulated"] for summary in prober.summaries) else ""
+    if found.limited_by_trace is not None:
+        tried = "no load was tried" if found.highest_met is None else f"{found.highest_met:g} {unit} met the SLO"
+        why = f"{found.probes[-1].load:g} {unit}: {found.limited_by_trace}"
+        return (
+            f"{mark}{tried}; the trace holds no more, so nobody knows where the limit is ({why}). "
+            "A longer trace holds more, or --loop with --duration"
+        )
     if found.highest_met is None:
         return f"{mark}no load met the SLO: {found.lowest_missed:g} {unit} missed it already"
     low = "?" if found.surely_met is None else f"{found.surely_met:g}"
