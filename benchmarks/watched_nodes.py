@@ -182,7 +182,11 @@ def on_raylets(nodes: int, streams: int, rounds: int, each_s: float = 8.0) -> No
             threading.Thread(target=command.stderr.read, daemon=True).start()
             time.sleep(6)
             workers = [pid for pid in tree(root) if "conduct.replay.worker" in _line_of(pid)]
-            whose = {"workers": workers, "actors": list({int(stat(pid)[1]) for pid in workers}), "command": [command.pid]}
+            whose = {
+                "workers": workers,
+                "actors": list({int(stat(pid)[1]) for pid in workers}),
+                "command": [command.pid],
+            }
             plain, watched = [], []
             for _ in range(rounds):
                 plain.append(_shares(whose, each_s))
