@@ -8,6 +8,7 @@ from imaxproxy.cluster.clocks import Drift, Offset, Trip, offset_of
 from imaxproxy.cluster.connection import Cluster
 from imaxproxy.cluster.files import FileFacts, NodeFiles, fetch, ship
 from imaxproxy.cluster.nodes import Node, NodeFacts, check_versions
+from imaxproxy.cluster.orphan import end_when_orphaned
 from imaxproxy.cluster.reservation import Reservation, close_actors
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "Trip",
     "check_versions",
     "close_actors",
+    "end_when_orphaned",
     "fetch",
     "is_gone",
     "offset_of",

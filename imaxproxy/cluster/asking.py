@@ -1,13 +1,14 @@
 """Asking many nodes at once, and what it means that one does not answer."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from imaxproxy.errors import UsageError
 
 _ANSWER_S = 60.0
 """A task's answer takes seconds on a busy node: its process starts, and imports."""
+_LOOK_EVERY_S = 1.0
 LOST_BEFORE = (
     f"a node of the cluster died, or said nothing for {_ANSWER_S:g} s, before anything was started: see `ray status`, "
     "and try again"
@@ -53,9 +54,21 @@ def ask_all(ray: Any, references: Sequence[Any], timeout_s: float) -> list[Any]:
     return answers
 
 
-def answers_of_all(ray: Any, references: Sequence[Any]) -> list[Any]:  # noqa: ANN401 (the library)
-    """The answers of tasks that look at nodes before anything starts. Raises UsageError when one is lost."""
-    answers = ask_all(ray, references, _ANSWER_S)
+def answers_of_all(
+    ray: Any,  # noqa: ANN401 (the library)
+    references: Sequence[Any],
+    all_live: Callable[[], bool],
+) -> list[Any]:
+    """The answers of tasks that look at nodes before anything starts. Raises UsageError when one is lost.
+
+    all_live: no node has died. A dead one's task may be moved to where it waits for ever, and nobody says so.
+    """
+    left = list(references)
+    for _ in range(round(_ANSWER_S / _LOOK_EVERY_S)):
+        _, left = ray.wait(left, num_returns=len(left), timeout=_LOOK_EVERY_S)
+        if not left or not all_live():
+            break
+    answers = ask_all(ray, references, timeout_s=0.0 if left else _ANSWER_S)
     for answer in answers:
         if isinstance(answer, Exception):
             if not is_gone(answer):

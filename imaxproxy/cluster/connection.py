@@ -4,23 +4,27 @@ import contextlib
 import logging
 import os
 import re
-import socket
 import warnings
+from collections.abc import Callable
 from typing import Any, Self
 
+from imaxproxy.cluster.head import Head, reachable
 from imaxproxy.cluster.nodes import Node
 from imaxproxy.errors import UsageError
 
-_PROBE_S = 3.0
 AUTO = "auto"
 
 
 class Cluster:
     """The connection of this process to a cluster that runs, inside a `with`. It starts none."""
 
-    def __init__(self, address: str) -> None:
-        """address: `auto`, or HOST:PORT of the head. Raises UsageError without Ray, or for an address that is none."""
-        self._address = address
+    def __init__(self, address: str, on_head_lost: Callable[[str], None] = lambda _: None) -> None:
+        """address: `auto`, or HOST:PORT of the head.  on_head_lost: hears, once, that it is gone, and where it was.
+
+        Raises UsageError without Ray, or for an address that is none.
+        """
+        self._address, self._on_head_lost = address, on_head_lost
+        self._head: Head | None = None
         check_address(address)
         self.ray = import_ray()
         self._quiet = contextlib.ExitStack()
@@ -40,12 +44,11 @@ class Cluster:
             try:
                 self.ray.init(self._address, log_to_driver=False, logging_level=logging.ERROR, configure_logging=False)
             except ConnectionError as error:
-                raise UsageError(
-                    f"--ray {self._address}: no Ray cluster runs here: start one (`ray start --head`, and `ray start "
-                    "--address HEAD:6379` on each other node), or give the head's HOST:PORT"
-                ) from error
+                raise UsageError(f"--ray {self._address}: {self._why_not()}") from error
             except RuntimeError as error:
                 raise UsageError(f"--ray {self._address}: {_in_a_line(str(error))}") from error
+        self._head = Head(self.ray.get_runtime_context().gcs_address, self._on_head_lost)
+        self._quiet.enter_context(self._head.watched())
         self._quiet.enter_context(contextlib.redirect_stdout(self._quiet.enter_context(open(os.devnull, "w"))))
         return self
 
@@ -53,6 +56,23 @@ class Cluster:
         with contextlib.suppress(Exception):  # the cluster may be gone by now; nothing of ours is left in it
             self.ray.shutdown()
         self._quiet.close()
+
+    @property
+    def head_is_lost(self) -> bool:
+        """Nothing can be asked of the cluster any more. Actors answer until their raylets give up, too: a minute."""
+        return self._head is not None and self._head.is_lost
+
+    def _why_not(self) -> str:
+        """What it means that nobody answered as a cluster does."""
+        if self._address == AUTO:
+            return (
+                "no Ray cluster runs here: start one (`ray start --head`, and `ray start --address HEAD:6379` on each "
+                "other node), or give the head's HOST:PORT"
+            )
+        return (
+            f"who listens there is no head of a cluster that Ray {self.ray.__version__} can join: give the head's "
+            "HOST:PORT, and have the same version of Ray here (`ray --version`) as there"
+        )
 
     def nodes(self) -> list[Node]:
         """Those that are alive, by address and name."""
@@ -98,10 +118,7 @@ def import_ray() -> Any:  # noqa: ANN401 (a library that may not be there)
 
 def _check_reachable(address: str) -> None:
     """Ray itself tries for a minute, and then ends the process."""
-    host, _, port = address.rpartition(":")
-    try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=_PROBE_S).close()
-    except OSError as error:
+    if (error := reachable(address)) is not None:
         raise UsageError(
             f"--ray {address}: nobody listens there ({error.strerror or error}): give the address of a cluster's head, "
             "as `ray start --head` printed it"

@@ -72,7 +72,9 @@ def facts_of_all(ray: Any, nodes: Sequence[Node]) -> dict[str, NodeFacts]:  # no
         probe.options(num_cpus=0, scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=False)).remote()
         for node in nodes
     ]
-    return {node.name: NodeFacts(**row) for node, row in zip(nodes, answers_of_all(ray, asked), strict=True)}
+    return {
+        node.name: NodeFacts(**row) for node, row in zip(nodes, answers_of_all(ray, asked, lambda: True), strict=True)
+    }
 
 
 def own_facts() -> NodeFacts:

@@ -69,6 +69,8 @@ class Reservation:
     def __exit__(self, *exc: object) -> None:
         from ray.util.placement_group import remove_placement_group
 
+        if self._cluster.head_is_lost:  # who would be asked for it; all of it ends as its raylets do
+            return
         for actor in self._actors:
             with contextlib.suppress(Exception):  # it is dead already, or the cluster is
                 self._cluster.ray.kill(actor)
@@ -103,7 +105,12 @@ class Reservation:
 
     def _of_each(self, function: Any) -> list[Any]:  # noqa: ANN401 (what Ray carries by value)
         """Its answer on each node. Raises UsageError when one is lost: its part may be moved, and wait for ever."""
-        return answers_of_all(self._cluster.ray, [self._probe(part, function) for part in range(self.count)])
+        known = {node.node_id for node in self._cluster.nodes()}
+        return answers_of_all(
+            self._cluster.ray,
+            [self._probe(part, function) for part in range(self.count)],
+            lambda: known <= {node.node_id for node in self._cluster.nodes()},
+        )
 
     def _probe(self, part: int, function: Any) -> Any:  # noqa: ANN401 (a task's reference)
         ray = self._cluster.ray

@@ -39,6 +39,14 @@ class FakeRay:
         return list(done), list(rest)
 
 
+class FakeCluster:
+    """One whose head can be lost."""
+
+    def __init__(self) -> None:
+        self.ray = FakeRay()
+        self.head_is_lost = False
+
+
 class FakeActor:
     """An object whose methods are called as an actor's are. `die`: from then on nobody answers."""
 

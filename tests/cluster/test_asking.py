@@ -23,14 +23,24 @@ class RayTaskError(Exception):
         self.cause = cause
 
 
+NEVER = object()
+
+
 class Answering:
-    """`get` of references that are answers, or what is raised in their place."""
+    """`get` of references that are answers, or what is raised in their place; of NEVER nothing comes."""
 
     def __init__(self) -> None:
         self.timeouts_s: list[float] = []
 
+    def wait(self, references: Sequence[Any], num_returns: int, timeout: float) -> tuple[list[Any], list[Any]]:
+        assert num_returns == len(references)
+        assert timeout <= 1
+        return [each for each in references if each is not NEVER], [each for each in references if each is NEVER]
+
     def get(self, reference: object, timeout: float) -> object:
         self.timeouts_s.append(timeout)
+        if reference is NEVER:
+            raise GetTimeoutError("late")
         if isinstance(reference, Exception):
             raise reference
         return reference
@@ -39,12 +49,21 @@ class Answering:
 @pytest.mark.parametrize("lost", [NodeDiedError("gone"), GetTimeoutError("late")])
 def test_a_node_that_is_lost_before_the_start_is_a_line(lost: Exception) -> None:
     with pytest.raises(UsageError, match="died, or said nothing for 60 s, before anything was started"):
-        answers_of_all(Answering(), ["a", lost, "c"])
+        answers_of_all(Answering(), ["a", lost, "c"], lambda: True)
+
+
+@pytest.mark.parametrize(("live", "looks"), [([True, True, False], 3), ([True] * 100, 60)])
+def test_a_task_that_waits_for_ever_is_given_up(live: list[bool], looks: int) -> None:
+    """As soon as a node is dead; else after a minute."""
+    left = list(live)
+    with pytest.raises(UsageError, match="before anything was started"):
+        answers_of_all(Answering(), ["a", NEVER], lambda: left.pop(0))
+    assert len(live) - len(left) == looks
 
 
 def test_what_the_probe_itself_raised_is_a_bug() -> None:
     with pytest.raises(RayTaskError):
-        answers_of_all(Answering(), ["a", RayTaskError(KeyError("x"))])
+        answers_of_all(Answering(), ["a", RayTaskError(KeyError("x"))], lambda: True)
 
 
 def test_all_are_asked_within_one_time() -> None:

@@ -53,7 +53,7 @@ class HeldNodes:
     def players(self, fleet: Fleet | None = None) -> RayPlayers:
         """Who plays one load; the last one has ended."""
         nodes = self.reservation.nodes
-        return RayPlayers(self.cluster.ray, self.choice, nodes, self.actors, self.hosts, self.traces, self.flags, fleet)
+        return RayPlayers(self.cluster, self.choice, nodes, self.actors, self.hosts, self.traces, self.flags, fleet)
 
     def _preflight(self) -> Preflight:
         return Preflight(self.cluster.ray, self.reservation.nodes, self.actors)
@@ -67,7 +67,7 @@ def held_nodes(trace: Path, load: Load, ray: RayChoice, flags: dict[str, Any]) -
     """
     with contextlib.ExitStack() as stack:
         stack.enter_context(sigterm_is_ctrl_c())  # which `ray job stop` sends
-        cluster = stack.enter_context(Cluster(ray.address))
+        cluster = stack.enter_context(Cluster(ray.address, _say_head_is_lost))
         what = f"{ray.workers_per_node} workers on a node"
         reservation = stack.enter_context(Reservation(cluster, ray.nodes, float(ray.workers_per_node), what))
         workers = reservation.count * ray.workers_per_node
@@ -80,3 +80,7 @@ def held_nodes(trace: Path, load: Load, ray: RayChoice, flags: dict[str, Any]) -
         preflight.same_tokenizer(flags["tokenizer"])
         traces = preflight.traces(trace)
         yield HeldNodes(cluster, ray, reservation, actors, hosts, traces, flags | {"workers": workers})
+
+
+def _say_head_is_lost(address: str) -> None:
+    say(f"imaxproxy: the head of the cluster is lost: nobody listens at {address} any more; the run ends")

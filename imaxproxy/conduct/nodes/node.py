@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from imaxproxy.clock import NS_PER_MS, monotonic_ns
-from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.cluster import FileFacts, NodeFiles, end_when_orphaned
 from imaxproxy.conduct.flags.otlp import exporter_of
 from imaxproxy.conduct.nodes.gathering import move_files
 from imaxproxy.conduct.nodes.job import NodeFound, NodeJob, NodeState
@@ -51,6 +51,7 @@ class RayNode:
 
     def __init__(self, below: str | None) -> None:
         """below: where its folder is made; None: where the system keeps what is temporary."""
+        end_when_orphaned()
         self._below = below
         self._making = threading.Lock()
         self._made: NodeFiles | None = None

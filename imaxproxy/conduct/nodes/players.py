@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Node, is_gone, reason_of
+from imaxproxy.cluster import Cluster, Node, is_gone, reason_of
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
@@ -47,7 +47,7 @@ class RayPlayers:
 
     def __init__(
         self,
-        ray: Any,  # noqa: ANN401 (a library that may not be there)
+        cluster: Cluster,
         choice: RayChoice,
         nodes: Sequence[Node],
         actors: Sequence[Any],
@@ -58,7 +58,7 @@ class RayPlayers:
     ) -> None:
         """hosts, traces: what each node is, and where the trace lies on it.  fleet: engines on nodes of their own."""
         self._fleet = fleet
-        self._ray, self._choice, self._flags = ray, choice, flags
+        self._cluster, self._ray, self._choice, self._flags = cluster, cluster.ray, choice, flags
         self._players = [
             NodePlayer(Share(index, len(nodes)), choice.workers_per_node, *each)
             for index, each in enumerate(zip(nodes, actors, hosts, traces, strict=True))
@@ -67,7 +67,7 @@ class RayPlayers:
         self._began_ns: int | None = None
         """The schedule's zero by our clock, once it is told."""
         self._stop_asked = self._stop_told = False
-        self._started = False
+        self._started = self._head_lost = False
         self._is_here = False
         """All journals are in the run directory."""
         self._maker: PartMaker | None = None
@@ -133,6 +133,8 @@ class RayPlayers:
             if self._fleet is not None and (death := self._fleet.hear()) is not None:
                 say(f"imaxproxy: {death}; the run is stopped")
                 self._stop_asked = True
+            if self._cluster.head_is_lost and not self._head_lost:  # nodes outlive it for a minute
+                self._head_lost = self._stop_asked = True
             if self._power is not None:
                 self._power.tick()
             if self._stop_asked and not self._stop_told:
@@ -144,7 +146,7 @@ class RayPlayers:
             if counts:
                 yield added(counts)
         ends = [player.state.ended for player in self._players if player.state.ended is not None]
-        stopped = bool(self._lost_workers()) and not self._choice.goes_on
+        stopped = self._head_lost or (bool(self._lost_workers()) and not self._choice.goes_on)
         ended = NODE_LOST if stopped or not ends else gravest(ends)
         if self._fleet is not None and self._fleet.died is not None:
             ended = ENGINE_DIED
@@ -211,6 +213,10 @@ class RayPlayers:
         for player in self._players:
             if player.state.error is not None and (self._choice.goes_on or not self._lost_workers()):
                 raise UsageError(f"node {player.node.name}: {player.state.error}")
+        if self._head_lost:
+            raise ImaxproxyError(
+                "the head of the cluster was lost; the run was stopped there, and what was played until then is kept"
+            )
         if (lost := self._lost_workers()) and not self._choice.goes_on:
             raise ImaxproxyError(
                 f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({self._who()}); the run was "
@@ -283,9 +289,7 @@ class RayPlayers:
         if player.lost is None:
             player.lost = why
             player.asked = None
-            with contextlib.suppress(
-                Exception
-            ):  # it is dead; or it is silent, and is to play no more when it comes back
+            with contextlib.suppress(Exception):  # a silent one is to play no more when it comes back
                 player.actor.close.remote()
             self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from cli.command import write_trace
-from cli.fake_ray import FakeActor, FakeRay
+from cli.fake_ray import FakeActor, FakeCluster
 from scripted_engine import Call, ScriptedEngine, answering, in_background, whole_stream
 
 from imaxproxy.cli.replay import replay
@@ -43,7 +43,8 @@ class Field:
         hosts = [actor.kept.host() | {"clock_id": str(number)} for number, actor in enumerate(self.actors)]
         named = [Node(f"{number:08}", "127.0.0.1", f"host{number}", 2.0) for number in range(nodes)]
         places = [str(trace)] * nodes
-        self.again = lambda: RayPlayers(FakeRay(), choice, named, self.actors, hosts, places, self.flags)
+        self.cluster = FakeCluster()
+        self.again = lambda: RayPlayers(self.cluster, choice, named, self.actors, hosts, places, self.flags)
         self.players = self.again()
         self._maker = PartMaker(file, Wordings(self.flags), load, self.flags)
 
@@ -163,6 +164,16 @@ def test_a_node_that_dies_stops_the_run(field: Callable[..., Field]) -> None:
     assert summary["shares"]["lost"]["workers"] == [1]
     assert 0 < summary["requests"]["sent"] < ROWS
     with pytest.raises(ImaxproxyError, match=r"workers 1 of 2 were lost \(node host1 .*: it died\)"):
+        two.players.close()
+
+
+def test_without_its_head_the_run_is_stopped_and_brought_home(field: Callable[..., Field]) -> None:
+    """Also where it is to go on: the nodes outlive their head by a minute."""
+    two = field(2, rate=20.0, goes_on=True)
+    summary = two.play(lambda row: setattr(two.cluster, "head_is_lost", bool(row.get("completed"))))
+    assert (summary["ended"], summary["shares"]["lost"]) == (NODE_LOST, None)
+    assert 0 < summary["requests"]["sent"] < ROWS
+    with pytest.raises(ImaxproxyError, match="the head of the cluster was lost; the run was stopped there"):
         two.players.close()
 
 
