@@ -193,8 +193,10 @@ def on_raylets(nodes: int, streams: int, rounds: int, each_s: float = 8.0) -> No
                 with _viewer(url) as seen:
                     time.sleep(2)
                     watched.append(_shares(whose, each_s - 2))
-            print(f"{nodes} nodes, {streams} streams, {streams * 1000 / ITL_MS:,.0f} events/s; a snapshot each "
-                  f"{rounds * each_s / max(len(seen), 1):.1f} s; the workers say {median(seen):.2%} of a core each\n")  # fmt: skip
+            told = f"{median(seen):.2%}" if seen else "nothing"
+            print(
+                f"{nodes} nodes, {streams} streams, {streams * 1000 / ITL_MS:,.0f} events/s; each worker says {told}\n"
+            )
             print("| CPU share of one | nobody watches | one viewer | apart: each round |\n|---|---:|---:|---|")
             for who, pids in whose.items():
                 off, on = ([row[who] / len(pids) for row in rows] for rows in (plain, watched))
