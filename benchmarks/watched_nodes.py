@@ -10,6 +10,7 @@ node's workers and of its actor, from the OS, with nobody watching and with one 
 
 import argparse
 import json
+import os
 import pickle
 import re
 import subprocess
@@ -253,8 +254,9 @@ def _viewer(url: str) -> Iterator[list[float]]:
 @contextmanager
 def _raylets(nodes: int) -> Iterator[tuple[str, int]]:
     """Their address, and the process above them all."""
-    line = [sys.executable, str(_RAYLETS), str(nodes), "2"]
-    with subprocess.Popen(line, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, text=True) as raylets:
+    asked = json.dumps({"raylets": nodes, "cpus": 2, "gpus": 0, "environments": []})
+    line, environment = [sys.executable, str(_RAYLETS), asked], {**os.environ, "PYTHONPATH": str(_RAYLETS.parents[2])}
+    with subprocess.Popen(line, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, env=environment, text=True) as raylets:
         assert raylets.stdin is not None
         assert raylets.stdout is not None
         yield json.loads(raylets.stdout.readline())["address"], raylets.pid

@@ -59,7 +59,8 @@ def main() -> None:
 
 @contextlib.contextmanager
 def _raylets() -> Iterator[str]:
-    line = [sys.executable, str(ROOT / "tests" / "cluster" / "raylets.py"), "3", "4"]
+    asked = json.dumps({"raylets": 3, "cpus": 4, "gpus": 0, "environments": []})
+    line = [sys.executable, str(ROOT / "tests" / "cluster" / "raylets.py"), asked]
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "IMAXPROXY_PICTURE": "1"}
     with subprocess.Popen(line, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, env=environment, text=True) as raylets:
         assert raylets.stdin is not None
