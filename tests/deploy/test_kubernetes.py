@@ -106,7 +106,7 @@ def test_each_pod_by_its_schema(name: str, pod: dict[str, Any], tmp_path: Path) 
 def test_the_pods_of_the_jobs(images: Images, imaxproxy_image: str) -> None:
     """Two shares on one claim, then the merge: as their own user, on a disk that cannot be written, as the files say.
 
-    What the controller and the kubelet do is done here: an index, its place in the arguments, a claim of the group.
+    What the controller and the kubelet do is done here: an index, its place in the arguments, whose the claim is.
     """
     with Machines(["node"], images.folder) as machines:
         node = machines["node"]
