@@ -79,7 +79,7 @@ class _Helper:
 
     def __init__(self) -> None:
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "imaxproxy.runs.helper"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+            [sys.executable, "-P", "-m", "imaxproxy.runs.helper"], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def do(self, function: Callable[..., T], arguments: tuple[Any, ...]) -> T:

@@ -1,6 +1,7 @@
 import os
 import signal
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -95,3 +96,12 @@ def test_items_are_taken_as_they_are_needed(two: Helpers) -> None:
     answers = two.map(double, items())
     assert next(answers) == 0
     assert len(taken) < 20
+
+
+def test_what_lies_where_the_command_was_started_is_none_of_its_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pickle.py").write_text("raise SystemExit('the wrong one')")
+    monkeypatch.chdir(tmp_path)
+    with Helpers(2) as helpers:
+        assert list(helpers.map(double, range(3))) == [0, 2, 4]
