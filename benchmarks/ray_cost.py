@@ -52,7 +52,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.ray_cost", description=__doc__)
     parser.add_argument("--nodes", type=int, default=3, help="(default: %(default)s)")
     nodes = parser.parse_args().nodes
-    command = [sys.executable, str(_RAYLETS), str(nodes), "2"]
+    command = [sys.executable, str(_RAYLETS), json.dumps({"raylets": nodes, "cpus": 2, "gpus": 0, "environments": []})]
     env = {**os.environ, "PYTHONPATH": str(_RAYLETS.parents[2])}
     with subprocess.Popen(command, stdin=-1, stdout=-1, stderr=subprocess.DEVNULL, env=env, text=True) as raylets:
         assert raylets.stdin is not None

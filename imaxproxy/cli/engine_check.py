@@ -38,6 +38,7 @@ def check(recipe: str, as_json: bool, **flags: Any) -> int:  # noqa: ANN401 (cli
 
     It asks the GPU driver, the engine's own Python, the model's files, the port and the disk; it starts no engine.
     With --flags also the engine's --help, which imports it.
+    For an engine that spans nodes it looks at what one of them must have.
     Exit 0 when nothing is missing, 1 when something is.
     """
     from imaxproxy.launch import NO_GPU, load_recipe, with_model_path
@@ -78,7 +79,7 @@ def _findings(recipe: "Recipe", flags: dict[str, Any]) -> "list[Finding]":
 
 
 def _flag_findings(recipe: "Recipe", facts: "Facts", flags: dict[str, Any]) -> "Iterator[Finding]":
-    from imaxproxy.launch import Place, engine_of, flag_findings
+    from imaxproxy.launch import NodePart, Place, engine_of, flag_findings, plan_of
 
     engine = engine_of(recipe)
     place = Place(
@@ -86,10 +87,11 @@ def _flag_findings(recipe: "Recipe", facts: "Facts", flags: dict[str, Any]) -> "
         bin=facts.bin,
         host=flags["host"],
         port=flags["port"],
-        gpus=tuple(map(str, range(recipe.gpu.count))),
+        gpus=tuple(map(str, range(recipe.gpus_per_node))),
         dummy_weights=flags["dummy_weights"],
+        part=NodePart(rank=0, address="", head="", port=0) if recipe.parallel.nodes > 1 else None,
     )
-    return flag_findings(recipe, engine, engine.plan(recipe, place))
+    return flag_findings(recipe, engine, plan_of(recipe, place))
 
 
 def _port_error(host: str, port: int) -> str | None:

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 _GB = 1e9
 _RUN_DIR = Path("RUN")
 """Stands for the run directory in what is shown."""
+_MEETING_PORT = 29500
+"""Where parts on several nodes would meet: torch's own. A launch takes one that is free."""
 
 
 @click.command()
@@ -34,52 +36,59 @@ def show(recipe: str, as_json: bool, **flags: Any) -> None:  # noqa: ANN401 (cli
     imaxproxy engine show deepseek-r1-fp4-b200-sglang
     imaxproxy engine show my-own.toml --dummy-weights --json
 
-    RUN stands for the run directory, where files are written before the start.
+    RUN stands for the run directory, where files are written before the start. Of an engine that spans nodes each
+    node's command is shown; NODE-0, NODE-1 stand for their addresses.
     """
-    from imaxproxy.launch import load_recipe, with_model_path
+    from imaxproxy.launch import NO_GPU, load_recipe, with_model_path
 
     found = with_model_path(load_recipe(recipe), flags["model_path"])
-    plan = _plan(found, flags)
+    plans = [] if found.gpu.kind == NO_GPU else [_plan(found, flags, node) for node in range(found.parallel.nodes)]
     if as_json:
-        print_json(_as_json(found, plan))
+        print_json(_as_json(found, plans))
         return
-    click.echo("\n\n".join(_sections(found, plan)))
+    click.echo("\n\n".join(_sections(found, plans)))
 
 
-def _plan(recipe: "Recipe", flags: dict[str, Any]) -> "Plan | None":
-    """What its engine would start; None for a recipe that is only simulated."""
-    from imaxproxy.launch import NO_GPU, Place, engine_bin, engine_of
+def _plan(recipe: "Recipe", flags: dict[str, Any], node: int) -> "Plan":
+    """What its engine would start there."""
+    from imaxproxy.launch import NodePart, Place, engine_bin, plan_of
 
-    if recipe.gpu.kind == NO_GPU:
-        return None
+    spans = recipe.parallel.nodes > 1
+    part = NodePart(rank=node, address=f"NODE-{node}", head="NODE-0", port=_MEETING_PORT)
     place = Place(
         run_dir=_RUN_DIR,
         bin=engine_bin(recipe.engine.name, flags["engine_env"], os.environ.get("PATH")),
-        host=flags["host"],
+        host=part.address if spans else flags["host"],
         port=flags["port"],
-        gpus=tuple(map(str, range(recipe.gpu.count))),
+        gpus=tuple(map(str, range(recipe.gpus_per_node))),
         dummy_weights=flags["dummy_weights"],
+        part=part if spans else None,
     )
-    return engine_of(recipe).plan(recipe, place)
+    return plan_of(recipe, place)
 
 
-def _sections(recipe: "Recipe", plan: "Plan | None") -> list[str]:
+def _sections(recipe: "Recipe", plans: "list[Plan]") -> list[str]:
+    sections = [_head(recipe)]
+    if not plans:
+        return [*sections, "It models no hardware and starts nothing: use it with --simulate."]
+    for node, plan in enumerate(plans):
+        sections += _plan_sections(plan, f", node {node} of {len(plans)}" if len(plans) > 1 else "")
+    return [*sections, _memory_text(recipe), _readiness_text(recipe)]
+
+
+def _plan_sections(plan: "Plan", where: str) -> list[str]:
     from imaxproxy.launch import shell_form
 
-    sections = [_head(recipe)]
-    if plan is None:
-        return [*sections, "It models no hardware and starts nothing: use it with --simulate."]
-    for folder in plan.folders:
-        sections.append(f"# an empty folder: {folder}\nmkdir -p {folder}")
-    for path, text in plan.files.items():
-        sections.append(f"# file {path}\n{text.rstrip()}")
-    for process in plan.processes:
-        sections.append(f"# {process.name}\n{shell_form(process.argv, process.env)}")
-    return [*sections, _memory_text(recipe), _readiness_text(recipe)]
+    return [
+        *(f"# an empty folder: {folder}\nmkdir -p {folder}" for folder in plan.folders),
+        *(f"# file {path}\n{text.rstrip()}" for path, text in plan.files.items()),
+        *(f"# {one.name}{where}\n{shell_form(one.argv, one.env)}" for one in plan.processes),
+    ]
 
 
 def _head(recipe: "Recipe") -> str:
     engine, gpus = recipe.engine, f"{recipe.gpu.count} x {recipe.gpu.kind}" if recipe.gpu.count else recipe.gpu.kind
+    gpus += f" of {recipe.parallel.nodes} nodes" if recipe.parallel.nodes > 1 else ""
     name = f"{engine.name} with {engine.backend}" if engine.backend else engine.name
     known = f", flags known to hold for {engine.version_range}" if engine.version_range else ""
     return (
@@ -119,16 +128,21 @@ def _readiness_text(recipe: "Recipe") -> str:
     )
 
 
-def _as_json(recipe: "Recipe", plan: "Plan | None") -> dict[str, Any]:
+def _as_json(recipe: "Recipe", plans: "list[Plan]") -> dict[str, Any]:
+    """`processes`: node by node, where it spans several."""
     try:
         memory: dict[str, Any] = {"workers": [one.as_dict() for one in memory_of(recipe)], "unknown": None}
     except UsageError as error:
         memory = {"workers": [], "unknown": str(error)}
     return {
         "recipe": {**asdict(recipe), "path": str(recipe.path)},
-        "processes": [asdict(process) for process in plan.processes] if plan else [],
-        "files": {str(path): text for path, text in plan.files.items()} if plan else {},
-        "folders": [str(path) for path in plan.folders] if plan else [],
+        "processes": [
+            asdict(process) | ({"node": node} if len(plans) > 1 else {})
+            for node, plan in enumerate(plans)
+            for process in plan.processes
+        ],
+        "files": {str(path): text for plan in plans for path, text in plan.files.items()},
+        "folders": [str(path) for plan in plans for path in plan.folders],
         "memory": {**memory, "fraction": fraction_says(recipe)},
         "computed": True,
     }

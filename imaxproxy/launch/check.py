@@ -45,14 +45,14 @@ def _gpu_findings(recipe: Recipe, facts: Facts, needs: Needs) -> Iterator[Findin
         yield Finding("gpu", "ok", "none is needed: this recipe runs on the CPU")
         return
     if not facts.gpus.gpus:
-        says = f"{recipe.gpu.count} x {recipe.gpu.kind} wanted, and {facts.gpus.why_none}"
+        says = f"{recipe.gpus_per_node} x {recipe.gpu.kind} wanted{_on_each(recipe)}, and {facts.gpus.why_none}"
         yield Finding("gpu", "missing", says, f"imaxproxy replay TRACE --engine {recipe.name} --simulate")
         return
     yield Finding("driver", "ok", f"{facts.gpus.driver}, runs CUDA up to {_dotted(facts.gpus.cuda)}")
     gpus = _chosen(facts)
     yield _kind_finding(recipe, gpus)
     yield _count_finding(recipe, gpus)
-    yield from _memory_findings(recipe, gpus[: recipe.gpu.count], needs)
+    yield from _memory_findings(recipe, gpus[: recipe.gpus_per_node], needs)
 
 
 def _chosen(facts: Facts) -> list[GpuFound]:
@@ -73,11 +73,15 @@ def _kind_finding(recipe: Recipe, gpus: list[GpuFound]) -> Finding:
 
 
 def _count_finding(recipe: Recipe, gpus: list[GpuFound]) -> Finding:
-    says = f"{recipe.gpu.count} wanted, {len(gpus)} to be had"
-    if len(gpus) >= recipe.gpu.count:
+    says = f"{recipe.gpus_per_node} wanted{_on_each(recipe)}, {len(gpus)} to be had"
+    if len(gpus) >= recipe.gpus_per_node:
         return Finding("gpu count", "ok", says)
     mend = "a recipe of fewer: imaxproxy engine list, or [parallel] of your own; `nvidia-smi -L` shows what is here"
     return Finding("gpu count", "missing", says, mend)
+
+
+def _on_each(recipe: Recipe) -> str:
+    return f" on each of {recipe.parallel.nodes} nodes" if recipe.parallel.nodes > 1 else ""
 
 
 def _memory_findings(recipe: Recipe, gpus: list[GpuFound], needs: Needs) -> Iterator[Finding]:

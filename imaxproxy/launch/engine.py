@@ -13,6 +13,21 @@ from imaxproxy.launch.recipe import Recipe
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class NodePart:
+    """Which machine's part of an engine that spans several. Rank 0 is its head: it serves HTTP, and all meet there."""
+
+    rank: int
+    address: str
+    """This machine's, as the others reach it."""
+    head: str
+    """The head's address."""
+    port: int
+    """On the head, the first of `Engine.meeting_ports` in a row."""
+    env: dict[str, str] = field(default_factory=dict)
+    """What the machine's network needs said, where nobody has said it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
     """Where a recipe is to run: what the machine and the command decide, not the recipe."""
 
@@ -26,6 +41,8 @@ class Place:
     """Indices or UUIDs to pin, one for each GPU of the recipe; empty on a machine without."""
     dummy_weights: bool = False
     """Random weights in place of a checkpoint, whatever the recipe says."""
+    part: NodePart | None = None
+    """Of an engine that spans nodes: `run_dir`, `host`, `port` and `gpus` are this node's."""
 
     @property
     def python(self) -> Path:
@@ -159,6 +176,8 @@ class Engine:
     """Words in the command lines of its inner processes: without them it does not serve, and says so seconds later."""
     gpu_warmup_rounds: tuple[int, ...] = ()
     """Streams at once, round by round, where a GPU wants more than the usual warm-up."""
+    meeting_ports: int = 0
+    """Ports in a row at which the parts of one engine on several nodes meet; 0: it is launched on one node only."""
     named_by_path: bool = False
     """Clients must ask for the model by what was loaded; the engine takes no other name."""
 

@@ -12,6 +12,7 @@ from typing import Any, Self
 
 from imaxproxy.errors import UsageError
 from imaxproxy.launch.common_failures import COMMON_FAILURES, KILLED_ADVICE
+from imaxproxy.launch.death import Death
 from imaxproxy.launch.engine import Engine, Plan
 from imaxproxy.launch.engine_log import LogReader, Progress, diagnose
 from imaxproxy.launch.environment import for_engines
@@ -38,6 +39,8 @@ class Launch:
     engine: Engine
     plan: Plan
     door: Door
+    is_head: bool = True
+    """It serves at its door. If not, it is a node's part of an engine that spans several: it runs, and is watched."""
     log_dir: Path
     ready_timeout_s: float
     stop_s: float | None = None
@@ -67,25 +70,6 @@ class StartTimes:
         return {name: round(getattr(self, name), 3) for name in ("ready_s", "first_token_s", "warmup_s")}
 
 
-@dataclass(frozen=True, slots=True)
-class Death:
-    """An end that nobody asked for."""
-
-    process: str
-    code: int | None
-    """None: it still ran when one of its inner processes ended."""
-    seen_s: float
-    """time.monotonic() when we heard of it."""
-    part: str | None = None
-    """That inner process."""
-
-    def __str__(self) -> str:
-        if self.code is None:
-            return f"{self.process} lost its {self.part}"
-        how = f"was killed by {_signal_name(-self.code)}" if self.code < 0 else f"ended with code {self.code}"
-        return f"{self.process} {how}"
-
-
 Show = Callable[[float, str], None]
 """Hears of milestones: the share of the start that is done, and what is going on."""
 
@@ -107,8 +91,8 @@ class LaunchedEngine:
             ...  # engine.url; engine.on_death hears of its end
             engine.check()  # raises EngineError when it has died
 
-    Starts in `__enter__`: raises UsageError for what the user can mend before anything ran (port, program), EngineError
-    with the engine's own last words and what to do about them.
+    Starts in `__enter__`, and a head serves when that returns: raises UsageError for what the user can mend before
+    anything ran (port, program), EngineError with the engine's own last words and what to do about them.
     """
 
     launch: Launch
@@ -119,11 +103,17 @@ class LaunchedEngine:
     death: Death | None = None
     processes: list[EngineProcess] = field(default_factory=list)
     _news: "SimpleQueue[_News]" = field(default_factory=SimpleQueue)
+    _progress: Progress = field(init=False)
+    _logs: list[LogReader] = field(init=False)
     _stopping: bool = False
     _lock: Any = field(default_factory=threading.Lock)
 
+    def __post_init__(self) -> None:
+        self._progress = Progress(self.launch.engine.milestones)
+        self._logs = [LogReader(self.launch.log_of(process.name)) for process in self.launch.plan.processes]
+
     def __repr__(self) -> str:
-        state = str(self.death) if self.death else "ready" if self.times else "not ready"
+        state = str(self.death) if self.death else "ready" if self.times else self._progress.says
         return f"<LaunchedEngine {self.launch.name} {self.url}, {state}>"
 
     @property
@@ -148,6 +138,23 @@ class LaunchedEngine:
         if self.death is not None:
             raise EngineError(self.explain(f"died: {self.death}"))
 
+    @property
+    def stands(self) -> tuple[float, str]:
+        """How far the start has come, 0 to 1, and what that is called."""
+        if not self.launch.is_head:  # nobody else reads what it prints
+            self._read_logs()
+        return self._progress.share, self._progress.says
+
+    def watch_parts(self) -> None:
+        """From now on the end of an inner process is the engine's. Before all are up, the engine itself says best what
+        went wrong."""
+        for process in self.processes:
+            process.watch(self.launch.engine.parts)
+
+    def give_up(self, why: str) -> None:
+        """From another thread: whoever waits for the start gets an EngineError that says why."""
+        self._news.put(_News(error=EngineError(why)))
+
     def stop(self) -> None:
         """SIGTERM to all, SIGKILL by the deadline; returns when nothing is left. Close your streams first: engines
         wait for them, or break them off."""
@@ -161,17 +168,23 @@ class LaunchedEngine:
     def explain(self, what: str) -> str:
         """What happened, the engine's last words, what to do, where to read on."""
         logs = [self.launch.log_of(process.name) for process in self.launch.plan.processes]
+        return f"{self.launch.engine.name} of recipe {self.launch.name} {what}. {self.last_words()}. Log: {logs[-1]}"
+
+    def last_words(self) -> str:
+        """What it said last, as far as it tells why it ended, and what to do about that."""
+        logs = [self.launch.log_of(process.name) for process in self.launch.plan.processes]
         found = diagnose(logs, (*self.launch.engine.failures, *COMMON_FAILURES))
         advice = found.advice
         if advice is None and self.death is not None and self.death.code in (None, -signal.SIGKILL):
             advice = KILLED_ADVICE
         said = " | ".join(found.errors) or "nothing"
         then = f". To mend it: {advice}" if advice else ""
-        return f"{self.launch.engine.name} of recipe {self.launch.name} {what}. It said: {said}{then}. Log: {logs[-1]}"
+        return f"It said: {said}{then}"
 
     # The start -------------------------------------------------------------------------------------------------------
 
-    def _start(self) -> StartTimes:
+    def _start(self) -> StartTimes | None:
+        """None for what is no head."""
         launch = self.launch
         check_port(launch.door.host, launch.door.port)
         for folder in (launch.log_dir, *launch.plan.folders):
@@ -181,9 +194,10 @@ class LaunchedEngine:
             path.write_text(text)
         started_s = time.monotonic()
         self._start_processes()
+        if not launch.is_head:
+            return None
         self._wait_ready(started_s + launch.ready_timeout_s)
-        for process in self.processes:  # before that, the engine itself says best what went wrong
-            process.watch(launch.engine.parts)
+        self.watch_parts()
         ready_s = time.monotonic() - started_s
         self.show(_LOADED_SHARE, "serves; first token")
         left_s = started_s + launch.ready_timeout_s - time.monotonic()
@@ -217,25 +231,27 @@ class LaunchedEngine:
 
     def _wait_ready(self, until_s: float) -> None:
         readiness = self.launch.engine.readiness
-        logs = [LogReader(self.launch.log_of(process.name)) for process in self.launch.plan.processes]
-        progress = Progress(self.launch.engine.milestones)
         ask_at_s = 0.0
         answering = False
         while True:
             now_s = time.monotonic()
             if now_s > until_s:
                 took_s = self.launch.ready_timeout_s
-                raise EngineError(self.explain(f"was not ready after {took_s:g} s (last seen: {progress.says})"))
+                raise EngineError(self.explain(f"was not ready after {took_s:g} s (last seen: {self._progress.says})"))
             if not answering and now_s >= ask_at_s:
                 answering = True
                 self._in_thread(lambda: page(self.launch.door, readiness.path, readiness.timeout_s))
             news = self._next_news(_LOG_EVERY_S)
-            if progress.read([line for log in logs for line in log.lines()]):
-                self.show(_LOADED_SHARE * progress.share, progress.says)
+            if self._read_logs():
+                self.show(_LOADED_SHARE * self._progress.share, self._progress.says)
             if news is not None:
                 answering, ask_at_s = False, time.monotonic() + readiness.every_s
                 if news.answer is not None and (not readiness.lists_model or names_model(news.answer)):
                     return
+
+    def _read_logs(self) -> bool:
+        """True when there is news."""
+        return self._progress.read([line for log in self._logs for line in log.lines()])
 
     def _first_token(self, left_s: float) -> float:
         self._in_thread(lambda: first_token_s(self.launch.door, left_s))
@@ -264,6 +280,8 @@ class LaunchedEngine:
             news = self._news.get(timeout=timeout_s)
         except Empty:
             return None
+        if isinstance(news.error, EngineError):  # given up
+            raise news.error
         if news.death is not None:
             code = news.death.code
             raised = UsageError if code == UsageError.exit_code and not self.times else EngineError
@@ -280,10 +298,3 @@ class LaunchedEngine:
                 self._news.put(_News(error=error))
 
         threading.Thread(target=run, daemon=True).start()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -12,23 +12,28 @@ _EPHEMERAL = Path("/proc/sys/net/ipv4/ip_local_port_range")
 _dice = random.SystemRandom()  # processes that fork or start together must not try the same ports
 
 
-def free_port(host: str) -> int:
-    """A port that nobody has just now, below those that the kernel hands out.
+def free_port(host: str, in_a_row: int = 1) -> int:
+    """A port that nobody has just now, and so the next ones of a row, below those that the kernel hands out.
 
     A port that the kernel chose could be handed to any connection of any process before the engine listens there.
     Raises UsageError when none of a hundred is free.
     """
     for _ in range(_TRIES):
-        port = _dice.randrange(_LOWEST, _first_ephemeral())
-        with socket.socket(_family(host)) as door:
-            try:
-                door.bind((host, port))
-            except OSError as error:
-                if error.errno != errno.EADDRINUSE:
-                    raise UsageError(f"no engine can listen at {host}: {error.strerror}") from error
-                continue
+        port = _dice.randrange(_LOWEST, _first_ephemeral() - in_a_row + 1)
+        if all(_is_free(host, each) for each in range(port, port + in_a_row)):
             return port
     raise UsageError(f"no free port of {host} was found between {_LOWEST} and {_first_ephemeral()}: give --engine-port")
+
+
+def _is_free(host: str, port: int) -> bool:
+    with socket.socket(_family(host)) as door:
+        try:
+            door.bind((host, port))
+        except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise UsageError(f"no engine can listen at {host}: {error.strerror}") from error
+            return False
+    return True
 
 
 def _first_ephemeral() -> int:

@@ -2,15 +2,17 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from imaxproxy.errors import UsageError
-from imaxproxy.launch.engine import Place
-from imaxproxy.launch.engines import engine_of
+from imaxproxy.launch.engine import NodePart, Place
+from imaxproxy.launch.engines import engine_of, plan_of
 from imaxproxy.launch.environment import engine_bin
 from imaxproxy.launch.first_token import Door
 from imaxproxy.launch.gpus import GpusFound, find_gpus
+from imaxproxy.launch.interface import part_env
 from imaxproxy.launch.launched import WARMUP_ROUNDS, Launch
 from imaxproxy.launch.recipe import NO_GPU, Recipe
 
@@ -24,8 +26,12 @@ def prepare(
     environment: Path | None = None,
     gpus: tuple[str, ...] = (),
     dummy_weights: bool = False,
+    part: NodePart | None = None,
 ) -> Launch:
-    """Nothing is started yet. Raises UsageError for what the recipe's engine cannot do, or not here."""
+    """Nothing is started yet. part: this machine's, of an engine that spans several.
+
+    Raises UsageError for what the recipe's engine cannot do, or not here.
+    """
     check_launchable(recipe)
     engine = engine_of(recipe)
     pinned = pinned_gpus(recipe, gpus, os.environ)
@@ -38,12 +44,14 @@ def prepare(
         port=port,
         gpus=pinned,
         dummy_weights=dummy_weights,
+        part=part and replace(part, env=part_env(part.address, os.environ)),
     )
     return Launch(
         name=recipe.name,
         engine=engine,
-        plan=engine.plan(recipe, place),
+        plan=plan_of(recipe, place),
         door=Door(host, port, engine.client_name(recipe)),
+        is_head=part is None or part.rank == 0,
         log_dir=place.run_dir,
         ready_timeout_s=recipe.readiness.timeout_s,
         warmup_rounds=engine.gpu_warmup_rounds if recipe.wanted_gpus and engine.gpu_warmup_rounds else WARMUP_ROUNDS,
@@ -58,11 +66,12 @@ def check_launchable(recipe: Recipe) -> None:
 
 def pinned_gpus(recipe: Recipe, chosen: tuple[str, ...], environment: Mapping[str, str]) -> tuple[str, ...]:
     """The GPUs that the engine shall see, in order: the chosen ones, else the first that CUDA_VISIBLE_DEVICES leaves
-    us, else the first by bus number. Raises UsageError when they are not as many as the recipe wants."""
-    wanted = recipe.wanted_gpus
+    us, else the first by bus number. Raises UsageError when they are not as many as the recipe wants here."""
+    wanted = recipe.gpus_per_node
     if chosen:
         if len(chosen) != wanted:
-            raise UsageError(f"--engine-gpus names {len(chosen)}, and recipe {recipe.name} wants {wanted}")
+            each = " on each node" if recipe.parallel.nodes > 1 else ""
+            raise UsageError(f"--engine-gpus names {len(chosen)}, and recipe {recipe.name} wants {wanted}{each}")
         return chosen
     visible = environment.get("CUDA_VISIBLE_DEVICES")
     if not visible or not wanted:
@@ -89,8 +98,8 @@ def check_gpus(recipe: Recipe, pinned: tuple[str, ...], found: GpusFound) -> Non
     if absent:
         here = ", ".join(f"{gpu.index} ({gpu.name})" for gpu in found.gpus)
         raise UsageError(
-            f"recipe {recipe.name} wants {recipe.wanted_gpus} GPUs, and there is no GPU {', '.join(absent)} here, only "
-            f"{here}: give --engine-gpus, a recipe of fewer (`imaxproxy engine list`), or add --simulate"
+            f"recipe {recipe.name} wants {recipe.gpus_per_node} GPUs, and there is no GPU {', '.join(absent)} here, "
+            f"only {here}: give --engine-gpus, a recipe of fewer (`imaxproxy engine list`), or add --simulate"
         )
 
 

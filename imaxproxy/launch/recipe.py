@@ -28,6 +28,13 @@ class Parallel:
     dp: int = 1
     ep: int = 1
     dp_attention: bool = False
+    nodes: int = 1
+    """Machines that one engine spans, each with the same number of its ranks."""
+
+    @property
+    def ranks(self) -> int:
+        """GPUs of one engine, or what stands for them on a CPU."""
+        return self.tp * self.pp * self.dp
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,8 +176,13 @@ class Recipe:
             return 0
         split, apart = self.parallel, self.disaggregated
         if apart is None:
-            return split.tp * split.pp * split.dp
+            return split.ranks
         return apart.prefill_workers * apart.prefill_tp + apart.decode_workers * split.tp * split.pp
+
+    @property
+    def gpus_per_node(self) -> int:
+        """Of those, what each machine has that the engine spans; all of them where it spans one."""
+        return self.wanted_gpus // self.parallel.nodes
 
 
 def with_model_path(recipe: Recipe, path: str | None) -> Recipe:

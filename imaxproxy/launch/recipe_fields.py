@@ -105,7 +105,7 @@ FIELDS: dict[str, dict[str, Field]] = {
         "count": Field("a whole number of 0 or more", lambda value: _is_count(value, 0), required=True),
     },
     "parallel": {
-        **dict.fromkeys(("tp", "pp", "dp", "ep"), _COUNT),
+        **dict.fromkeys(("tp", "pp", "dp", "ep", "nodes"), _COUNT),
         "dp_attention": _SWITCH,
     },
     "engine": {
@@ -162,3 +162,25 @@ FREE_TABLES: dict[str, Field] = {
 
 TABLES = tuple(name for name in FIELDS if name)
 NEEDED_TABLES = ("gpu", "engine")
+
+SAID_ELSEWHERE: dict[str, str] = {
+    **dict.fromkeys(("host", "http-host"), "--host of the command"),
+    **dict.fromkeys(("port", "http-port"), "--port of the command"),
+    **dict.fromkeys(("model", "model-path"), "model or model_path"),
+    **dict.fromkeys(("served-model-name", "served_model_name", "alias", "model-name"), "served_name"),
+    **dict.fromkeys(("tensor-parallel-size", "tp-size", "tp", "tp_size", "tensor_parallel_size"), "parallel.tp"),
+    **dict.fromkeys(("pipeline-parallel-size", "pp-size", "pp", "pp_size", "pipeline_parallel_size"), "parallel.pp"),
+    **dict.fromkeys(("data-parallel-size", "dp-size", "dp"), "parallel.dp"),
+    **dict.fromkeys(
+        ("enable-expert-parallel", "ep-size", "expert-parallel-size", "ep", "ep_size", "moe_expert_parallel_size"),
+        "parallel.ep",
+    ),
+    **dict.fromkeys(("nnodes", "n", "node-rank", "r"), "parallel.nodes"),
+    **dict.fromkeys(("master-addr", "master-port", "dist-init-addr", "nccl-init-addr", "headless"), "parallel.nodes"),
+    **dict.fromkeys(("enable-dp-attention", "enable_attention_dp"), "parallel.dp_attention"),
+    **dict.fromkeys(("reasoning-parser", "reasoning_parser"), "engine.reasoning_parser"),
+    **dict.fromkeys(("extra_llm_api_options", "config"), "engine.options"),
+    **dict.fromkeys(("speculative-config", "speculative-algorithm"), "speculation"),
+    "load-format": 'weights = "dummy", or the engine\'s default',
+}
+"""Flags that other fields stand for, so that simulation, cost and report know of them."""

@@ -22,29 +22,9 @@ from imaxproxy.launch.recipe import (
     SimulateChoice,
     SpeculationChoice,
 )
-from imaxproxy.launch.recipe_fields import FIELDS, FREE_TABLES, NEEDED_TABLES, TABLES, Field
+from imaxproxy.launch.recipe_fields import FIELDS, FREE_TABLES, NEEDED_TABLES, SAID_ELSEWHERE, TABLES, Field
 from imaxproxy.launch.recipe_text import RecipeText, read_recipe_text
 from imaxproxy.shipped import shipped
-
-_SAID_ELSEWHERE: dict[str, str] = {
-    **dict.fromkeys(("host", "http-host"), "--host of the command"),
-    **dict.fromkeys(("port", "http-port"), "--port of the command"),
-    **dict.fromkeys(("model", "model-path"), "model or model_path"),
-    **dict.fromkeys(("served-model-name", "served_model_name", "alias", "model-name"), "served_name"),
-    **dict.fromkeys(("tensor-parallel-size", "tp-size", "tp", "tp_size", "tensor_parallel_size"), "parallel.tp"),
-    **dict.fromkeys(("pipeline-parallel-size", "pp-size", "pp", "pp_size", "pipeline_parallel_size"), "parallel.pp"),
-    **dict.fromkeys(("data-parallel-size", "dp-size", "dp"), "parallel.dp"),
-    **dict.fromkeys(
-        ("enable-expert-parallel", "ep-size", "expert-parallel-size", "ep", "ep_size", "moe_expert_parallel_size"),
-        "parallel.ep",
-    ),
-    **dict.fromkeys(("enable-dp-attention", "enable_attention_dp"), "parallel.dp_attention"),
-    **dict.fromkeys(("reasoning-parser", "reasoning_parser"), "engine.reasoning_parser"),
-    **dict.fromkeys(("extra_llm_api_options", "config"), "engine.options"),
-    **dict.fromkeys(("speculative-config", "speculative-algorithm"), "speculation"),
-    "load-format": 'weights = "dummy", or the engine\'s default',
-}
-"""Flags that other fields stand for, so that simulation, cost and report know of them."""
 
 
 def recipe_names() -> list[str]:
@@ -195,6 +175,7 @@ class _Reader:
         if split.tp * split.dp % split.ep:
             says = f"parallel.ep must divide tp * dp = {split.tp * split.dp}, not {split.ep}"
             raise self._error(("parallel", "ep"), says)
+        self._check_nodes(recipe)
         if drafts is None:
             return
         if drafts.acceptance_length is not None and drafts.acceptance:
@@ -207,6 +188,19 @@ class _Reader:
         if drafts.method in ("eagle3", "draft_model") and drafts.model is None:
             says = f"speculation.model is missing: {drafts.method} needs a drafter's checkpoint"
             raise self._error(("speculation", "model"), says)
+
+    def _check_nodes(self, recipe: Recipe) -> None:
+        nodes, says = recipe.parallel.nodes, None
+        if nodes == 1:
+            return
+        if recipe.disaggregated:
+            says = "workers that are apart are placed by Dynamo's own tools: leave it out"
+        elif recipe.gpu.kind == NO_GPU:
+            says = 'gpu.kind "none" runs nowhere: leave it out'
+        elif recipe.parallel.ranks % nodes:
+            says = f"each node has as many ranks: it must divide tp * pp * dp = {recipe.parallel.ranks}, not be {nodes}"
+        if says:
+            raise self._error(("parallel", "nodes"), f"parallel.nodes: {says}")
 
     def _error(self, keys: tuple[str, ...], message: str) -> UsageError:
         """In the file that says it; what nobody says is missing in our own."""
@@ -252,8 +246,8 @@ class _FileCheck:
             name = ".".join((*at, key))
             if at[1].endswith("flags") and key.startswith("-"):
                 raise self._error((*at, key), f"{name}: flags are written without leading dashes: {key.lstrip('-')}")
-            if at[1].endswith("flags") and key in _SAID_ELSEWHERE:
-                raise self._error((*at, key), f"{name}: say it as {_SAID_ELSEWHERE[key]}")
+            if at[1].endswith("flags") and key in SAID_ELSEWHERE:
+                raise self._error((*at, key), f"{name}: say it as {SAID_ELSEWHERE[key]}")
             if not field.accepts(value):
                 raise self._error((*at, key), f"{name} must be {field.expected}, not {value!r}")
 

@@ -7,6 +7,7 @@ from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
     MetricsPage,
+    NodePart,
     Place,
     Plan,
     Process,
@@ -76,13 +77,27 @@ def _plan(recipe: Recipe, place: Place) -> Plan:
         *(str(place.python), "-m", "sglang.launch_server", "--model-path", recipe.load_from),
         *("--host", place.host, "--port", str(place.port), "--served-model-name", recipe.client_name),
         *flag_argv(sglang_flags(recipe, dummy_weights=place.dummy_weights), left_out),
+        *(_part_argv(recipe, place.part) if place.part else ()),
     ]
     env = {
         **common_env(recipe, place.gpus),
+        **(place.part.env if place.part else {}),
         **sglang_env(recipe, dummy_weights=place.dummy_weights),
         **recipe.engine.env,
     }
     return Plan(processes=(Process(name="server", argv=tuple(argv), env=env),))
+
+
+def _part_argv(recipe: Recipe, part: NodePart) -> list[str]:
+    """The head's port, and six more after it. A part that is no head answers its own --port with its health alone."""
+    split = recipe.parallel
+    if split.dp > 1:
+        raise refuse(recipe, "parallel.dp", "over nodes SGLang has dp_attention only; --engine-replicas has copies")
+    if max(split.pp, split.nodes) % min(split.pp, split.nodes):
+        says = f"SGLang gives a node whole stages, or a stage whole nodes, not {split.nodes} nodes to pp = {split.pp}"
+        raise refuse(recipe, "parallel.nodes", says)
+    argv = ["--nnodes", str(split.nodes), "--node-rank", str(part.rank)]
+    return [*argv, "--dist-init-addr", f"{f'[{part.head}]' if ':' in part.head else part.head}:{part.port}"]
 
 
 SGLANG = Engine(
@@ -93,7 +108,8 @@ SGLANG = Engine(
     readiness=Readiness(path="/v1/models", timeout_s=10.0),
     milestones=milestones(
         (r"server_args=", "reading its flags", 0.1),
-        (r"Init parallel begin|Init torch distributed begin", "starting the engine", 0.3),
+        (r"Init parallel begin|Init torch distributed begin", "waiting for all ranks", 0.3),
+        (r"Init parallel ends?|Init torch distributed ends?", "all ranks have met", 0.36),
         (r"Load weight begin", "loading weights", 0.4),
         (r"Load weight end", "weights loaded", 0.7),
         (r"Memory pool end|Tree cache initialized", "KV cache allocated", 0.8),
@@ -124,4 +140,5 @@ SGLANG = Engine(
     memory=MemoryFraction(of="weights and KV of total", default=0.88),
     stopping=Stopping(grace_s=10.0, drains=True),
     parts=SGLANG_PARTS,
+    meeting_ports=8,
 )

@@ -7,6 +7,7 @@ from imaxproxy.launch.engine import (
     Engine,
     MemoryFraction,
     MetricsPage,
+    NodePart,
     Place,
     Plan,
     Process,
@@ -73,11 +74,25 @@ def _plan(recipe: Recipe, place: Place) -> Plan:
         raise refuse(recipe, "disaggregated", "vLLM alone serves from one place; use engine dynamo with backend vllm")
     argv = [
         *(str(place.python), "-m", "vllm.entrypoints.cli.main", "serve", recipe.load_from),
-        *("--host", place.host, "--port", str(place.port), "--served-model-name", recipe.client_name),
+        *(_door_argv(place) if place.part is None or place.part.rank == 0 else ("--headless",)),
+        *("--served-model-name", recipe.client_name),
         *flag_argv(vllm_flags(recipe, dummy_weights=place.dummy_weights)),
+        *(_part_argv(recipe, place.part) if place.part else ()),
     ]
-    env = {**common_env(recipe, place.gpus), "VLLM_NO_USAGE_STATS": "1", **recipe.engine.env}
+    parts_env = {"VLLM_HOST_IP": place.part.address, **place.part.env} if place.part else {}
+    env = {**common_env(recipe, place.gpus), "VLLM_NO_USAGE_STATS": "1", **parts_env, **recipe.engine.env}
     return Plan(processes=(Process(name="server", argv=tuple(argv), env=env),))
+
+
+def _door_argv(place: Place) -> tuple[str, ...]:
+    return ("--host", place.host, "--port", str(place.port))
+
+
+def _part_argv(recipe: Recipe, part: NodePart) -> list[str]:
+    """Its own way over nodes, without Ray: which ranks run where, data-parallel ones too, follows from the node's."""
+    argv = ["--nnodes", str(recipe.parallel.nodes), "--node-rank", str(part.rank)]
+    argv += ["--master-addr", part.head, "--master-port", str(part.port)]
+    return [*argv, "--data-parallel-rpc-port", str(part.port + 1)] if recipe.parallel.dp > 1 else argv
 
 
 VLLM = Engine(
@@ -89,6 +104,8 @@ VLLM = Engine(
         (r"non-default args:", "reading its flags", 0.05),
         (r"Resolved architecture", "found the model", 0.15),
         (r"Initializing a V1 LLM engine", "starting the engine", 0.3),
+        (r"distributed_init_method=tcp", "waiting for all ranks", 0.33),
+        (r"is assigned as DP rank", "all ranks have met", 0.36),
         (r"Starting to load model", "loading weights", 0.4),
         (r"Loading weights took", "weights loaded", 0.7),
         (r"KV cache size: [\d,]+ tokens", "KV cache allocated", 0.8),
@@ -128,5 +145,6 @@ VLLM = Engine(
     memory=MemoryFraction(of="total", default=0.92),
     stopping=Stopping(grace_s=10.0),
     parts=VLLM_PARTS,
+    meeting_ports=2,
     help_flag="--help=all",
 )

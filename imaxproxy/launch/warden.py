@@ -9,6 +9,10 @@ inner processes. On stdout, a line each: `started PID` or `failed ERRNO`, then `
 process ends, `exited CODE` (below 0: a signal) the moment the engine's first process does, then `gone` when none of
 its descendants is left. As a subreaper this process inherits those whose parents died, so it finds them all, also the
 ones that left the engine's process group.
+
+There are two of us, one the other's guard. Ray kills the children of an actor's process when that ends, and so would
+leave the engine's inner processes to nobody; the guard is that child, and the warden lives on until all is gone. When
+the warden is killed (a machine out of memory), the guard inherits what it held, and kills it.
 """
 
 import contextlib
@@ -206,5 +210,32 @@ def _say(line: str) -> None:
         os.write(1, f"{line}\n".encode())
 
 
+def _guard(warden: int) -> int:
+    """In the first of us: wait for the warden, and for what it leaves when it is killed. Its exit status, or 1."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)  # our owner and the warden talk with each other alone: each hears of the other's end
+    os.dup2(nothing, 1)
+    for number in _STOP_SIGNALS:
+        signal.signal(number, lambda number, _frame: _signal(warden, number))
+    code: int | None = None
+    while True:
+        try:
+            pid, status = os.waitpid(-1, 0)
+        except ChildProcessError:
+            return 1 if code is None or code < 0 else code
+        if pid == warden:
+            code = os.waitstatus_to_exitcode(status)
+        if code is not None:  # as often as one ends: another may have been born while we looked
+            for left in _descendants(os.getpid()):
+                _signal(left, signal.SIGKILL)
+
+
+def main() -> int:
+    """Be the guard, and have the warden."""
+    _prctl(_PR_SET_CHILD_SUBREAPER)
+    warden = os.fork()
+    return _guard(warden) if warden else Warden(sys.argv[1], sys.argv[2:]).run()
+
+
 if __name__ == "__main__":
-    sys.exit(Warden(sys.argv[1], sys.argv[2:]).run())
+    sys.exit(main())

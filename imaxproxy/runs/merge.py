@@ -118,7 +118,8 @@ class Shares:
         moves = [move for share in self.runs for move in moves_of(share.run, out, self._shift_ns(share))]
         move_all(moves, cores())
         parts = [(share.run, str(share.record["host"]), self._shift_ns(share)) for share in self.runs]
-        for path, lines in ((out.power, merged_power(parts)), (out.engine_metrics, merged_metrics(parts))):
+        powers = [(run.power, host, by_ns) for run, host, by_ns in parts]
+        for path, lines in ((out.power, merged_power(powers)), (out.engine_metrics, merged_metrics(parts))):
             _write_if_any(path, lines)
         manifest.write(out)
         return manifest

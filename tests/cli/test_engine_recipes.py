@@ -28,7 +28,7 @@ def test_the_list_is_a_line_a_recipe_and_can_be_filtered(command: Command) -> No
 
 def test_a_filter_that_leaves_none_says_what_there_is(command: Command) -> None:
     says = command.run("engine", "list", "--gpu", "b100").complaint()
-    assert "no recipe has gpu b100; there are --gpu: b200, cpu, gb200, h200, none" in says
+    assert "no recipe has gpu b100; there are --gpu: b200, cpu, gb200, h100, h200, none" in says
 
 
 def test_show_prints_what_a_shell_would_run(command: Command) -> None:

@@ -4,8 +4,8 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,15 +52,18 @@ class Raylets:
         return found
 
 
-@pytest.fixture(scope="module")
-def raylets() -> Iterator[Raylets]:
-    """Three nodes of four CPUs, whatever this machine has."""
+@contextmanager
+def running_raylets(
+    count: int, cpus: int, gpus: int = 0, environments: Sequence[dict[str, str]] = ()
+) -> Iterator[Raylets]:
+    """So many nodes of so many CPUs, whatever this machine has. environments: what each one's processes find set."""
     if importlib.util.find_spec("ray") is None:
         pytest.skip("Ray is not installed: scripts/test-ray installs it")
     mark = uuid.uuid4().hex
     environment = {**os.environ, _MARK: mark, "PYTHONPATH": str(_HERE.parents[1])}
+    asked = {"raylets": count, "cpus": cpus, "gpus": gpus, "environments": list(environments)}
     process = subprocess.Popen(
-        [sys.executable, str(_HERE / "raylets.py"), "3", "4"],
+        [sys.executable, str(_HERE / "raylets.py"), json.dumps(asked)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
@@ -77,6 +80,13 @@ def raylets() -> Iterator[Raylets]:
         process.stdin.close()
         process.wait(60)
         process.stdout.close()
+
+
+@pytest.fixture(scope="module")
+def raylets() -> Iterator[Raylets]:
+    """Three nodes of four CPUs."""
+    with running_raylets(3, 4) as cluster:
+        yield cluster
 
 
 @pytest.fixture

@@ -1,7 +1,8 @@
 """A Ray cluster of several raylets on loopback, as a process: prints its address, does what lines of stdin say.
 
-`python raylets.py RAYLETS CPUS_EACH`; the first raylet is the head. `kill I` ends raylet I at once, as a power cut
-would; `add PYTHONPATH` brings one more up that imports from there; the end of stdin ends all.
+`python raylets.py '{"raylets": 3, "cpus": 4, "gpus": 0, "environments": []}'`: what each has, and what each one's
+processes find in their environment, in order; the first raylet is the head. `kill I` ends raylet I at once, as a power
+cut would; `add PYTHONPATH` brings one more up that imports from there; the end of stdin ends all.
 """
 
 import json
@@ -21,12 +22,15 @@ def main() -> None:
     from ray.cluster_utils import Cluster
 
     logging.disable(logging.CRITICAL)
-    raylets, cpus = int(sys.argv[1]), float(sys.argv[2])
+    asked = json.loads(sys.argv[1])
+    environments = asked["environments"] or [{}] * asked["raylets"]
     told = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)  # what Ray prints
-    options = {"num_cpus": cpus, "object_store_memory": _STORE_BYTES}
-    cluster = Cluster(initialize_head=True, head_node_args=options | {"include_dashboard": False})
-    nodes = [cluster.head_node, *(cluster.add_node(wait=False, **options) for _ in range(raylets - 1))]
+    options = {"num_cpus": asked["cpus"], "num_gpus": asked["gpus"], "object_store_memory": _STORE_BYTES}
+    head = options | {"include_dashboard": False, "env_vars": environments[0]}
+    cluster = Cluster(initialize_head=True, head_node_args=head)
+    others = [cluster.add_node(wait=False, env_vars=each, **options) for each in environments[1:]]
+    nodes = [cluster.head_node, *others]
     cluster.wait_for_nodes()
     print(json.dumps({"address": cluster.address}), file=told)
     for line in sys.stdin:

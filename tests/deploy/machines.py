@@ -164,6 +164,7 @@ class Machines:
             text=True,
         )
         machine = Machine(name, address, holder, self.shared / f"{name}.log")
+        machine.log.touch()
         self._stack.callback(machine.end)
         assert holder.stdout is not None
         assert holder.stderr is not None

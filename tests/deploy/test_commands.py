@@ -16,7 +16,7 @@ _VARIABLE = re.compile(r"\$\{?#?(\w+)(?:\[@\])?(?::-([^}]*))?\}?")
 """Of compose and shells: their default stands in for them, else a word."""
 _MORE_FLAGS = re.compile(r'"\$@"|"\$\{\w+\[@\]\}"')
 """What a user may add to a script's command."""
-_STAND_IN = {"RUN": "run", "STATE_DIRECTORY": "state", "INVOCATION_ID": "id", "RATE": "5", "nodes": "4"}
+_STAND_IN = {"STATE_DIRECTORY": "state", "INVOCATION_ID": "id", "RATE": "5", "nodes": "4"}
 
 
 def _plain(text: str) -> str:
@@ -77,6 +77,13 @@ def test_a_command_is_one_that_there_is(
         group = group.get_command(context, name)
         assert group is not None, f"{where}: no command {name}"
     group.make_context(group.name, argv, parent=context)
+
+
+def test_what_comes_back_finds_no_run_of_its_own() -> None:
+    """A container that is started again on the same volume would be refused a run directory that is there."""
+    for where, argv in commands():
+        if argv[0] == "serve" and not where.startswith("systemd"):  # there a start has an id
+            assert not any(word.startswith("--out") for word in argv), where
 
 
 def test_all_kinds_are_found() -> None:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.launch import Place, Plan, Recipe, engine_of, load_recipe
+from imaxproxy.launch import NodePart, Place, Plan, Recipe, load_recipe, plan_of
 
 RUN_DIR = Path("/runs/1")
 
@@ -20,8 +20,15 @@ def recipe(name: str, **changes: Any) -> Recipe:  # noqa: ANN401 (any field of R
 
 
 def plan(recipe: Recipe, **choices: Any) -> Plan:  # noqa: ANN401 (any field of Place)
-    """What its engine would start."""
-    return engine_of(recipe).plan(recipe, place(recipe.gpu.count, **choices))
+    """What its engine would start; of one that spans nodes what its head would."""
+    if recipe.parallel.nodes > 1:
+        choices = {"part": part(0)} | choices
+    return plan_of(recipe, place(recipe.gpus_per_node, **choices))
+
+
+def part(rank: int, **fields: Any) -> NodePart:  # noqa: ANN401 (any field of NodePart)
+    """Of an engine whose head is at 10.0.0.1."""
+    return NodePart(**{"rank": rank, "address": f"10.0.0.{rank + 1}", "head": "10.0.0.1", "port": 29500, **fields})
 
 
 def value(argv: tuple[str, ...], flag: str) -> str | None:

@@ -6,7 +6,7 @@ import pytest
 
 from imaxproxy.launch import ENGINES, NO_GPU, Engine, engine_of, load_recipe, recipe_names
 from tests.launch.flag_list import FlagList, flag_list_of
-from tests.launch.plans import plan
+from tests.launch.plans import part, plan
 
 LAUNCHABLE = [name for name in recipe_names() if load_recipe(name).gpu.kind != NO_GPU]
 
@@ -14,7 +14,8 @@ LAUNCHABLE = [name for name in recipe_names() if load_recipe(name).gpu.kind != N
 @pytest.mark.parametrize("name", LAUNCHABLE)
 def test_a_shipped_recipe_is_what_its_engine_takes(name: str) -> None:
     recipe = load_recipe(name)
-    for process in plan(recipe).processes:
+    parts = [part(rank) for rank in range(recipe.parallel.nodes)] if recipe.parallel.nodes > 1 else [None]
+    for process in (process for each in parts for process in plan(recipe, part=each).processes):
         flag_list_of(recipe, process).check(process.argv)
 
 
@@ -27,7 +28,7 @@ def test_a_shipped_recipe_gives_each_gpu_to_one_process(name: str) -> None:
         for gpu in process.env.get("CUDA_VISIBLE_DEVICES", "").split(",")
         if gpu
     ]
-    assert sorted(pinned, key=int) == [str(index) for index in range(recipe.gpu.count)]
+    assert sorted(pinned, key=int) == [str(index) for index in range(recipe.gpus_per_node)]
 
 
 @pytest.mark.parametrize("name", LAUNCHABLE)

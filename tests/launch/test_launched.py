@@ -16,9 +16,10 @@ from pathlib import Path
 import pytest
 
 from imaxproxy.errors import UsageError
+from imaxproxy.launch.death import Death
 from imaxproxy.launch.engine import Engine, Plan, Process, Readiness, Stopping, milestones
 from imaxproxy.launch.first_token import Door, first_token_s
-from imaxproxy.launch.launched import Death, Launch, LaunchedEngine
+from imaxproxy.launch.launched import Launch, LaunchedEngine
 from imaxproxy.launch.port import free_port
 from imaxproxy.launch.process import EngineError
 from launch.processes import is_alive, wait_gone
@@ -120,6 +121,30 @@ def test_a_killed_engine_is_heard_of_and_its_children_go_too(make: Callable[...,
         assert wait_gone(child, timeout_s=10)
 
 
+@pytest.mark.parametrize("who", ["warden", "guard"])
+def test_what_stands_between_may_be_killed_and_nothing_is_left(make: Callable[..., Made], who: str) -> None:
+    """Ray kills the children of an actor's process: the guard. Out of memory, the kernel kills any."""
+    deaths: queue.Queue[Death] = queue.Queue()
+    with make("--child").engine(deaths.put) as engine:
+        process = engine.processes[0]
+        child = int(log_of(engine).split()[1])
+        assert process.pid is not None
+        warden = parent_of(process.pid)
+        guard = parent_of(warden)
+        os.kill(warden if who == "warden" else guard, signal.SIGKILL)
+        if who == "warden":
+            assert deaths.get(timeout=10).code == -signal.SIGKILL
+            assert wait_gone(child, timeout_s=10)
+        assert wait_gone(guard, timeout_s=10)
+    assert wait_gone(process.pid, timeout_s=10)
+    assert wait_gone(child, timeout_s=10)
+    assert wait_gone(warden, timeout_s=10)
+
+
+def parent_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[1])
+
+
 def test_the_death_of_one_process_is_the_engines(make: Callable[..., Made]) -> None:
     """Dynamo's frontend lives on and says that it is healthy."""
     made = make()
@@ -194,6 +219,27 @@ def test_ready_means_a_token(make: Callable[..., Made], arguments: tuple[str, ..
 def test_a_start_that_takes_too_long_is_given_up(make: Callable[..., Made]) -> None:
     engine = make("--silent", "--progress", 1, ready_timeout_s=1.0).engine()
     with pytest.raises(EngineError, match=r"was not ready after 1 s.*last seen"), engine:
+        pass
+    assert not engine.processes[0].runs
+
+
+def test_a_part_runs_without_a_door_and_says_how_far_it_is(make: Callable[..., Made]) -> None:
+    deaths: queue.Queue[Death] = queue.Queue()
+    with make("--silent", "--progress", 1, is_head=False).engine(deaths.put) as engine:
+        assert engine.times is None
+        while engine.stands != (0.3, "loading weights"):
+            engine.processes[0].wait(0.01)
+        engine.watch_parts()
+        assert engine.processes[0].pid is not None
+        os.kill(engine.processes[0].pid, signal.SIGKILL)
+        assert str(deaths.get(timeout=10)) == "server was killed by SIGKILL"
+        assert engine.last_words().startswith("It said: milestone 0. To mend it: ")
+
+
+def test_a_start_that_is_given_up_ends_for_whoever_waits(make: Callable[..., Made]) -> None:
+    engine = make("--silent", ready_timeout_s=600.0).engine()
+    engine.give_up("its other part died")
+    with pytest.raises(EngineError, match=r"^its other part died$"), engine:
         pass
     assert not engine.processes[0].runs
 

@@ -34,3 +34,13 @@ def test_no_free_port_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_host_that_is_not_ours_is_said() -> None:
     with pytest.raises(UsageError, match=r"no engine can listen at 192\.0\.2\.1"):
         ports.free_port("192.0.2.1")
+
+
+def test_so_many_in_a_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of which the last is taken is passed over."""
+    with socket.create_server(("127.0.0.1", ports.free_port("127.0.0.1"))) as taken:
+        last = taken.getsockname()[1]
+        free = ports.free_port("127.0.0.1", 3)
+        said = iter([last - 2, free])
+        monkeypatch.setattr(ports, "_dice", type("Dice", (), {"randrange": lambda *_: next(said)}))
+        assert ports.free_port("127.0.0.1", 3) == free

@@ -7,6 +7,7 @@ import pytest
 from imaxproxy.errors import UsageError
 from imaxproxy.launch import GpuChoice, GpuFound, GpusFound, Parallel, load_recipe
 from imaxproxy.launch.prepare import check_gpus, describe, pinned_gpus, prepare
+from tests.launch.plans import part
 
 ONE = load_recipe("gpt-oss-120b-h200-vllm")
 FOUR = replace(ONE, gpu=GpuChoice("h200", 4), parallel=Parallel(tp=4))
@@ -87,3 +88,37 @@ def test_an_engine_that_captures_graphs_on_demand_is_warmed_up_for_each_on_a_gpu
 def test_what_models_no_hardware_cannot_be_launched(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="recipe fixed-5ms models no hardware, so there is nothing to launch"):
         prepare(load_recipe("fixed-5ms"), log_dir=tmp_path, host="127.0.0.1", port=9)
+
+
+OVER_TWO = replace(ONE, gpu=GpuChoice("h200", 4), parallel=Parallel(tp=4, nodes=2))
+PLACE: dict[str, Any] = {"host": "127.0.0.1", "port": 9}
+
+
+def test_a_part_has_its_nodes_share_of_the_gpus_and_only_the_head_a_door(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("NCCL_SOCKET_IFNAME", "ib0")
+    monkeypatch.delenv("GLOO_SOCKET_IFNAME", raising=False)
+    place = PLACE | {"log_dir": tmp_path, "gpus": ("2", "3")}
+    launches = [prepare(OVER_TWO, **place, part=part(rank, address="127.0.0.1")) for rank in (0, 1)]
+    assert [launch.is_head for launch in launches] == [True, False]
+    for launch in launches:
+        (process,) = launch.plan.processes
+        assert process.env["CUDA_VISIBLE_DEVICES"] == "2,3"
+        assert process.env["GLOO_SOCKET_IFNAME"] == "lo"
+        assert "NCCL_SOCKET_IFNAME" not in process.env  # the machine's own stands
+        assert describe(OVER_TWO, launch)["gpus"] == 4
+    with pytest.raises(UsageError, match=r"--engine-gpus names 4, and recipe .* wants 2 on each node"):
+        pinned_gpus(OVER_TWO, ("0", "1", "2", "3"), {})
+
+
+def test_one_that_spans_nodes_is_not_launched_in_one_place(tmp_path: Path) -> None:
+    says = (
+        r"spans 2 nodes, and is launched on those of a Ray cluster: imaxproxy replay TRACE --engine RECIPE --ray auto"
+    )
+    with pytest.raises(UsageError, match=says):
+        prepare(OVER_TWO, log_dir=tmp_path, **PLACE)
+    dynamo = replace(load_recipe("gpt-oss-120b-b200-dynamo-vllm"), parallel=Parallel(tp=2, nodes=2))
+    says = r"parallel.nodes: dynamo is launched on one node only; vllm and sglang span several"
+    with pytest.raises(UsageError, match=says):
+        prepare(dynamo, log_dir=tmp_path, **PLACE, part=part(0))

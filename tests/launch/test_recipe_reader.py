@@ -205,3 +205,40 @@ def test_a_shipped_recipe_is_extended_by_its_name(tmp_path: Path) -> None:
 def test_a_mistake_in_an_extended_recipe_is_named(tmp_path: Path, text: str, base: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
         load_recipe(extending(tmp_path, text, base))
+
+
+OVER_TWO = GOOD.replace("count = 2", "count = 16").replace("tp = 2", "tp = 8\npp = 2\nnodes = 2")
+
+
+def test_an_engine_may_span_nodes(tmp_path: Path) -> None:
+    recipe = load_recipe(write(tmp_path, OVER_TWO))
+    assert (recipe.parallel.nodes, recipe.gpu.count, recipe.gpus_per_node) == (2, 16, 8)
+    assert load_recipe(write(tmp_path, GOOD)).gpus_per_node == 2
+    on_cpu = OVER_TWO.replace('"b200"', '"cpu"').replace("count = 16", "count = 0")
+    assert load_recipe(write(tmp_path, on_cpu)).gpus_per_node == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("nodes = 2", "nodes = 0", r":14: parallel.nodes must be a whole number of 1 or more, not 0"),
+        (
+            "nodes = 2",
+            "nodes = 3",
+            r":14: parallel.nodes: each node has as many ranks: it must divide .* = 16, not be 3",
+        ),
+        ("max-num-seqs = 512", "nnodes = 2", r":21: engine.flags.nnodes: say it as parallel.nodes"),
+        ("max-num-seqs = 512", 'master-addr = "x"', r":21: engine.flags.master-addr: say it as parallel.nodes"),
+        (
+            "[engine.flags]",
+            "[disaggregated]\nprefill_workers = 1\ndecode_workers = 1\n[engine.flags]",
+            r"parallel.nodes: workers that are apart are placed by Dynamo",
+        ),
+    ],
+)
+def test_nodes_that_cannot_be_are_named_with_their_line(tmp_path: Path, old: str, new: str, says: str) -> None:
+    text = OVER_TWO.replace(old, new)
+    if "disaggregated" in new:
+        text = text.replace("count = 16", "count = 17")
+    with pytest.raises(UsageError, match=says):
+        load_recipe(write(tmp_path, text))

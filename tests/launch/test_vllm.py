@@ -3,9 +3,9 @@ import json
 import pytest
 
 from imaxproxy.errors import UsageError
-from imaxproxy.launch import DisaggregatedChoice, Parallel, SpeculationChoice
+from imaxproxy.launch import DisaggregatedChoice, GpuChoice, Parallel, SpeculationChoice
 from imaxproxy.launch.vllm import VLLM
-from tests.launch.plans import plan, recipe, value
+from tests.launch.plans import part, plan, recipe, value
 
 NAME = "gpt-oss-120b-b200-vllm"
 
@@ -42,6 +42,43 @@ def test_drafts_on_random_weights_are_accepted_as_stated() -> None:
     said = value(plan(drafting, dummy_weights=True).processes[0].argv, "--speculative-config")
     assert json.loads(said or "")["rejection_sample_method"] == "synthetic"
     assert json.loads(said or "")["synthetic_acceptance_length"] == 2.4
+
+
+OVER_TWO = {"parallel": Parallel(tp=8, pp=2, nodes=2), "gpu": GpuChoice("b200", 16)}
+
+
+def test_a_part_of_several_knows_its_rank_and_where_all_meet() -> None:
+    over = recipe(NAME, **OVER_TWO)
+    (head,) = plan(over, host="10.0.0.1", part=part(0, env={"GLOO_SOCKET_IFNAME": "eth0"})).processes
+    (other,) = plan(over, host="10.0.0.2", part=part(1)).processes
+    assert (value(head.argv, "--nnodes"), value(head.argv, "--node-rank")) == ("2", "0")
+    assert (value(head.argv, "--host"), "--headless" in head.argv) == ("10.0.0.1", False)
+    assert (value(other.argv, "--node-rank"), "--headless" in other.argv) == ("1", True)
+    assert "--port" not in other.argv
+    for server in (head, other):
+        assert (value(server.argv, "--master-addr"), value(server.argv, "--master-port")) == ("10.0.0.1", "29500")
+        assert (value(server.argv, "--tensor-parallel-size"), value(server.argv, "--pipeline-parallel-size")) == (
+            "8",
+            "2",
+        )
+        assert "--data-parallel-rpc-port" not in server.argv
+        assert server.env["CUDA_VISIBLE_DEVICES"] == "0,1,2,3,4,5,6,7"
+    assert (head.env["GLOO_SOCKET_IFNAME"], other.env["VLLM_HOST_IP"]) == ("eth0", "10.0.0.2")
+    assert "GLOO_SOCKET_IFNAME" not in other.env
+
+
+def test_what_the_recipe_says_of_the_network_stands() -> None:
+    over = recipe(NAME, **OVER_TWO)
+    over.engine.env["NCCL_SOCKET_IFNAME"] = "ib0"
+    (head,) = plan(over, part=part(0, env={"NCCL_SOCKET_IFNAME": "eth0"})).processes
+    assert head.env["NCCL_SOCKET_IFNAME"] == "ib0"
+
+
+def test_data_parallel_parts_have_a_port_of_their_own_beside() -> None:
+    over = recipe(NAME, parallel=Parallel(dp=2, nodes=2), gpu=GpuChoice("b200", 2))
+    (server,) = plan(over, part=part(1)).processes
+    assert value(server.argv, "--data-parallel-rpc-port") == "29501"
+    assert VLLM.meeting_ports == 2
 
 
 @pytest.mark.parametrize(

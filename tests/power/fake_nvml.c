@@ -1,6 +1,7 @@
 /* A libnvidia-ml.so.1 for tests: boards of analytic power, a counter that latches, and faults at given times.
  *
  * It reads "key=value" lines of the file that FAKE_NVML names, at nvmlInitWithFlags; times count from there, in ms:
+ *   host                a number in the boards' UUIDs
  *   gpus idle_w busy_w busy_from busy_to latch_ms power_ms start_mj limit_w mig mig_instances pids
  *   init_error          what nvmlInitWithFlags returns
  *   missing_fields      comma list of field ids that are not supported
@@ -112,7 +113,7 @@ int nvmlDeviceGetHandleByIndex_v2(unsigned index, void **device) {
 int nvmlDeviceGetUUID(void *device, char *to, unsigned length) {
     if ((uintptr_t)device >= INSTANCE)
         return snprintf(to, length, "MIG-11111111-0000-0000-0000-%012lu", (unsigned long)((uintptr_t)device - INSTANCE)), OK;
-    return snprintf(to, length, "GPU-00000000-0000-0000-0000-%012lu", (unsigned long)(uintptr_t)device - 1), OK;
+    return snprintf(to, length, "GPU-00000000-0000-0000-%04u-%012lu", (unsigned)setting("host", 0), (unsigned long)(uintptr_t)device - 1), OK;
 }
 
 int nvmlDeviceGetMaxMigDeviceCount(void *device, unsigned *count) {

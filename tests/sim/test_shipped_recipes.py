@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from imaxproxy.clock import NS_PER_MS
+from imaxproxy.errors import UsageError
 from imaxproxy.launch import load_recipe, simulated_argv
 from imaxproxy.sim import VirtualCluster, VirtualStream, assemble, parse_args, predict_curve
 
@@ -15,7 +16,20 @@ def test_the_recipes_are_found() -> None:
     assert len(RECIPES) >= 18
 
 
-@pytest.mark.parametrize("name", RECIPES)
+OVER_NODES = {
+    "deepseek-r1-fp8-h100-two-nodes-sglang": "tp 16 spans more than one NVLink domain of 8 H100 SXM",
+    "deepseek-r1-fp8-h100-two-nodes-vllm": "pipeline parallelism is not simulated",
+}
+"""Those whose network is not modelled: said in a line, and no curve that leaves it out."""
+
+
+@pytest.mark.parametrize("name", OVER_NODES)
+def test_what_is_not_modelled_is_refused_in_a_line(name: str) -> None:
+    with pytest.raises(UsageError, match=OVER_NODES[name]):
+        predict_curve(parse_args(simulated_argv(load_recipe(name))), [1], 1024, 256)
+
+
+@pytest.mark.parametrize("name", sorted({*RECIPES} - {*OVER_NODES}))
 def test_a_shipped_recipe_has_a_curve_and_runs_in_virtual_time(name: str) -> None:
     recipe = load_recipe(name)
     args = parse_args(simulated_argv(recipe))

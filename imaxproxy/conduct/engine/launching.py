@@ -13,7 +13,7 @@ from imaxproxy.conduct.output import say
 from imaxproxy.runs import RunDirectory
 
 if TYPE_CHECKING:
-    from imaxproxy.launch import Death, Recipe
+    from imaxproxy.launch import Death, NodePart, Recipe
 
 
 ENGINE_DIED = "engine died"
@@ -62,9 +62,17 @@ def launch_options(command: "click.decorators.FC") -> "click.decorators.FC":
 
 
 class LaunchedRecipe:
-    """The engine, up and warmed, inside a `with`."""
+    """The engine, up and warmed, inside a `with`; or one node's part of it, which runs there."""
 
-    def __init__(self, recipe: str, log_dir: Path, flags: LaunchFlags, host: str = "127.0.0.1") -> None:
+    def __init__(
+        self,
+        recipe: str,
+        log_dir: Path,
+        flags: LaunchFlags,
+        host: str = "127.0.0.1",
+        part: "NodePart | None" = None,
+    ) -> None:
+        """part: of an engine that spans nodes. Only its head listens at the flags' port."""
         from imaxproxy.launch import LaunchedEngine, free_port, load_recipe, prepare, with_model_path
 
         self.recipe: Recipe = with_model_path(load_recipe(recipe), flags.model_path)
@@ -72,10 +80,11 @@ class LaunchedRecipe:
             self.recipe,
             log_dir=log_dir,
             host=host,
-            port=flags.port or free_port(host),
+            port=(flags.port if part is None or part.rank == 0 else 0) or free_port(host),
             environment=flags.environment,
             gpus=flags.gpus,
             dummy_weights=flags.dummy_weights,
+            part=part,
         )
         self.engine: LaunchedEngine = LaunchedEngine(self.launch, on_death=self._hear_death)
         self._listeners: list[Callable[[Death], None]] = []
@@ -84,12 +93,11 @@ class LaunchedRecipe:
         with start_progress(self.recipe) as show:
             self.engine.show = show
             self.engine.__enter__()
-        times = self.engine.times
-        assert times is not None
-        say(
-            f"imaxproxy: {self.recipe.engine.name} is ready: {times.ready_s:.1f} s to serve, "
-            f"{times.first_token_s:.2f} s to its first token, {times.warmup_s:.1f} s of warm-up"
-        )
+        if (times := self.engine.times) is not None:
+            say(
+                f"imaxproxy: {self.recipe.engine.name} is ready: {times.ready_s:.1f} s to serve, "
+                f"{times.first_token_s:.2f} s to its first token, {times.warmup_s:.1f} s of warm-up"
+            )
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -177,7 +177,11 @@ class SimulatedRecipe:
         self._engine = SimulatedEngine(load_recipe(recipe), out_dir=out, host=host, extra_argv=extra)
 
     def __enter__(self) -> "SimulatedRecipe":
-        self._runner.run(self._engine.__aenter__())
+        try:
+            self._runner.run(self._engine.__aenter__())
+        except BaseException:
+            self._runner.close()
+            raise
         return self
 
     def __exit__(self, *exc: object) -> None:

@@ -11,7 +11,7 @@ from imaxproxy.conduct.flags.load import Load
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.flags.screen import screen_of
 from imaxproxy.conduct.nodes.engine import RayEngine
-from imaxproxy.conduct.nodes.fleet import Fleet, start_fleet, wants_gpus
+from imaxproxy.conduct.nodes.fleet import Fleet, Shape, start_fleet
 from imaxproxy.conduct.nodes.held import HeldNodes, held_nodes
 from imaxproxy.conduct.output import print_repeats, print_result
 from imaxproxy.conduct.replay.repeating import play_repeats
@@ -61,9 +61,10 @@ def _fleet(
             f"{nodes.count} nodes cannot share --engine-replicas {replicas} evenly: give --nodes a multiple of "
             f"{replicas}"
         )
-    cluster, below = nodes.cluster, nodes.choice.node_dir
-    what = f"{replicas} replicas of the engine"
-    reservation = stack.enter_context(Reservation(cluster, replicas, 1.0, what, wants_gpus(choice)))
+    cluster, below, shape = nodes.cluster, nodes.choice.node_dir, Shape.of(choice)
+    over = f", over {shape.parts} nodes each" if shape.parts > 1 else ""
+    what = f"{replicas} replicas of the engine{over}"
+    reservation = stack.enter_context(Reservation(cluster, replicas * shape.parts, 1.0, what, shape.gpus))
     actors = reservation.actors(RayEngine, None if below is None else str(below))
     stack.callback(close_actors, cluster.ray, actors, _ENGINE_CLOSE_S)
     return start_fleet(cluster.ray, reservation, actors, choice, flags)

@@ -36,12 +36,17 @@ class Wants:
 
     cpus: float
     gpus: int = 0
+    spans: str | None = None
+    """The recipe's name, if its engine spans nodes: a point is played on one."""
 
     @classmethod
     def of(cls, variant: Variant) -> "Wants":
-        """GPUs where a real engine is launched: all of its recipe, which is on one node."""
-        recipe = variant.argv[variant.argv.index("--engine") + 1] if variant.mode == REAL else None
-        return cls(_CPUS.get(variant.mode, 1.0), 0 if recipe is None else load_recipe(recipe).gpu.count)
+        """GPUs where a real engine is launched: all of its recipe."""
+        cpus = _CPUS.get(variant.mode, 1.0)
+        if variant.mode != REAL:
+            return cls(cpus)
+        recipe = load_recipe(variant.argv[variant.argv.index("--engine") + 1])
+        return cls(cpus, recipe.gpu.count, recipe.name if recipe.parallel.nodes > 1 else None)
 
 
 class RaySweep:
@@ -162,6 +167,11 @@ class _Place:
 
     def _check_possible(self) -> None:
         """Raises ImaxproxyError for what no node could ever hold: Ray would wait for one for ever."""
+        if self._wants.spans is not None:
+            raise ImaxproxyError(
+                f"recipe {self._wants.spans} spans nodes, and a sweep plays each point on one: play each load with "
+                "imaxproxy replay TRACE --engine RECIPE --ray auto --engine-replicas 1"
+            )
         sizes = [row["Resources"] for row in self._ray.nodes() if row["Alive"]]
         fits = any(size.get("CPU", 0) >= self._wants.cpus and size.get("GPU", 0) >= self._wants.gpus for size in sizes)
         if not fits:

@@ -12,7 +12,7 @@ from imaxproxy.cli.replay import replay
 from imaxproxy.cluster import Node, close_actors
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.nodes.engine import RayEngine
-from imaxproxy.conduct.nodes.fleet import start_fleet, wants_gpus
+from imaxproxy.conduct.nodes.fleet import Shape, start_fleet
 from imaxproxy.errors import UsageError
 from imaxproxy.power import Device, PowerSample, read_power
 from imaxproxy.runs import RunDirectory
@@ -62,8 +62,8 @@ def test_replicas_are_one_engine_with_the_boards_of_all(actors: list[FakeActor],
 def test_one_that_does_not_come_up_is_named(actors: list[FakeActor]) -> None:
     asked = flags()
     choice = EngineChoice.of(asked, "--url", None)
-    with pytest.raises(UsageError, match=r"the engine on node host0 .* did not come up: .*nosuch"):
-        start_fleet(FakeRay, reservation(2), actors, choice, asked | {"recipe": "nosuch"})
+    with pytest.raises(UsageError, match=r"the engine on node host. .* did not come up: .*--time-scale is above 0"):
+        start_fleet(FakeRay, reservation(2), actors, choice, asked | {"model": None, "time_scale": 0.0})
 
 
 def test_a_replica_that_dies_is_heard_of_once(actors: list[FakeActor]) -> None:
@@ -79,7 +79,7 @@ def test_a_replica_that_dies_is_heard_of_once(actors: list[FakeActor]) -> None:
 
 
 def test_gpus_are_for_real_engines() -> None:
-    simulated = EngineChoice.of(flags(), "--url", None)
-    assert wants_gpus(simulated) == 0
-    real = flags() | {"simulate": False}
-    assert wants_gpus(EngineChoice.of(real, "--url", None)) == 1
+    simulated = Shape.of(EngineChoice.of(flags(), "--url", None))
+    assert (simulated.parts, simulated.gpus) == (1, 0)
+    real = Shape.of(EngineChoice.of(flags() | {"simulate": False}, "--url", None))
+    assert (real.parts, real.gpus) == (1, 1)

@@ -76,3 +76,16 @@ def test_one_that_was_killed_plays_nothing(place: _Place, points: tuple[Point, .
     place.kill()
     with pytest.raises(ImaxproxyError, match="interrupted"):
         place.play(points[0])
+
+
+def test_a_recipe_that_spans_nodes_is_refused_in_a_line(tmp_path: Path) -> None:
+    recipe = tmp_path / "two.toml"
+    base = 'schema = "imaxproxy.recipe/1"\nextends = "gpt-oss-120b-b200-tp8-vllm"\n'
+    recipe.write_text(f"{base}[parallel]\nnodes = 2\n")
+    path = tmp_path / "sweep.toml"
+    path.write_text(SPEC.replace("gpt-oss-120b-b200-vllm", str(recipe)).replace("set.parallel.tp = 1", 'mode = "real"'))
+    (curve,) = load_sweep(path).curves(tmp_path / "out")
+    place = _Place(FakeRay(gpus=8.0), Wants.of(curve.variant))
+    with pytest.raises(ImaxproxyError, match="recipe two spans nodes, and a sweep plays each point on one: play each"):
+        place.play(curve.points[0])
+    place.close()
