@@ -17,6 +17,7 @@ from imaxproxy.traces.checks import TraceChecks
 _HASHED_WITHIN_S = 0.3
 _CHECKED_HASH_IDS, _CHECKED_FOR_HASHES = 50_000, 5_000
 """Hash ids, and rows of a trace that has nothing else to check: under 50 ms, before anything is sent."""
+_NEVER_SENT = {"wait_for_cycle", "request_id_not_ascii"}
 _TOO_FAST_PER_S = 200
 """Requests/s: what a trace in seconds looks like when it is read as ms."""
 
@@ -79,15 +80,15 @@ class TraceFile:
         self.lanes = load.lane_plan(self.again())
 
     def _check_rows(self) -> None:
-        """What no single row shows. A circle of waits ends it; the rest can be played, and is said."""
+        """What no single row shows. What can never be sent ends it; the rest can be played, and is said."""
         rows = self._ahead.rows
         waits = any(row.session_id is not None or row.wait_for for row in rows)
         checks = TraceChecks(most_hash_ids=_CHECKED_HASH_IDS)
         for row in rows if waits else rows[:_CHECKED_FOR_HASHES]:
             checks.add(str(self.path), row)
         checks.close(whole=self._ahead.whole)
-        if "wait_for_cycle" in checks.counts:
-            raise UsageError(f"{self.path}: {checks.example('wait_for_cycle')}; mend the trace")
+        for kind in _NEVER_SENT & checks.counts.keys():
+            raise UsageError(f"{self.path}: {checks.example(kind)}; mend the trace")
         for kind, count in checks.counts.items():
             say(f"imaxproxy: {count} x {kind.replace('_', ' ')}, such as {checks.example(kind)}")
 
