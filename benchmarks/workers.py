@@ -1,8 +1,8 @@
-"""What a second worker costs:  .venv/bin/python -m benchmarks.workers [--streams 200] [--repeats 7]
+"""What a second worker costs:  .venv/bin/python -m benchmarks.workers [--streams 200] [--repeats 5]
 
 The same streams received by 1 and by 2 worker processes on one core, the source on another: CPU an event of the workers
 (their own account), and of the whole command. Efficiency is the one-worker cost over the two-worker cost of the same
-round: 1 means that a second worker on a core of its own receives as much again. Two to three minutes.
+round: 1 means that a second worker on a core of its own receives as much again. Two minutes on a quiet machine.
 """
 
 import argparse
@@ -49,7 +49,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
     parser.add_argument("--streams", type=int, default=200, help="(default: %(default)s)")
     parser.add_argument("--seconds", type=float, default=6, help="of streaming a run (default: %(default)s)")
-    parser.add_argument("--repeats", type=int, default=7, help="rounds of both (default: %(default)s)")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of both (default: %(default)s)")
     options = parser.parse_args()
     load = lasting(options.seconds, Load(options.streams, options.streams, 400, phases="together"))
     before = moment()
