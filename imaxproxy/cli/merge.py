@@ -6,7 +6,7 @@ import click
 
 from imaxproxy.conduct.flags.judging import exit_code
 from imaxproxy.conduct.output import print_result
-from imaxproxy.conduct.summing import sum_up
+from imaxproxy.conduct.summing import Waiting, sum_up
 from imaxproxy.runs import RunDirectory
 from imaxproxy.runs.merge import open_shares
 from imaxproxy.runs.shares import LOSS_LIMIT_SHARE
@@ -42,7 +42,8 @@ def merge(
     """
     shares = open_shares(runs, allow_missing=allow_missing, limit_share=loss_limit)
     run = RunDirectory.create(out, "merge")
-    shares.merge(run)
+    with Waiting("merging journals") as waiting:
+        shares.merge(run, waiting.hear)
     summary = sum_up(run)
     print_result(summary, run, as_json=as_json)
     return exit_code(summary, strict=strict)

@@ -10,7 +10,7 @@ from imaxproxy.cli.charts import chart_options, check_chart_flags, draw_charts
 from imaxproxy.cli.report_page import asked_of, check_output, check_page_flags, page_options, write_page
 from imaxproxy.conduct.flags.money import money_options
 from imaxproxy.conduct.output import print_result, say
-from imaxproxy.conduct.serve.capturing import gather_trace, is_stale
+from imaxproxy.conduct.serve.capturing import gather_anew, is_stale
 from imaxproxy.conduct.summing import sum_up
 from imaxproxy.economics import Terms
 from imaxproxy.report.content import gather
@@ -58,5 +58,5 @@ def report(runs: tuple[Path, ...], *, as_json: bool, **flags: Any) -> None:  # n
     terms = Terms.of(flags) if asked else None
     directory = RunDirectory.open(runs[0])
     if is_stale(directory):
-        gather_trace(directory)
+        gather_anew(directory)
     print_result(sum_up(directory, terms), directory, as_json=as_json)

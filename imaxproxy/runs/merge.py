@@ -4,7 +4,7 @@ All shares' times are moved so that their schedules' zeros fall together, which 
 clocks meet. Durations stay as they are, so the histograms are, bit for bit, the sum of the shares'.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -96,12 +96,15 @@ class Shares:
     runs: tuple[ShareRun, ...]
     loss: Loss | None
 
-    def merge(self, out: RunDirectory) -> Manifest:
-        """Write the journals, the meters' health, power and the engines' metrics as one run's, and its manifest."""
+    def merge(self, out: RunDirectory, progress: Callable[[float], None] = lambda _: None) -> Manifest:
+        """Write the journals, the meters' health, power and the engines' metrics as one run's, and its manifest.
+
+        progress: hears how far the journals are, 0 to 1.
+        """
         manifest = self._manifest()
         replace(manifest, ended=KILLED).write(out)  # what it says until all has been written
         moves = [move for share in self.runs for move in moves_of(share.run, out, self._shift_ns(share))]
-        move_all(moves, cores())
+        move_all(moves, cores(), progress)
         parts = [(share.run, str(share.record["host"]), self._shift_ns(share)) for share in self.runs]
         powers = [(run.power, host, by_ns) for run, host, by_ns in parts]
         for path, lines in ((out.power, merged_power(powers)), (out.engine_metrics, merged_metrics(parts))):

@@ -1,7 +1,7 @@
 """A run's files on another clock: every time moved by so many ns, every duration left as it is."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -102,12 +102,12 @@ def moves_of(run: RunDirectory, to: RunDirectory, by_ns: int, *, removes: bool =
     ]
 
 
-def move_all(moves: Sequence[Move], processes: int) -> None:
-    """All of them, by so many processes at most; a second's work is not worth one."""
+def move_all(moves: Sequence[Move], processes: int, progress: Callable[[float], None] = lambda _: None) -> None:
+    """All of them, by so many processes at most; a second's work is not worth one. progress: hears how far, 0 to 1."""
     is_large = sum(move.path.stat().st_size for move in moves) > _LARGE_BYTES
     with Helpers(min(processes, len(moves)) if is_large else 1) as helpers:
-        for _ in helpers.map(Move.do, moves):
-            pass
+        for done, _ in enumerate(helpers.map(Move.do, moves), 1):
+            progress(done / len(moves))
 
 
 def write_lines(path: Path, lines: Iterator[bytes]) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import select
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import cast
@@ -11,10 +10,10 @@ from imaxproxy.clock import Clock, monotonic_ns
 from imaxproxy.errors import WireError
 from imaxproxy.metrics import Flow
 from imaxproxy.wire.head import HeadReader
-from imaxproxy.wire.pump import Tap, tap
+from imaxproxy.wire.intake import Intake
 from imaxproxy.wire.question import Answered, Forward, Onward, Question
 from imaxproxy.wire.reception import BATCH_READS, LONG_READ_BYTES, SHORT_READ_BYTES, Reception
-from imaxproxy.wire.splice import STILL_OPEN, LoopReads, Splice, Taken, splices
+from imaxproxy.wire.splice import STILL_OPEN, LoopReads, Taken
 
 _CLOSED = ("reset", "no_response")
 
@@ -22,7 +21,7 @@ _CLOSED = ("reset", "no_response")
 class EngineConnection(asyncio.Protocol):
     """One connection, one exchange at a time. A read costs one stamp, one write and two appends.
 
-    Where C carries streamed answers (`splice.py`), it does so from the head on, or from the first byte where nobody but
+    Where C carries streamed answers (`intake.py`), it does so from the head on, or from the first byte where nobody but
     the meter wants it: reads come here no more, and `look` is told when some need to be looked at.
     """
 
@@ -32,28 +31,25 @@ class EngineConnection(asyncio.Protocol):
         "_clock_ns",
         "_forward",
         "_head_reader",
+        "_intake",
         "_keep",
         "_last",
         "_looked_ns",
         "_onward",
-        "_paused",
         "_question",
         "_reads",
         "_reception",
         "_reusable",
         "_sent_ns",
         "_silent",
-        "_splice",
         "_stamp",
-        "_tap",
         "_transport",
     )
 
     def __init__(self, clock_ns: Clock = monotonic_ns) -> None:
         self._clock_ns = clock_ns
         self._transport: asyncio.Transport | None = None
-        self._tap: Tap | None = None
-        self._splice: Splice | None = None
+        self._intake = Intake(self, clock_ns)
         self._question: Question | None = None
         self._answered: asyncio.Future[Answered] | None = None
         self._sent_ns: int | None = None
@@ -68,7 +64,6 @@ class EngineConnection(asyncio.Protocol):
         self._last: Answered | None = None
         self._reusable = True
         self._silent = True  # no byte of an answer has come
-        self._paused = False
         self._looked_ns = 0
 
     def __repr__(self) -> str:
@@ -87,31 +82,23 @@ class EngineConnection(asyncio.Protocol):
     @property
     def stirred(self) -> bool:
         """Something came from the engine that nobody has read yet: on an idle connection that is its end."""
-        connection = None if self._transport is None else self._transport.get_extra_info("socket")
-        if connection is None:
-            return False
-        if self._splice is not None and self._splice.stirred:
-            return True
-        poll = select.poll()
-        poll.register(connection, select.POLLIN)
-        return bool(poll.poll(0))
+        return self._intake.stirred
 
     @property
     def last_read_ns(self) -> int | None:
         """When the answer's newest bytes came; None before its head. While nothing is taken from it: now."""
         if self._reception is None:
             return None
-        if self._paused:
+        if self._intake.paused:
             return self._clock_ns()
-        if self._splice is not None:
-            return max(self._splice.last_read_ns, self._looked_ns)
+        if self._intake.splice is not None:
+            return max(self._intake.splice.last_read_ns, self._looked_ns)
         times_ns = self._reception.times_ns
         return max(times_ns[-1], self._looked_ns) if times_ns else self._looked_ns
 
     def use_pump(self) -> None:
         """Have reads come the cheap way, where there is one; uvloop starts its own only after `connection_made`."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._tap = tap(self._transport, self)
+        self._intake.use_pump()
 
     def ask(self, question: Question) -> "asyncio.Future[Answered]":
         """Send a request; the future always gets a result, never an exception, unless it is cancelled."""
@@ -123,9 +110,9 @@ class EngineConnection(asyncio.Protocol):
             self._end(self._clock_ns(), WireError("reset", "the connection was closed while idle"))
             return answered
         if question.on_head is None:
-            self._read_in_c()
-        elif self._splice is not None:
-            self._read_here()
+            self._intake.read_in_c()
+        elif self._intake.splice is not None:
+            self._intake.read_here()
         # With a high-water mark of 0 the write goes to the socket at once, and `resume_writing` tells when the rest of
         # a long request has left too.
         # Stamped before: the write wakes the engine, and on a busy machine that may run in our place until it has
@@ -160,7 +147,7 @@ class EngineConnection(asyncio.Protocol):
         reception = self._reception
         if reception is None:
             return 0
-        if self._splice is not None:
+        if self._intake.splice is not None:
             self.look()
         elif reception.times_ns:  # as of its newest read: a look is no sign of life (`last_read_ns`)
             self._digest(reception.times_ns[-1])
@@ -171,7 +158,7 @@ class EngineConnection(asyncio.Protocol):
 
         Costs 1 to 2 us where C carries the stream and knows its events; else what waits to be digested is digested.
         """
-        reception, splice = self._reception, self._splice
+        reception, splice = self._reception, self._intake.splice
         if reception is None:
             return None
         if splice is None:
@@ -188,32 +175,24 @@ class EngineConnection(asyncio.Protocol):
 
     def abort(self) -> None:
         """Drop the connection now."""
-        self._close_tap()
+        self._intake.close()
         if self._transport is not None:
             self._transport.abort()
 
     def pause(self) -> None:
         """Take no more from the engine: whoever we forward to is slower."""
-        if self._transport is not None and not self._transport.is_closing():
-            self._paused = True
-            if self._splice is not None:
-                self._splice.pause()
-            else:
-                (self._tap or self._transport).pause_reading()
+        self._intake.pause()
 
     def resume(self) -> None:
-        if self._paused and self._transport is not None and not self._transport.is_closing():
-            self._paused, self._looked_ns = False, self._clock_ns()
-            if self._splice is not None:
-                self._splice.resume()
-            else:
-                (self._tap or self._transport).resume_reading()
+        if self._intake.resume():
+            self._looked_ns = self._clock_ns()
 
     # The event loop's side --------------------------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)
         self._transport.set_write_buffer_limits(high=0)
+        self._intake.open(self._transport)
 
     def resume_writing(self) -> None:
         if self._question is not None and self._sent_ns is None:
@@ -240,7 +219,7 @@ class EngineConnection(asyncio.Protocol):
 
     def look(self) -> None:
         """The splice's word that something needs to be taken."""
-        splice, question = self._splice, self._question
+        splice, question = self._intake.splice, self._question
         if question is None:
             if splice is not None and splice.stirred:  # an idle connection's end, or bytes that nobody asked for
                 self.hung_up(None)
@@ -250,7 +229,7 @@ class EngineConnection(asyncio.Protocol):
             return
         if taken.read_times_ns and self._reception is not None:
             self._digest(taken.read_times_ns[-1])
-        if self._splice is not splice or splice is None or self._question is not question:
+        if self._intake.splice is not splice or splice is None or self._question is not question:
             return  # that was the end
         if taken.end != STILL_OPEN:
             self.hung_up(OSError(taken.end, os.strerror(taken.end)) if taken.end else None)
@@ -258,7 +237,7 @@ class EngineConnection(asyncio.Protocol):
         template = None if self._reception is None else self._reception.plain_template
         if template is not None:  # when more has come meanwhile, that is looked at first, and this is tried again
             splice.arm(template.prefix, template.suffix, chunked=template.chunked)
-        if not self._paused:
+        if not self._intake.paused:
             splice.resume()
 
     def eof_received(self) -> bool:
@@ -273,7 +252,7 @@ class EngineConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._collect()
-        self._close_tap()
+        self._intake.lose()
         self._transport = None
         if self._question is None:
             return
@@ -320,52 +299,15 @@ class EngineConnection(asyncio.Protocol):
         self._digest(now_ns)
         self._hand_over()
 
-    def _read_in_c(self) -> None:
-        """Have C read the whole answer, where it can, and those behind it: plain sockets, nobody wants each read."""
-        if self._splice is not None:
-            self._splice.begin()
-            return
-        through = splices() if self._tap is not None and self._clock_ns is monotonic_ns else None
-        if through is not None and self._tap is not None:
-            self._tap.pause_reading()
-            self._splice = through.begin(self, self._tap.fd, None, 1, paused=False)
-
-    def _read_here(self) -> None:
-        """No longer in C."""
-        if self._splice is not None:
-            self._splice.stop()
-            self._splice = None
-        if self._tap is not None and not self._paused:
-            self._tap.resume_reading()
-
     def _hand_over(self) -> None:
-        """Have C carry the rest of this answer, where it can: plain sockets, a stream, nobody who wants each read."""
-        reception, onward = self._reception, self._onward
-        if reception is None or not reception.spliceable:
-            return
-        if self._splice is not None:
-            self._splice.expect(reception.batch_reads)
-            return
-        if self._tap is None:
-            return
-        if self._clock_ns is not monotonic_ns or (self._forward is not None and onward is None):
-            return
-        out_fd = None
-        if onward is not None:
-            connection = onward.get_extra_info("socket")
-            if connection is None or onward.get_extra_info("ssl_object") is not None or onward.is_closing():
-                return
-            if onward.get_write_buffer_size() and not self._paused:
-                return  # the rest of an earlier answer goes first; `resume` is not told when it has
-            out_fd = connection.fileno()
-        through = splices()
-        if through is not None:
-            self._tap.pause_reading()
-            self._splice = through.begin(self, self._tap.fd, out_fd, reception.batch_reads, paused=self._paused)
+        """Have C carry the rest of this answer, where it can: a stream, and nobody who wants each read."""
+        reception = self._reception
+        if reception is not None and reception.spliceable and (self._forward is None or self._onward is not None):
+            self._intake.carry(reception.batch_reads, self._onward)
 
     def _collect(self) -> Taken | None:
         """Take what the splice has: for the client what its socket did not, for the reception all the rest."""
-        splice = self._splice
+        splice = self._intake.splice
         if splice is None or self._question is None:
             return None
         taken = splice.take()
@@ -387,15 +329,6 @@ class EngineConnection(asyncio.Protocol):
             self._read_head(next(times_ns), data)
         if self._reception is None and next(reads, None) is not None:  # behind the end of a whole answer
             self.abort()
-
-    def _close_tap(self) -> None:
-        """Before the socket is closed: its number may be another's a moment later."""
-        if self._splice is not None:
-            self._splice.stop()
-            self._splice = None
-        if self._tap is not None:
-            self._tap.pause_reading()
-            self._tap = None
 
     def _digest(self, now_ns: int) -> None:
         reception = self._reception
@@ -423,8 +356,8 @@ class EngineConnection(asyncio.Protocol):
         self._head_reader = HeadReader()
         if not whole:
             self.abort()
-        elif self._splice is not None and relayed:
-            self._read_here()
+        elif self._intake.splice is not None and relayed:
+            self._intake.read_here()
         if not answered.done():
             answered.set_result(answer)
         return answer

@@ -11,9 +11,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+from proxy.prometheus_messages import families
 from scripted_engine import STREAM_HEAD, Call, Script, ScriptedEngine, answering, page, token, whole_stream
 
 from cli.command import Command, Started, lines_of, until
+from imaxproxy.proxy.metrics_form import PROTOBUF
 
 StartEngine = Callable[[Script], ScriptedEngine]
 CHAT = "/v1/chat/completions"
@@ -98,6 +100,10 @@ def test_whichever_worker_answers_says_the_same(command: Command, start_engine: 
         assert [(each["worker"], each["fresh"]) for each in stats["workers"]] == [(0, True), (1, True), (2, True)]
     with urllib.request.urlopen(f"{url}/metrics", timeout=10) as answer:
         assert b'imaxproxy_requests_total{outcome="completed"} 40.0\n' in answer.read()
+    asked = urllib.request.Request(f"{url}/metrics", headers={"Accept": PROTOBUF.content_type})
+    with urllib.request.urlopen(asked, timeout=10) as answer:
+        made = {family.name: family.metric for family in families(answer.read())}
+        assert made["imaxproxy_itl_seconds"][0].histogram.sample_count == 160
     summary = stop(serving)
     journals = [lines_of(command.folder / "run" / f"exchanges-{worker}.jsonl") for worker in range(3)]
     assert min(len(rows) for rows in journals) > 0  # the kernel shared them out

@@ -3,7 +3,8 @@ from pathlib import Path
 import pytest
 
 from imaxproxy.errors import ImaxproxyError
-from imaxproxy.metrics import Ask, EngineTiming, Exchange, Outcome
+from imaxproxy.metrics import Ask, EngineTiming, Exchange, HealthSample, Outcome
+from imaxproxy.runs import read_health, shift
 from imaxproxy.runs.journal import exchange_row
 from imaxproxy.runs.shift import EXCHANGE_TIMES, rows_of, shifted_lines
 from runs.made_run import answered
@@ -43,3 +44,29 @@ def test_a_broken_line_is_named(tmp_path: Path, broken: bytes) -> None:
     path.write_bytes(broken)
     with pytest.raises(ImaxproxyError, match=r"power.jsonl:1: not a JSON"):
         list(rows_of(path))
+
+
+def test_files_are_moved_whole_by_several_processes_and_go_where_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from imaxproxy.runs import Journal, RunDirectory, read_journal
+
+    monkeypatch.setattr(shift, "_LARGE_BYTES", 0)
+    run, to = RunDirectory(tmp_path / "run"), RunDirectory(tmp_path / "to")
+    for each in (run, to):
+        each.path.mkdir()
+    for worker in (0, 3):
+        journal = Journal(run, worker)
+        journal.add(answered(worker))
+        journal.add_health(HealthSample(worker, 5, 1, 1, {}))
+        journal.close()
+    heard: list[float] = []
+    before = [exchange.ask.sent_ns for exchange in read_journal(run)]
+    shift.move_all(shift.moves_of(run, to, 7), 2, heard.append)
+    assert [exchange.ask.sent_ns for exchange in read_journal(to)] == [(at_ns or 0) + 7 for at_ns in before]
+    assert [sample.at_ns for sample in read_health(to)] == [12, 12]
+    assert heard == [0.25, 0.5, 0.75, 1.0]
+    assert len(run.journals()) == 2
+    shift.move_all(shift.moves_of(run, to, 7, removes=True), 1)
+    assert not run.journals()
+    assert not run.meters()

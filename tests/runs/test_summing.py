@@ -108,6 +108,7 @@ def exchange(rng: random.Random, number: int) -> Exchange:
         at_ns + rng.randrange(NS_PER_MS),
         error=None if outcome is Outcome.COMPLETED else rng.choice(["cut", "http_500", "stopped"]),
         streamed=bool(times_ns) or rng.random() < 0.5,
+        model=rng.choice([None, f"model-{rng.randrange(90)}"]),
         usage=Usage(given, rng.choice([None, 40]), None, rng.choice([None, 7])),
         timing=EngineTiming(rng.uniform(1, 99), rng.uniform(1, 9)) if rng.random() < 0.4 else None,
         counted_by=counted_by,

@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +12,7 @@ import click
 from imaxproxy.clock import monotonic_ns
 from imaxproxy.conduct.output import say
 from imaxproxy.errors import UsageError
-from imaxproxy.runs import RunDirectory
+from imaxproxy.runs import Manifest, RunDirectory
 
 if TYPE_CHECKING:
     from imaxproxy.proxy import CaptureSettings
@@ -73,6 +74,13 @@ def gather_trace(run: RunDirectory) -> dict[str, Any] | None:
     with run.trace.open("rb") as trace:
         sha256 = hashlib.file_digest(trace, "sha256").hexdigest()  # what a replay of it has in its own manifest
     return {"trace": run.trace.name, "rows": gathered.rows, "left_out": gathered.left_out, "sha256": sha256}
+
+
+def gather_anew(run: RunDirectory) -> None:
+    """Of a run that was killed before it could: the trace, and the manifest that tells of it."""
+    captured, manifest = gather_trace(run), Manifest.read(run)
+    if captured is not None and manifest is not None:
+        replace(manifest, capture=captured).write(run)
 
 
 def is_stale(run: RunDirectory) -> bool:

@@ -112,7 +112,7 @@ def workload_names(found: Sequence[FoundRun]) -> list[str]:
     Loads of one drawn workload are files of their own, `1k1k-4` and `1k1k-64`: they share what their names begin with.
     """
     called: dict[str, dict[str, None]] = defaultdict(dict)
-    keys = [trace_hash(each.record) or _trace_name(each.record) for each in found]
+    keys = [each.record.workload or _trace_name(each.record) for each in found]
     for key, each in zip(keys, found, strict=True):
         if each.workload is None:
             called[key][_trace_name(each.record)] = None
@@ -134,12 +134,6 @@ def _trace_name(record: RunRecord) -> str:
     if path:
         return PurePath(str(path)).name.split(".")[0]
     return "live traffic" if record.manifest is not None and record.manifest.command == "serve" else "unknown"
-
-
-def trace_hash(record: RunRecord) -> str:
-    """Of what was played; "" where there was no trace. The same for runs of one workload, be they longer or shorter."""
-    trace = record.summary["trace"] or {}
-    return str(trace.get("workload_sha256") or trace.get("sha256") or "")
 
 
 def _point(

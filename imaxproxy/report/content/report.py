@@ -12,7 +12,7 @@ from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.report.content.detail import Detail, read_details
 from imaxproxy.report.content.distribution import distributions_of
 from imaxproxy.report.content.found import Found, LeftOut, find_runs
-from imaxproxy.report.content.operating_point import OperatingPoint, points_of, published_points, trace_hash
+from imaxproxy.report.content.operating_point import OperatingPoint, points_of, published_points
 from imaxproxy.report.content.prices import Prices, prices_for
 from imaxproxy.report.content.run_facts import RunFacts, names_of, run_facts
 from imaxproxy.runs.compare import compare_all, compare_repeats
@@ -192,7 +192,7 @@ def _add_comparisons(
     if len(paths) == 2 and all(len(side) > 1 for side in sides) and len(report.points) <= 2:
         report.comparisons = [compare_repeats(sides[0], sides[1], threshold)]
         return
-    alike = [record for record in records if trace_hash(record) and trace_hash(record) == trace_hash(records[0])]
+    alike = [record for record in records if record.workload and record.workload == records[0].workload]
     if not 2 <= len(alike) <= _COMPARED or len(records) > _COMPARED:
         return
     requests = sum(record.summary["requests"]["sent"] for record in alike)

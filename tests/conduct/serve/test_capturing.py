@@ -79,6 +79,8 @@ def test_a_captured_load_is_the_load_and_plays_again(command: Command, tmp_path:
     compared = command.run("compare", "run", "second", "--json").json  # whatever the verdict of so short a run
     assert compared["paired"]["matched"] == 30
     assert not [warning for warning in compared["warnings"] if "different" in warning]
+    page = command.run("report", "run", "second", "-o", "page.html").check(0)
+    assert "comparing 2 runs of one trace" in page.err
     assert manifest["settings"]["capture"] == "shape"
 
 
@@ -171,6 +173,7 @@ def test_what_a_killed_run_captured_is_made_a_trace_by_report(
     assert not (tmp_path / "run" / "trace.jsonl").exists()
     assert "20 requests in run/trace.jsonl" in command.run("report", "run").check(0).err
     assert inspected(command, "run/trace.jsonl")["requests"] == 20
+    assert json.loads((tmp_path / "run" / "manifest.json").read_bytes())["capture"]["rows"] == 20
     assert "requests in" not in command.run("report", "run").check(0).err  # it is there
 
 
