@@ -109,7 +109,10 @@ class RayEngine:
 
     def power_now(self) -> dict[str, Any] | None:
         """What its boards draw and have drawn, by this node's clock; None where nobody samples, or not yet."""
-        return read_now(self._run.power_now)
+        try:
+            return read_now(self._run.power_now)
+        except ImaxproxyError:  # unreadable: the summary will say what is wrong with the samples
+            return None
 
     def finish(self, to_command_ns: int, name: str) -> tuple[FileFacts, ...]:
         """End the engine; the power, on the command's clock, and what its processes printed.
