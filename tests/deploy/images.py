@@ -47,13 +47,20 @@ class Images:
 
     def run(self, tag: str, *argv: object, options: tuple[str, ...] = ()) -> str:
         """What a command says in a container without a network, as a hardened pod runs it."""
-        hard = [f"--ulimit={name}={most}:{most}" for name, most in _limits().items()]
         closed = ("--network=none", "--read-only", "--tmpfs=/tmp", "--cap-drop=all", "--security-opt=no-new-privileges")
-        runtime = ("--runtime=runc", "--cgroup-manager=cgroupfs")
-        return _say("podman", *self._store, *runtime, "run", "--rm", *hard, *closed, *options, tag, *argv)
+        return _say(*self.podman, "run", "--rm", *closed, *options, tag, *argv)
 
     def buildah(self, *argv: object) -> str:
         return _say("buildah", *self._store, *argv)
+
+    @property
+    def podman(self) -> tuple[object, ...]:
+        """The command, with this store and with limits that not only a mighty root may set."""
+        settings = self.folder / "containers.conf"
+        limits = [f'"{name}={most}:{most}"' for name, most in _limits().items()]
+        engine = 'runtime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"'
+        settings.write_text(f"[containers]\ndefault_ulimits = [{', '.join(limits)}]\n[engine]\n{engine}\n")
+        return ("env", f"CONTAINERS_CONF={settings}", "podman", *self._store)
 
     def close(self) -> None:
         self.buildah("rm", "--all")

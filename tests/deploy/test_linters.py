@@ -20,7 +20,7 @@ def test_compose_files() -> None:
 
 
 @pytest.mark.parametrize("path", sorted((DEPLOY / "kubernetes").glob("*.yaml")), ids=lambda path: path.name)
-@pytest.mark.parametrize("version", ["1.29", "1.34"])
+@pytest.mark.parametrize("version", ["1.29", "1.37"])
 def test_kubernetes_manifests(path: Path, version: str) -> None:
     said = run("kubernetes-validate", "--strict", "--kubernetes-version", version, path)
     assert "passed for resource" in said
