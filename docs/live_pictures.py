@@ -49,7 +49,7 @@ def main() -> None:
         for width, height in SIZES:
             with _screen(width, height) as screen:
                 time.sleep(DRAWN_S)
-                _take_screen(screen, width, height)
+                take_screen(f"screen-{screen}", screen, width, height)
         _take_page()
         if asked.snapshots is not None:
             _keep_snapshots(asked.snapshots)
@@ -173,19 +173,21 @@ def _screen(width: int, height: int) -> Iterator[str]:
         subprocess.run([*TMUX, "kill-session", "-t", name], check=False)
 
 
-def _take_screen(name: str, width: int, height: int) -> None:
+def take_screen(name: str, session: str, width: int, height: int, title: str = "imaxproxy top") -> None:
     """As text and as a picture."""
     from rich.console import Console
     from rich.text import Text
 
-    coloured = subprocess.run([*TMUX, "capture-pane", "-p", "-e", "-t", name], check=True, capture_output=True).stdout
+    coloured = subprocess.run(
+        [*TMUX, "capture-pane", "-p", "-e", "-t", session], check=True, capture_output=True
+    ).stdout
     text = Text.from_ansi(coloured.decode())
-    (DOCS / f"screen-{name}.txt").write_text("\n".join(line.rstrip() for line in text.plain.splitlines()) + "\n")
+    (DOCS / f"{name}.txt").write_text("\n".join(line.rstrip() for line in text.plain.splitlines()) + "\n")
     if width <= 120:
         with open(os.devnull, "w") as nowhere:
             console = Console(record=True, width=width, height=height, file=nowhere, force_terminal=True)
             console.print(text, soft_wrap=True, end="")
-        console.save_svg(str(DOCS / f"screen-{name}.svg"), title="imaxproxy top")
+        console.save_svg(str(DOCS / f"{name}.svg"), title=title)
 
 
 def _take_page() -> None:

@@ -1,6 +1,9 @@
 """`imaxproxy`: the commands, each imported when it is called, so that `--help` comes at once."""
 
+import errno
 import importlib
+import io
+import os
 import sys
 
 import click
@@ -57,8 +60,13 @@ def cli() -> None:
     """
 
 
+_FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO, errno.EMFILE, errno.ENFILE})
+"""What the machine has run out of; any other error of the system's that comes as far as this is a bug of ours."""
+
+
 def main() -> None:
     """Run; a user's mistake is one line on stderr. Exit 0 done, 1 the run failed, 2 bad usage, 130 interrupted."""
+    _make_streams_usable()
     try:
         code = cli.main(standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
@@ -70,9 +78,31 @@ def main() -> None:
         code = _complain(f"{error.format_message()}{hint}", 2)
     except ImaxproxyError as error:
         code = _complain(str(error), error.exit_code)
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        where = f"{error.filename}: " if error.filename else ""
+        code = _complain(f"{where}{error.strerror}; what was written so far is kept, and is not whole", 1)
     except (KeyboardInterrupt, click.Abort):
         code = _complain("interrupted", 130)
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _make_streams_usable() -> None:
+    """Whoever closed one of the three hears nothing; left so, the next file or socket would take its number.
+
+    A terminal that lacks a sign of ours gets a question mark in its place.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # takes the lowest number that is free: this one
+    sys.stdout = sys.stdout or os.fdopen(1, "w")
+    sys.stderr = sys.stderr or os.fdopen(2, "w")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 def _complain(message: str, code: int) -> int:

@@ -60,6 +60,7 @@ def sweep(spec: Path, out: Path | None, **flags: Any) -> int:  # noqa: ANN401 (c
     head = {"title": plan.title, "spec": str(plan.path), "spec_sha256": plan.sha256(curves)}
     with _alone(folder):
         record = SweepRecord(folder, head, curves)
+        record.save()  # before any other file: by it a folder is known for a sweep's, if this process is killed
         _write_files(curves)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # as Ctrl-C: no process is left behind
         try:

@@ -63,7 +63,7 @@ def _lengths(found: dict[str, Any]) -> list[RenderableType]:
 
 def _arrivals(found: dict[str, Any]) -> list[RenderableType]:
     if found["span_s"] is None:
-        return [Text("no timestamps: replay it with --rate or --concurrency", style="dim")]
+        return [Text("no timestamps that differ: replay it with --rate or --concurrency", style="dim")]
     table = _grid()
     unit = f"; read as {found['time_unit']}"
     table.add_row("arrivals", f"over {_number(found['span_s'])} s, {_number(found['rate_per_s'])} requests/s{unit}")

@@ -50,7 +50,7 @@ class RecipeText:
 def read_recipe_text(path: Path, noun: str = "recipe") -> RecipeText:
     """noun: what the file is, for people. Raises UsageError that names the file and the line."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except OSError as error:
         raise UsageError(f"cannot read {noun} {path}: {error.strerror}") from error
     except UnicodeDecodeError as error:

@@ -136,6 +136,7 @@ class Player:
         waiting, self._before_start = self._before_start, []
         for item in waiting:
             self._take(item)
+        self._check_finished()  # where none of all can ever be sent, no end of one asks
 
     def offer(self, item: Item) -> None:
         """Take an item; of an open loop best in the order of their offsets, those before the start first."""

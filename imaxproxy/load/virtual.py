@@ -324,7 +324,7 @@ class VirtualPlayer:
         """What waits for a request that is not in the trace can never be sent; it is counted, not dropped."""
         waiting = {id(item): item for items in self._blocked.values() for item in items}
         for item in waiting.values():
-            ask = Ask(item.row.request_id, self._maker.path_of(item.row), self._now_ns, session_id=item.row.session_id)
+            ask = item.ask_unsent(self._maker.path_of(item.row), self._now_ns)
             detail = f"waits for {sorted(item.missing)}, which never ended"
             self._note(Exchange(ask, Outcome.FAILED, self._now_ns, error="never_ready", detail=detail))
 

@@ -36,12 +36,28 @@ class VirtualItem:
             started_ns=self.due_ns,
             sent_ns=self.due_ns,
             scheduled_ns=self.due_ns if is_scheduled else None,
-            dialect=DIALECTS[request.path].name if request.path in DIALECTS else None,
+            dialect=_dialect(request.path),
             session_id=row.session_id,
             planned_input_tokens=request.input_tokens or None,
             planned_output_tokens=row.output_length,
             kind=WARMUP if row.request_kind == WARMUP else None,
         )
+
+    def ask_unsent(self, path: str, now_ns: int) -> Ask:
+        """The same of a request that was never made, since what it waits for never ended."""
+        row = self.row
+        return Ask(
+            row.request_id,
+            path,
+            now_ns,
+            dialect=_dialect(path),
+            session_id=row.session_id,
+            kind=WARMUP if row.request_kind == WARMUP else None,
+        )
+
+
+def _dialect(path: str) -> str | None:
+    return DIALECTS[path].name if path in DIALECTS else None
 
 
 @dataclass(slots=True)

@@ -21,10 +21,9 @@ class Timeslices:
     def __init__(self, whole: Window, slice_s: float) -> None:
         self._whole = whole
         self._slice_ns = max(1, round(slice_s * NS_PER_S), -(-whole.duration_ns // MOST_SLICES))
-        count = max(1, -(-whole.duration_ns // self._slice_ns))
-        starts_ns = [whole.start_ns + number * self._slice_ns for number in range(count)]
-        self._slices = [WindowTally(Window(at_ns, min(at_ns + self._slice_ns, whole.end_ns))) for at_ns in starts_ns]
-        self._busy_ns = [0] * count
+        self._busy_ns = [0] * max(1, -(-whole.duration_ns // self._slice_ns))
+        self._tallies: dict[int, WindowTally] = {}
+        """Of the slices into which something falls: a piece of a journal is about few of a run's."""
 
     def add(self, exchange: Exchange) -> None:
         ask = exchange.ask
@@ -33,28 +32,31 @@ class Timeslices:
         sent_ns = ask.sent_ns if ask.sent_ns is not None else ask.started_ns
         first, last = self._number(sent_ns), self._number(max(exchange.ended_ns, sent_ns))
         for number in range(first, last + 1):
-            part = self._slices[number]
+            part = self._tally(number)
             part.add(exchange)
             overlap_ns = min(exchange.ended_ns, part.window.end_ns) - max(sent_ns, part.window.start_ns)
             self._busy_ns[number] += max(overlap_ns, 0)
 
     def merge(self, other: "Timeslices") -> None:
         """Add what was counted elsewhere in the same slices."""
-        for mine, theirs in zip(self._slices, other._slices, strict=True):
-            mine.merge(theirs)
+        for number, theirs in other._tallies.items():
+            self._tally(number).merge(theirs)
         self._busy_ns = list(map(add, self._busy_ns, other._busy_ns))
 
     def stats(self, more: Callable[[int, int], dict[str, Any]] | None = None) -> list[dict[str, Any]]:
         """`timeslices` of summary.json. more: what else is known of a stretch, by its bounds in ns."""
-        parts = [self._part(number) for number in range(len(self._slices))]
-        if more is not None:
-            for part, each in zip(parts, self._slices, strict=True):
-                part |= more(each.window.start_ns, each.window.end_ns)
+        parts = []
+        for number in range(len(self._busy_ns)):
+            part = self._part(number)
+            if more is not None:
+                window = self._window(number)
+                part |= more(window.start_ns, window.end_ns)
+            parts.append(part)
         return parts
 
     def _part(self, number: int) -> dict[str, Any]:
-        tally = self._slices[number]
-        window, duration_ns = tally.window, tally.window.duration_ns
+        window = self._window(number)
+        tally, duration_ns = self._tallies.get(number, WindowTally(window)), window.duration_ns
         stats = tally.tally.stats()
         return {
             "start_s": seconds(window.start_ns - self._whole.start_ns),
@@ -66,4 +68,13 @@ class Timeslices:
         }
 
     def _number(self, at_ns: int) -> int:
-        return min(max((at_ns - self._whole.start_ns) // self._slice_ns, 0), len(self._slices) - 1)
+        return min(max((at_ns - self._whole.start_ns) // self._slice_ns, 0), len(self._busy_ns) - 1)
+
+    def _window(self, number: int) -> Window:
+        at_ns = self._whole.start_ns + number * self._slice_ns
+        return Window(at_ns, min(at_ns + self._slice_ns, self._whole.end_ns))
+
+    def _tally(self, number: int) -> WindowTally:
+        if number not in self._tallies:
+            self._tallies[number] = WindowTally(self._window(number))
+        return self._tallies[number]

@@ -17,6 +17,8 @@ SCHEMA = "imaxproxy.sweep-record/1"
 DONE, FAILED, SKIPPED, PENDING = "done", "failed", "skipped", "pending"
 _WHOLE = ("finished", "duration")
 """How a run has ended that was played as far as it was meant to."""
+_BEFORE_A_RECORD = {".lock", "sweep.json.part"}
+"""What a sweep that was killed at its very start may have left."""
 _SAVED_EVERY_S = 1.0
 """A thousand points are a megabyte."""
 _FAILED_LIMIT = 0.05
@@ -109,7 +111,7 @@ class SweepRecord:
     def _take_up(self) -> None:
         """Know again why points failed or were skipped: they may be tried again only after others, or never."""
         if not self._path.exists():
-            if self._folder.is_dir() and any(each.name != ".lock" for each in self._folder.iterdir()):
+            if self._folder.is_dir() and any(each.name not in _BEFORE_A_RECORD for each in self._folder.iterdir()):
                 raise UsageError(f"--out {self._folder} holds something else than a sweep: choose another folder")
             return
         try:

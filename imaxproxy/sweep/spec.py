@@ -218,7 +218,9 @@ class _Check:
             for name, values in document[table].items():
                 if not isinstance(values, dict):
                     raise self._error((table, name), f" must be a table, [{table}.NAME]")
-                if not is_name(name) or (table == "workload" and name in _OWN_FOLDERS):
+                if table == "workload" and name in _OWN_FOLDERS:
+                    raise self._error((table, name), ": a sweep has a folder of that name for itself: choose another")
+                if not is_name(name):
                     raise self._error((table, name), ": names are letters, digits, . _ and -; they become folders")
                 self._check_keys((table, name), values, FIELDS[table])
         for name, recipe in document["recipe"].items():

@@ -9,6 +9,7 @@ from imaxproxy.traces.generate import Spec, load_spec, shipped_specs
 from imaxproxy.traces.history import History
 from imaxproxy.traces.idle import WaitCap
 from imaxproxy.traces.inspect import inspect_trace
+from imaxproxy.traces.json_depth import JsonDepth
 from imaxproxy.traces.look_ahead import LookAhead
 from imaxproxy.traces.mid_start import MidStart
 from imaxproxy.traces.prompt import Fit, Prompts, shipped_words
@@ -53,6 +54,7 @@ __all__ = [
     "FromZero",
     "Gamma",
     "History",
+    "JsonDepth",
     "LookAhead",
     "MidStart",
     "OnOff",

@@ -30,7 +30,12 @@ class TraceChecks:
         self._waits = _Waits()
 
     def add(self, where: str, row: TraceRow) -> None:
-        for kind, what in (*self._hash_complaints(row), *self._time_complaints(row), *self._waits.add(row)):
+        for kind, what in (
+            *_name_complaints(row),
+            *self._hash_complaints(row),
+            *self._time_complaints(row),
+            *self._waits.add(row),
+        ):
             self._complain(kind, f"{where}: request {row.request_id}: {what}")
 
     def close(self, *, whole: bool = True) -> None:
@@ -141,6 +146,14 @@ class _Waits:
         while path[-1] not in path[:-1]:
             path.append(next(other for other in self._waits_for[path[-1]] if other in missing))
         return path[path.index(path[-1]) :]
+
+
+def _name_complaints(row: TraceRow) -> Iterator[tuple[str, str]]:
+    if not (row.request_id.isascii() and row.request_id.isprintable()):
+        yield (
+            "request_id_not_ascii",
+            f"field `request_id`: {row.request_id!r} cannot stand in a header; use printable ASCII",
+        )
 
 
 def block_key(row: TraceRow, hash_id: int) -> _Key:

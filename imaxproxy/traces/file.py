@@ -22,6 +22,8 @@ MAX_LINE_BYTES = 64 << 20
 """A row of a million tokens in messages is some 7 MB; a longer line is no JSON lines file."""
 _GZIP, _XZ, _ZSTD = b"\x1f\x8b", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
 _BOM = b"\xef\xbb\xbf"
+_WIDE = {b"\xff\xfe\0\0": "UTF-32", b"\0\0\xfe\xff": "UTF-32", b"\xff\xfe": "UTF-16", b"\xfe\xff": "UTF-16"}
+"""What editors and shells of Windows write at the start of text that is not UTF-8; the longer marks first."""
 _DAMAGED = (OSError, EOFError, lzma.LZMAError, zlib.error, zstd.ZstdError)
 
 
@@ -62,9 +64,10 @@ def trace_sha256(path: str | Path) -> str:
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """The file's content, decompressed. Foreign errors become a UsageError here, and only here."""
+    """The content, decompressed, behind a mark of UTF-8. Foreign errors become a UsageError here, and only here."""
     try:
         with _opened(path) as file:
+            _skip_mark(path, file)
             yield file
     except _DAMAGED as error:
         raise UsageError(f"{path} cannot be read ({error}); check the file, or decompress it first") from error
@@ -78,7 +81,6 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
             line += 1
             if len(text) > MAX_LINE_BYTES:
                 raise UsageError(f"{path}:{line}: over {MAX_LINE_BYTES} bytes; a trace has one JSON object a line")
-            text = text.removeprefix(_BOM) if line == 1 else text
             if b"\0" in text:
                 raise UsageError(
                     f"{path} holds binary data (line {line}); a trace is text, plain or as .gz, .zst or .xz"
@@ -90,7 +92,7 @@ def lines(path: Path) -> Iterator[tuple[int, bytes]]:
 def head(path: Path, size: int) -> bytes:
     """The first bytes of the content, without white space before them."""
     with opened(path) as file:
-        return file.read(size).removeprefix(_BOM).lstrip()
+        return file.read(size).lstrip()
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -103,6 +105,14 @@ def _opened(path: Path) -> IO[bytes]:
     if first.startswith(_XZ):
         return lzma.open(path)
     return path.open("rb")
+
+
+def _skip_mark(path: Path, file: IO[bytes]) -> None:
+    first = file.read(4)
+    for mark, name in _WIDE.items():
+        if first.startswith(mark):
+            raise UsageError(f"{path} is {name}, and a trace is UTF-8: `iconv -f {name} -t UTF-8` makes it so")
+    file.seek(len(_BOM) if first.startswith(_BOM) else 0)
 
 
 def _file_sha256(path: Path) -> str:

@@ -174,7 +174,8 @@ def open_trace(
     first = list(islice(sources[0].records(), _RECORDS_TO_DETECT))
     good = [record for _, record in first if isinstance(record, dict)]
     if not good and not skip_bad:
-        raise UsageError(f"{_first_complaint(path, sources[0], first)}; a trace has one JSON object a line")
+        remedy = "a trace has one JSON object a line" if sources[0].layout == "lines" else "mend the file"
+        raise UsageError(f"{_first_complaint(path, sources[0], first)}; {remedy}")
     header = good[0] if good and "schema" in good[0] and first[0][0] == 1 and sources[0].layout == "lines" else {}
     chosen = _format_of(good, header, sources[0], path) if format == "auto" else format
     _check_folder(path, chosen)

@@ -7,7 +7,7 @@ import csv
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import IO, Any, Literal, Protocol
 
 import ijson
 import orjson
@@ -15,6 +15,7 @@ import orjson
 from imaxproxy.errors import UsageError
 from imaxproxy.traces.fields import BadRow
 from imaxproxy.traces.file import head, lines, opened
+from imaxproxy.traces.json_depth import JsonDepth
 
 Record = dict[str, Any]
 Layout = Literal["lines", "csv", "array", "document"]
@@ -131,9 +132,10 @@ class _Array:
         number = 0
         try:
             with opened(self._path) as file:
-                for number, element in enumerate(ijson.items(file, self._prefix, use_float=True), start=1):
+                pieces = ijson.items(_OfBoundedDepth(file), self._prefix, use_float=True)
+                for number, element in enumerate(pieces, start=1):
                     yield number, _checked(element)
-        except ijson.JSONError as error:
+        except (ijson.JSONError, ValueError) as error:
             why = " ".join(str(error).split())
             raise UsageError(f"{self.where(number + 1)}: not valid JSON ({why}); mend the file") from None
 
@@ -158,6 +160,19 @@ class _Document:
 
     def where(self, place: int) -> str:
         return str(self._path)
+
+
+class _OfBoundedDepth:
+    """A file as ijson reads it, which ends where no parser of bounded memory could follow."""
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file = file
+        self._depth = JsonDepth()
+
+    def read(self, size: int) -> bytes:
+        piece = self._file.read(size)
+        self._depth.feed(piece)
+        return piece
 
 
 def _checked(element: object) -> Record | BadRow:

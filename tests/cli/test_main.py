@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -71,3 +73,29 @@ def test_a_reader_that_has_seen_enough_gets_no_traceback(command: Command) -> No
     running.process.stdout.close()
     assert running.process.wait(10) == 1  # click's own answer
     assert "Traceback" not in running.err
+
+
+COMMAND = [sys.executable, "-m", "imaxproxy.cli.main", "trace", "specs"]
+
+
+@pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+def test_whoever_closed_a_stream_hears_nothing_and_that_is_all(closed: str) -> None:
+    done = subprocess.run(["sh", "-c", f'"$@" {closed}', "sh", *COMMAND], capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert bool(done.stdout) is (">&-" not in closed.replace("2>&-", ""))
+
+
+def test_a_full_disk_is_one_line() -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(COMMAND, stdout=full, stderr=subprocess.PIPE, timeout=30)
+    assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+    assert done.stderr.startswith(b"imaxproxy: No space left on device")
+
+
+def test_a_terminal_that_lacks_our_signs_gets_others() -> None:
+    environment = {**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0", "LC_ALL": "C"}
+    trace = Path(__file__).parents[2] / "workloads" / "mooncake_conversation.first3min.jsonl"
+    command = [*COMMAND[:-1], "inspect", str(trace)]
+    done = subprocess.run(command, env=environment, capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"?" in done.stdout

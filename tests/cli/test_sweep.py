@@ -6,12 +6,14 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from scripted_engine import Script, ScriptedEngine
 
 from cli.command import Command, until, write_trace
 from cli.fake_environment import fake_environment
+from imaxproxy.cli.sweep import sweep
 from imaxproxy.launch import load_recipe
-from imaxproxy.sweep import DONE, FAILED, SKIPPED
+from imaxproxy.sweep import DONE, FAILED, PENDING, SKIPPED
 
 VIRTUAL = """schema = "imaxproxy.sweep/1"
 concurrency = [1, 2]
@@ -184,6 +186,24 @@ def test_a_dry_run_lists_replays_and_leaves_nothing(command: Command) -> None:
 def test_flags_that_replay_would_not_take(command: Command, flags: str, says: str) -> None:
     assert says in command.run("sweep", write(command, f"{VIRTUAL}[flags]\n{flags}\n"), "--out", "out").complaint()
     assert not (command.folder / "out").exists()
+
+
+def test_it_goes_on_where_a_kill_came_before_the_first_point(command: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A folder is known for a sweep's from its first file on."""
+    path, out = write(command, VIRTUAL), command.folder / "out"
+    out.mkdir()
+    (out / ".lock").touch()
+    (out / "sweep.json.part").write_text("{")
+
+    def killed(_curves: object) -> None:
+        assert {file.name for file in out.iterdir()} == {".lock", "sweep.json"}
+        (out / "traces").mkdir()
+        raise SystemExit(137)
+
+    monkeypatch.setattr("imaxproxy.cli.sweep._write_files", killed)
+    assert CliRunner().invoke(sweep, [str(path), "--out", str(out)]).exit_code == 137
+    assert set(states(command).values()) == {(PENDING, None)}
+    command.run("sweep", path, "--out", "out").check(0)
 
 
 def test_a_folder_of_something_else_is_left_alone(command: Command) -> None:

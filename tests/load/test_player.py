@@ -108,6 +108,18 @@ def test_a_place_of_a_ramp_opens_at_its_time() -> None:
     run(scenario())
 
 
+def test_it_ends_when_all_it_was_offered_before_its_start_waits_for_nobody() -> None:
+    async def scenario() -> None:
+        async with playing(ANSWER, starts_itself=False) as play:
+            play.player.offer(item("lost", wait_for=("nobody",)))
+            play.player.no_more_items()
+            play.player.start(monotonic_ns())
+            assert await asyncio.wait_for(play.player.finished(), 5) is Ended.FINISHED
+            assert play.exchanges["lost"].error == "never_ready"
+
+    run(scenario())
+
+
 def test_it_starts_when_it_is_told() -> None:
     async def scenario() -> None:
         async with playing(ANSWER, starts_itself=False) as play:

@@ -159,6 +159,8 @@ def test_a_session_waits_for_its_turn() -> None:
 def test_what_waits_for_nobody_is_counted() -> None:
     found = play(FIXED, [row(0), row(1, wait_for=("r9",))])
     assert Counter(exchange.error for exchange in found) == {None: 1, "never_ready": 1}
+    # without a dialect the summary takes it for no request at all
+    assert {exchange.ask.dialect for exchange in found} == {"completions"}
 
 
 def test_what_is_too_long_fails_as_it_would_live() -> None:

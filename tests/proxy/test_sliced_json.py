@@ -38,3 +38,9 @@ def test_it_is_the_same_value_wherever_the_slices_end(value: object, padding: in
 def test_what_is_no_json(data: bytes) -> None:
     with pytest.raises(ValueError):
         read(data)
+
+
+def test_no_deeper_than_memory_allows() -> None:
+    """ijson keeps a path for each level; a body of 300 kB would take 200 GB."""
+    with pytest.raises(ValueError, match="deeper than 1024"):
+        read(b'{"messages":' + b"[" * 300_000)

@@ -97,7 +97,7 @@ def test_the_hash_is_of_spec_recipes_and_traces(tmp_path: Path) -> None:
         (("[8, 4]", "[true]"), r":2: concurrency must be a list"),
         (("repeats = 2", "repeat = 2"), r":3: repeat: unknown key; did you mean repeats\?"),
         (("input_length = 1024\n", ""), r":8: workload.1k1k: give either trace, or input_length and output_length"),
-        (("[workload.1k1k]", "[workload.recipes]"), r":8: workload.recipes: names are letters"),
+        (("[workload.1k1k]", "[workload.recipes]"), r":8: workload.recipes: a sweep has a folder of that name"),
         (('"chat.jsonl"', '"chat.jsonl"\nrequests = 3'), r":14: workload.chat.requests: a trace says that itself"),
         (('"chat.jsonl"', '"none.jsonl"'), r":13: workload.chat.trace: none.jsonl does not exist"),
         (
@@ -138,3 +138,11 @@ def test_inferencemax_v1_ships_is_no_workload_and_covers_its_matrix(tmp_path: Pa
         for gpu in ("h200", "b200", "gb200"):
             for shape in shapes:  # Llama was not run on GB200
                 assert ((model, gpu, shape) in covered) is ((model, gpu) != ("llama", "gb200"))
+
+
+def test_what_windows_writes_is_read(tmp_path: Path) -> None:
+    """Line ends of two characters, and a byte order mark before all."""
+    plain = load_sweep(write(tmp_path, GOOD)).curves(tmp_path / "out")
+    path = tmp_path / "sweep.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert [curve.name for curve in load_sweep(path).curves(tmp_path / "out")] == [curve.name for curve in plain]

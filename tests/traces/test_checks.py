@@ -43,6 +43,7 @@ def hashed(name: str, *ids: int, length: int | None = None) -> TraceRow:
             "t.jsonl:2: request b: field `timestamp`: 4 ms lies before 5 ms of session s",
         ),
         ([TraceRow("a"), TraceRow("a")], "duplicate_request_id", "t.jsonl:2: request a: field `request_id`"),
+        ([TraceRow("h\xe9")], "request_id_not_ascii", "'h\xe9' cannot stand in a header"),
         ([TraceRow("a", wait_for=("x",))], "wait_for_unknown_request", "no row has the request_id x"),
         (
             [TraceRow("a", wait_for=("b",)), TraceRow("b", wait_for=("c",)), TraceRow("c", wait_for=("a",))],

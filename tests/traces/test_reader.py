@@ -1,5 +1,6 @@
 import gzip
 import lzma
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -55,6 +56,9 @@ def test_finds_the_format_by_itself(name: Path, format: str, rows: int) -> None:
         (b"[1, 2]\n", "t.jsonl, element 1 of the array: expected a JSON object, found 1"),
         (b'[{"id": 1}, {]\n', "t.jsonl, element 2 of the array: not valid JSON"),
         (b"[]", "t.jsonl has no records"),
+        (b"[" * 100_000, "t.jsonl, element 1 of the array: not valid JSON (it nests deeper than 1024 levels)"),
+        ("[]".encode("utf-16"), "t.jsonl is UTF-16, and a trace is UTF-8: `iconv -f UTF-16 -t UTF-8` makes it so"),
+        (b"\0\0\xfe\xff\0\0\0[", "t.jsonl is UTF-32"),
         (b"\x89PNG\r\n\x00\x00", "t.jsonl holds binary data (line 2)"),
         (b"\x28\xb5\x2f\xfd....", "t.jsonl cannot be read"),
         (b"\x1f\x8b damaged", "t.jsonl cannot be read"),
@@ -132,6 +136,20 @@ def test_compressed_files_are_known_by_their_bytes(tmp_path: Path, compress: obj
 def test_blank_lines_and_a_byte_order_mark_do_not_shift_line_numbers(tmp_path: Path) -> None:
     rows = list(open_trace(write(tmp_path, b"\xef\xbb\xbf" + GOOD + b"\n\r\n" + GOOD)))
     assert [row.request_id for row in rows] == ["1", "4"]
+
+
+@pytest.mark.parametrize("compress", [bytes, gzip.compress, lzma.compress, zstd.compress])
+@pytest.mark.parametrize(
+    "text",
+    [
+        b'[{"input_length": 7}]',
+        b'{\n"input_length": 7\n}\n',
+        b"TIMESTAMP,ContextTokens,GeneratedTokens\n2023-11-16 00:00:01,7,1\n",
+    ],
+)
+def test_a_byte_order_mark_before_any_layout(tmp_path: Path, text: bytes, compress: Callable[[bytes], bytes]) -> None:
+    (row,) = open_trace(write(tmp_path, compress(b"\xef\xbb\xbf" + text)))
+    assert row.input_length == 7
 
 
 def test_a_header_gives_defaults_and_is_no_row(tmp_path: Path) -> None:

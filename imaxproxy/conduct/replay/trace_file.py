@@ -12,11 +12,12 @@ from imaxproxy.conduct.output import say
 from imaxproxy.errors import UsageError
 from imaxproxy.load import LanePlan
 from imaxproxy.traces import FORMATS, LookAhead, Trace, TraceRow, open_trace, trace_sha256, unit_note
-from imaxproxy.traces.checks import TraceChecks
+from imaxproxy.traces.checks import TraceChecks, block_key
 
 _HASHED_WITHIN_S = 0.3
 _CHECKED_HASH_IDS, _CHECKED_FOR_HASHES = 50_000, 5_000
 """Hash ids, and rows of a trace that has nothing else to check: under 50 ms, before anything is sent."""
+_NEVER_SENT = {"wait_for_cycle", "request_id_not_ascii"}
 _TOO_FAST_PER_S = 200
 """Requests/s: what a trace in seconds looks like when it is read as ms."""
 
@@ -56,6 +57,19 @@ class TraceFile:
         return any(row.input_length and not row.has_content for row in self._ahead.rows)
 
     @property
+    def shares_prefixes(self) -> bool:
+        """Some row begins with another's blocks, or goes on with its session; as far as the trace was read."""
+        begun = set[object]()
+        for row in self._ahead.rows:
+            opening = ("block", block_key(row, row.hash_ids[0])) if row.hash_ids else None
+            whose = opening if row.session_id is None else ("session", row.session_id)
+            if whose in begun:
+                return True
+            if whose is not None:
+                begun.add(whose)
+        return False
+
+    @property
     def is_independent(self) -> bool:
         """No request waits for another; False for a trace too long to be known before it is read."""
         return self._ahead.whole and not any(row.session_id or row.wait_for for row in self._ahead.rows)
@@ -79,15 +93,15 @@ class TraceFile:
         self.lanes = load.lane_plan(self.again())
 
     def _check_rows(self) -> None:
-        """What no single row shows. A circle of waits ends it; the rest can be played, and is said."""
+        """What no single row shows. What can never be sent ends it; the rest can be played, and is said."""
         rows = self._ahead.rows
         waits = any(row.session_id is not None or row.wait_for for row in rows)
         checks = TraceChecks(most_hash_ids=_CHECKED_HASH_IDS)
         for row in rows if waits else rows[:_CHECKED_FOR_HASHES]:
             checks.add(str(self.path), row)
         checks.close(whole=self._ahead.whole)
-        if "wait_for_cycle" in checks.counts:
-            raise UsageError(f"{self.path}: {checks.example('wait_for_cycle')}; mend the trace")
+        for kind in _NEVER_SENT & checks.counts.keys():
+            raise UsageError(f"{self.path}: {checks.example(kind)}; mend the trace")
         for kind, count in checks.counts.items():
             say(f"imaxproxy: {count} x {kind.replace('_', ' ')}, such as {checks.example(kind)}")
 

@@ -29,7 +29,8 @@ def main() -> None:
     threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # an answer is a line, and nothing else may stand between
-    with answers, contextlib.closing(_Players()) as players:
+    killed = contextlib.suppress(BrokenPipeError)  # the command was: nobody is left to hear
+    with contextlib.closing(_Players()) as players, killed, answers:
         for line in sys.stdin.buffer:
             answers.write(orjson.dumps({"error": players.play(**orjson.loads(line))}) + b"\n")
             answers.flush()

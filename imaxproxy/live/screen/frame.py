@@ -124,7 +124,7 @@ def _status(scene: Scene) -> Text:
 
 def _strips(scene: Scene, width: int) -> list[Text]:
     """Lines under the header that are there only when they have something to say."""
-    found = [strip for strip in (_alarm(scene), _paused(scene)) if strip is not None]
+    found = [strip for strip in (_alarm(scene), _trouble(scene), _paused(scene)) if strip is not None]
     strips = [fitted(strip, width) for strip in found]
     if scene.snapshot.progress is not None or scene.snapshot.remaining_s is not None:
         strips.append(_progress(scene, width))
@@ -144,9 +144,12 @@ def _alarm(scene: Scene) -> Text | None:
     if meter.get("valid") is False:
         reasons = "; ".join(map(str, meter.get("reasons") or ()))
         return Text(f" these figures are not to be believed: {reasons} ", style=theme.ALARM)
-    if said := troubles(scene):
-        return Text(f" {said} ", style=theme.ALARM)
     return None
+
+
+def _trouble(scene: Scene) -> Text | None:
+    said = troubles(scene)
+    return Text(f" {said} ", style=theme.ALARM) if said else None
 
 
 def _paused(scene: Scene) -> Text | None:

@@ -1,6 +1,7 @@
 """The nodes of a run on a cluster: which of them speaks, which is slow, which is lost."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 from rich.text import Text
 
@@ -19,11 +20,11 @@ _COLUMNS = (
     Column("work", 4, 9),
     Column("now", 5, 2),
     Column("done", 7, 5),
-    Column("bad", 5, 6),
+    Column("bad", 5, 8),
     Column("tok/s", 7, 3),
     Column("TTFT p50", 8, 4),
-    Column("send p99", 8, 8),
-    Column("loop p99", 8, 7),
+    Column("send", 6, 7),
+    Column("loop", 6, 6),
     Column("what", 4, 4, right=False, grows=True, most=60),
 )
 _MARKS = {
@@ -47,10 +48,13 @@ def nodes(scene: Scene, width: int, height: int) -> Content:
     all_, view = scene.snapshot.nodes, scene.view
     if not all_:
         return Content("Nodes", [Text("one machine plays, or none: --ray", style=theme.LABEL)])
-    order = view.sorted_by("nodes")
-    rows = [_row(node) for node in arranged(view, [each for each in all_ if holds(view, each.name)], _BY[order])]
+    order, names = view.sorted_by("nodes"), short_names([node.name for node in all_])
+    rows = [
+        _row(node, names[node.name])
+        for node in arranged(view, [each for each in all_ if holds(view, each.name)], _BY[order])
+    ]
     seen = scrolled(view, rows, height - 1, is_large=view.tab == "nodes")
-    note = f"{len(seen)} of {len(all_)}" if len(seen) < len(all_) else ""
+    note = f"{len(seen)} of {len(all_)}" if len(seen) < len(all_) else "lags of sending and loop: p99, ms"
     return Content("Nodes", table(_COLUMNS, seen, width, sorted_by=order), Text(note, theme.LABEL))
 
 
@@ -61,21 +65,31 @@ def trouble(node: Node) -> int:
 
 def troubles(scene: Scene) -> str:
     """A line of those that are silent or lost, for the top of the screen; empty where none is."""
-    said = []
+    said, names = [], short_names([node.name for node in scene.snapshot.nodes])
     for node in scene.snapshot.nodes:
+        name = names[node.name]
         if node.state == "silent":
-            said.append(f"node {node.name} has said nothing for {node.age_s or 0:.0f} s: its last figures stand here")
+            said.append(f"node {name} has said nothing for {node.age_s or 0:.0f} s: its last figures stand here")
         elif node.why:
-            said.append(f"node {node.name} {'is lost' if node.state == 'lost' else 'has lost something'}: {node.why}")
+            said.append(f"node {name} {'is lost' if node.state == 'lost' else 'has lost something'}: {node.why}")
     return "; ".join(said)
 
 
-def _row(node: Node) -> list[Text]:
+def short_names(names: Sequence[str]) -> dict[str, str]:
+    """A name is host, address and id: the host where that tells them apart, else the id beside it."""
+    hosts = Counter(name.partition(" ")[0] for name in names)
+    return {
+        name: host if hosts[host := name.partition(" ")[0]] == 1 else f"{host} {name.rpartition(' ')[2]}"
+        for name in names
+    }
+
+
+def _row(node: Node, name: str) -> list[Text]:
     mark, style = _MARKS.get(node.state, ("·", theme.LABEL))
     is_old = node.state == "silent"
     return [
         Text(mark, style=style),
-        Text(node.name, style=theme.BAD if node.state in ("silent", "lost") else theme.PLAIN),
+        Text(name, style=theme.BAD if node.state in ("silent", "lost") else theme.PLAIN),
         Text("–" if node.age_s is None else f"{node.age_s:.1f} s", style=theme.BAD if is_old else theme.LABEL),
         Text(whole(node.workers), style=theme.LABEL),
         Text(whole(node.in_flight), style=theme.SERIES["in_flight"]),
