@@ -96,8 +96,8 @@ def check_address(address: str) -> None:
         return
     if address.startswith("ray://"):
         raise UsageError(
-            f"--ray {address}: that is Ray Client, whose calls go through a proxy: run the command on a node of the "
-            "cluster (`ray job submit`, or --ray auto there), or give the head's HOST:PORT"
+            f"--ray {address}: that is Ray Client, whose calls go through a proxy: run the command inside the cluster "
+            "(`ray job submit -- imaxproxy ... --ray auto`), or give the head's HOST:PORT"
         )
     host, colon, port = address.rpartition(":")
     if not colon or not host or not port.isascii() or not port.isdigit() or not 0 < int(port) < 65536:

@@ -46,7 +46,9 @@ def _gpu_findings(recipe: Recipe, facts: Facts, needs: Needs) -> Iterator[Findin
         return
     if not facts.gpus.gpus:
         says = f"{recipe.gpus_per_node} x {recipe.gpu.kind} wanted{_on_each(recipe)}, and {facts.gpus.why_none}"
-        yield Finding("gpu", "missing", says, f"imaxproxy replay TRACE --engine {recipe.name} --simulate")
+        simulate = f"imaxproxy replay TRACE --engine {recipe.name} --simulate"
+        on_one = "run this on one of the nodes that have them"
+        yield Finding("gpu", "missing", says, simulate if recipe.parallel.nodes == 1 else on_one)
         return
     yield Finding("driver", "ok", f"{facts.gpus.driver}, runs CUDA up to {_dotted(facts.gpus.cuda)}")
     gpus = _chosen(facts)

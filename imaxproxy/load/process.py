@@ -100,8 +100,8 @@ class PlayerProcess:
 
     def look(self) -> None:
         """Ask it what is in flight; its answer comes among its other lines. One that is busy is not asked twice."""
-        if self._ask_fd >= 0:
-            with contextlib.suppress(BlockingIOError):
+        with self._lock, contextlib.suppress(BlockingIOError):  # who looks and who waits for the end may be two threads
+            if self._ask_fd >= 0:
                 os.write(self._ask_fd, b".")
 
     def interrupt(self) -> None:

@@ -4,7 +4,7 @@ All shares' times are moved so that their schedules' zeros fall together, which 
 clocks meet. Durations stay as they are, so the histograms are, bit for bit, the sum of the shares'.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
@@ -57,6 +57,11 @@ class ShareRun:
     def index(self) -> int:
         return int(self.record["index"])
 
+    @property
+    def was_cut(self) -> bool:
+        """It wrote no end: it was killed, was never begun, or still plays."""
+        return self.manifest.ended == KILLED
+
     def _check_workers(self) -> None:
         """Raises UsageError for journals of workers that the share does not have: they would be counted twice."""
         found = {worker_of(path) for path in (*self.run.journals(), *self.run.meters())}
@@ -70,11 +75,11 @@ def open_shares(paths: Sequence[Path], *, allow_missing: bool, limit_share: floa
     """The shares, checked against each other.
 
     Raises UsageError for shares that overlap, that come of different schedules or versions, and, unless
-    `allow_missing`, when one is missing.
+    `allow_missing`, when one is missing or was cut. What a cut one has is merged; all of its part counts as lost.
     """
     runs = sorted((ShareRun.open(path) for path in paths), key=lambda share: share.index)
-    first = runs[0]
-    for run in runs[1:]:
+    first = next((run for run in runs if not run.was_cut), runs[0])
+    for run in runs:
         _check_same(first, run)
     for one, other in pairwise(runs):
         if one.index == other.index:
@@ -86,7 +91,15 @@ def open_shares(paths: Sequence[Path], *, allow_missing: bool, limit_share: floa
     if missing and not allow_missing:
         named = ", ".join(f"{index}/{of}" for index in missing)
         raise UsageError(f"of {of} shares, {named} are missing: give their runs as well, or pass --allow-missing")
-    return Shares(tuple(runs), _loss(missing, of, len(first.record["workers"]), limit_share))
+    cut = [run for run in runs if run.was_cut]
+    if cut and not allow_missing:
+        raise UsageError(
+            f"{cut[0].path} (share {cut[0].index}/{of}) did not play to its end: it was killed, or never began: pass "
+            "--allow-missing to merge what it has, its part counted as lost"
+        )
+    why = {index: f"share {index}/{of}" for index in missing}
+    why |= {run.index: f"share {run.index}/{of} (cut short: what it has is merged)" for run in cut}
+    return Shares(tuple(runs), first, _loss(why, of, len(first.record["workers"]), limit_share))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +107,8 @@ class Shares:
     """Those of one schedule, in their order."""
 
     runs: tuple[ShareRun, ...]
+    first: ShareRun
+    """The first that was not cut: it knows all of what they have in common."""
     loss: Loss | None
 
     def merge(self, out: RunDirectory, progress: Callable[[float], None] = lambda _: None) -> Manifest:
@@ -113,11 +128,11 @@ class Shares:
         return manifest
 
     def _shift_ns(self, share: ShareRun) -> int:
-        """What takes a share's clock to the first one's."""
-        return int(self.runs[0].record["zero_ns"]) - int(share.record["zero_ns"])
+        """What takes a share's clock to that of the first one that was not cut."""
+        return int(self.first.record["zero_ns"]) - int(share.record["zero_ns"])
 
     def _manifest(self) -> Manifest:
-        first = self.runs[0].manifest
+        first = self.first.manifest
         manifests = [share.manifest for share in self.runs]
         settings = {name: value for name, value in first.settings.items() if name != "share"}
         for manifest in manifests:  # whoever measured power says from where
@@ -126,7 +141,7 @@ class Shares:
         return replace(
             first,
             settings=settings,
-            trace=_merged_trace([manifest.trace or {} for manifest in manifests]),
+            trace=_merged_trace(first.trace or {}, [manifest.trace or {} for manifest in manifests]),
             shares=records,
             lost=None if self.loss is None else self.loss.as_dict(),
             ended=max((manifest.ended for manifest in manifests), key=_gravity),
@@ -144,9 +159,9 @@ def _check_same(first: ShareRun, other: ShareRun) -> None:
         ("version of imaxproxy", first.manifest.version, other.manifest.version),
         ("number of shares", first.record["of"], other.record["of"]),
         ("command", first.manifest.command, other.manifest.command),
-        ("trace", _trace_id(first.manifest), _trace_id(other.manifest)),
+        ("trace", *_known(first, other, _trace_id)),
         ("start time", first.record["start"].get("unix_s"), other.record["start"].get("unix_s")),
-        ("calibration of prompts", _prompts(first.manifest), _prompts(other.manifest)),
+        ("calibration of prompts", *_known(first, other, _prompts)),
         ("workers", len(first.record["workers"]), len(other.record["workers"])),
     ):
         if mine != theirs:
@@ -170,27 +185,34 @@ def _schedule_settings(manifest: Manifest) -> dict[str, Any]:
     }
 
 
+def _known(one: ShareRun, other: ShareRun, fact: Callable[[Manifest], object]) -> tuple[object, object]:
+    """The fact of both; the same where one of them was cut before it had written it."""
+    if one.was_cut or (other.was_cut and fact(other.manifest) is None):
+        return None, None
+    return fact(one.manifest), fact(other.manifest)
+
+
 def _trace_id(manifest: Manifest) -> object:
     trace = manifest.trace or {}
-    return trace.get("sha256"), trace.get("format")
+    return (trace["sha256"], trace.get("format")) if trace.get("sha256") else None
 
 
 def _prompts(manifest: Manifest) -> object:
-    """None while a run that was killed has not written it."""
-    return (manifest.trace or {}).get("prompts") if manifest.ended != KILLED else None
+    return (manifest.trace or {}).get("prompts")
 
 
-def _loss(missing: Sequence[int], of: int, workers_each: int, limit_share: float) -> Loss | None:
-    if not missing:
+def _loss(why: Mapping[int, str], of: int, workers_each: int, limit_share: float) -> Loss | None:
+    """why: the lost shares, and what is to be said of each."""
+    if not why:
         return None
-    workers = tuple(worker for i in missing for worker in range(i * workers_each, (i + 1) * workers_each))
-    who = ", ".join(f"share {index}/{of}" for index in missing)
-    return Loss(len(missing) / of, "workers", workers, who, limit_share)
+    lost = sorted(why)
+    workers = tuple(worker for i in lost for worker in range(i * workers_each, (i + 1) * workers_each))
+    return Loss(len(lost) / of, "workers", workers, ", ".join(why[index] for index in lost), limit_share)
 
 
-def _merged_trace(traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _merged_trace(first: dict[str, Any], traces: Sequence[dict[str, Any]]) -> dict[str, Any]:
     """The first one's facts; what each share did to its own part is added up."""
-    merged = dict(traces[0])
+    merged = dict(first)
     for name in ("live_turns", "answers_missing", "below_overhead"):
         if name in merged:
             merged[name] = sum(trace.get(name, 0) for trace in traces)

@@ -51,6 +51,28 @@ def test_show_prints_the_files_and_the_workers(command: Command) -> None:
     assert "decode worker, 8 GPUs" in text
 
 
+def test_show_prints_each_nodes_command(command: Command) -> None:
+    text = command.run("engine", "show", "deepseek-r1-fp8-h100-two-nodes-vllm").check(0).out
+    assert "on 16 x h100 of 2 nodes, vllm" in text
+    for node in (0, 1):
+        start = text.split(f"# server, node {node} of 2\n")[1].split("\n\n")[0]
+        words = shlex.split(start.replace("\\\n", ""))
+        assert (words[words.index("--node-rank") + 1], words[words.index("--master-addr") + 1]) == (str(node), "NODE-0")
+        assert "CUDA_VISIBLE_DEVICES=0,1,2,3,4,5,6,7" in words
+    found = command.run("engine", "show", "deepseek-r1-fp8-h100-two-nodes-sglang", "--json").check(0).json
+    assert [process["node"] for process in found["processes"]] == [0, 1]
+    assert found["recipe"]["parallel"]["nodes"] == 2
+
+
+def test_what_spans_nodes_is_not_launched_here(command: Command) -> None:
+    says = command.run("engine", "launch", "deepseek-r1-fp8-h100-two-nodes-vllm").complaint()
+    assert says.startswith(
+        "recipe deepseek-r1-fp8-h100-two-nodes-vllm spans 2 nodes, and is launched on those of a Ray"
+    )
+    checked = command.run("engine", "check", "deepseek-r1-fp8-h100-two-nodes-vllm").check(1).out
+    assert "8 x h100 wanted on each of 2 nodes" in checked or "8 wanted on each of 2 nodes" in checked
+
+
 def test_show_as_json(command: Command) -> None:
     flags = ("--dummy-weights", "--model-path", "/models/it", "--json")
     found = command.run("engine", "show", "gpt-oss-120b-b200-trtllm", *flags).check(0).json

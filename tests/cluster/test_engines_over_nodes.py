@@ -147,10 +147,15 @@ def test_a_part_that_never_meets_the_others_is_named(command: Command, raylets: 
     nothing_is_left(command, raylets)
 
 
-def test_a_part_that_fails_at_the_start_ends_it_at_once_with_its_words(command: Command, raylets: Raylets) -> None:
+def test_a_part_that_fails_at_the_start_ends_it_at_once_with_its_words(
+    command: Command, raylets: Raylets, tmp_path: Path
+) -> None:
     done = start(command, raylets, flags="fails = 1", timeout_s=600).wait(DEADLINE_S).check(2)
     assert "(node 1 of 2) did not come up: server ended with code 1" in done.err.splitlines()[-1]
     assert "RuntimeError: the stand-in was told to fail" in done.err.splitlines()[-1]
+    assert done.err.endswith("; logs: run/replica-*.log\n")
+    logs = sorted(path.name for path in (tmp_path / "run").glob("replica-*"))
+    assert logs == ["replica-0.node-0.server.log", "replica-0.node-1.server.log"]
     nothing_is_left(command, raylets)
 
 

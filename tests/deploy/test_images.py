@@ -34,6 +34,7 @@ def test_its_entry_is_the_command(images: Images, imaxproxy_image: str) -> None:
     assert images.run(imaxproxy_image).startswith("Usage: imaxproxy")
 
 
+@pytest.mark.slow
 def test_the_image_for_ray(images: Images, imaxproxy_image: str) -> None:
     """Ray itself is left out of the base; its user, folders and environment are as Ray's images have them."""
     make = "useradd -ms /bin/bash -d /home/ray ray --uid 1000 --gid 100 && python3 -m venv /home/ray/anaconda3"

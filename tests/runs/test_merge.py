@@ -135,9 +135,37 @@ def test_a_missing_share_is_named_and_makes_the_meter_invalid(tmp_path: Path, li
 
 
 def test_the_gravest_end_is_the_runs(tmp_path: Path) -> None:
-    paths = [make_share(tmp_path / "a", 0, 2, RUN[::2]), make_share(tmp_path / "b", 1, 2, RUN[1::2], ended="killed")]
+    ends = ("finished", "interrupted")
+    paths = [make_share(tmp_path / str(i), i, 2, RUN[i::2], ended=ended) for i, ended in enumerate(ends)]
     out = RunDirectory.create(tmp_path / "merged", "merge")
-    assert opened(paths).merge(out).ended == "killed"
+    assert opened(paths).merge(out).ended == "interrupted"
+
+
+@pytest.mark.parametrize("cut", [0, 1])
+def test_a_share_that_was_killed_is_merged_when_asked_for_and_counts_as_lost(tmp_path: Path, cut: int) -> None:
+    """It had not yet written what it learned of the trace and of the engine's prompts: the other one has."""
+    paths = two(tmp_path)
+    _edit(paths[cut], lambda m: replace(m, ended="killed", trace={"sha256": None, "format": "mooncake"}))
+    with pytest.raises(UsageError, match=rf"share-{cut} \(share {cut}/2\) did not play to its end"):
+        opened(paths)
+    out = RunDirectory.create(tmp_path / "merged", "merge")
+    manifest = opened(paths, allow_missing=True).merge(out)
+    other = Manifest.read(RunDirectory(paths[1 - cut]))
+    assert other is not None
+    assert (manifest.ended, manifest.trace) == ("killed", other.trace)
+    summary = summarize(out)
+    assert summary["requests"]["sent"] == len(RUN)
+    lost = summary["shares"]["lost"]
+    assert (lost["share"], lost["workers"]) == (0.5, [cut])
+    assert lost["who"] == f"share {cut}/2 (cut short: what it has is merged)"
+    assert summary["meter"]["valid"] is False
+
+
+def test_a_killed_share_of_another_schedule_is_refused_all_the_same(tmp_path: Path) -> None:
+    paths = two(tmp_path)
+    _edit(paths[1], lambda m: replace(m, ended="killed", settings=m.settings | {"seed": 8}))
+    with pytest.raises(UsageError, match="differ in --seed"):
+        opened(paths, allow_missing=True)
 
 
 def test_a_line_that_a_kill_has_cut_is_left_out(tmp_path: Path) -> None:

@@ -59,6 +59,10 @@ class RayChoice:
             raise UsageError("--engine-replicas are of a recipe: give --engine RECIPE, not --url")
         if replicas is not None and flags.get("repeat", 1) > 1:
             raise UsageError("--repeat has one engine for all repeats: give its --url, not --engine-replicas")
+        if replicas is not None and str(flags.get("power")).startswith("file:"):
+            raise UsageError(
+                "--power file: is a recording of one machine: with --engine-replicas give nvml, or dcgm:URL"
+            )
         return cls(
             flags["ray"],
             flags["nodes"],

@@ -109,14 +109,17 @@ class RayEngine:
 
     def power_now(self) -> dict[str, Any] | None:
         """What its boards draw and have drawn, by this node's clock; None where nobody samples, or not yet."""
-        return read_now(self._run.power_now)
+        try:
+            return read_now(self._run.power_now)
+        except ImaxproxyError:  # unreadable: the summary will say what is wrong with the samples
+            return None
 
     def finish(self, to_command_ns: int, name: str) -> tuple[FileFacts, ...]:
         """End the engine; the power, on the command's clock, and what its processes printed.
 
         What samples is stopped first; a simulated engine writes its power itself, and all of it only at its end.
         """
-        self._thread.submit(self._close).result()
+        self._end()
         moved = self._files.folder / "moved"
         moved.mkdir()
         if self._run.power.exists():
@@ -131,18 +134,23 @@ class RayEngine:
         return self._files.read(name, from_byte)
 
     def close(self) -> None:
-        """End the engine, also one that is still starting, and leave nothing behind."""
+        """End the engine, and leave nothing behind."""
+        self._end()
+        self._files.remove()
+
+    def _end(self) -> None:
+        """End it, also while it is starting."""
         if self._launched is not None:
             self._launched.engine.give_up("it is no longer wanted")
         self._thread.submit(self._close).result()
-        self._files.remove()
 
     def _start(self, order: PartOrder) -> PartUp | PartFailed:
         try:
             return self._started(order)
         except ImaxproxyError as error:
             death = self.death()
-            return PartFailed(str(error), None if death is None else death.died_ns)
+            says = str(error).partition(". Log: ")[0]  # where it lies here is of no use there: it is fetched
+            return PartFailed(says, None if death is None else death.died_ns)
 
     def _started(self, order: PartOrder) -> PartUp:
         recipe = self._run.path / f"{order.recipe_name}.toml"

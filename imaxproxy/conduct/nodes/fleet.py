@@ -15,7 +15,7 @@ from imaxproxy.conduct.nodes.fleet_power import FleetPower
 from imaxproxy.conduct.nodes.replica import Part, bring_up, first_death, hear_deaths
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.session import Engine
-from imaxproxy.errors import ImaxproxyError
+from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.launch import NodePart, Recipe, engine_of, load_recipe, toml_text, whole_document
 from imaxproxy.runs import RunDirectory
 from imaxproxy.runs.merged_samples import merged_power
@@ -79,19 +79,7 @@ class Fleet:
 
     def finish(self, run: RunDirectory) -> None:
         """Power of all nodes as one file, each engine's logs beside it."""
-        powers: list[Path] = []
-        for part in self.parts:
-            try:
-                files = self.ray.get(part.actor.finish.remote(-part.offset.offset_ns, part.name))
-                for facts in files:
-                    to = run.path / f"{part.name}.{Path(facts.name).name}"
-                    fetch(self.ray, part.actor.read.remote, facts, to)
-                    if to.name.endswith("power.jsonl"):
-                        powers.append(to)
-            except ImaxproxyError:
-                raise
-            except Exception as error:  # the node is gone, and its power with it
-                say(f"imaxproxy: no power and no log of {part}: {type(error).__name__}")
+        powers = _fetch(self.ray, self.parts, run)
         if powers:
             with run.power.open("wb") as file:
                 file.writelines(merged_power([(path, None, 0) for path in powers]))
@@ -105,8 +93,10 @@ def start_fleet(
     actors: Sequence[Any],
     choice: EngineChoice,
     flags: dict[str, Any],
+    run: RunDirectory,
 ) -> Fleet:
-    """All at once. Raises UsageError or ImaxproxyError, with the node's name, for one that does not come up."""
+    """All at once. Raises UsageError, with the node's name, for one that does not come up; the logs of all are then in
+    the run's directory."""
     shape = Shape.of(choice)
     parts = [
         Part(number // shape.parts, number % shape.parts, shape.parts, node, actor, _offset(ray, actor))
@@ -114,12 +104,35 @@ def start_fleet(
     ]
     if shape.parts > 1:
         say(f"imaxproxy: starting {shape.recipe.engine.name} on {', '.join(part.node.name for part in parts)}")
-    bring_up(ray, parts, _orders(ray, parts, shape, choice, flags))
+    try:
+        bring_up(ray, parts, _orders(ray, parts, shape, choice, flags))
+    except UsageError as error:
+        _fetch(ray, parts, run)
+        logs = f"; logs: {run.path}/replica-*.log" if any(run.path.glob("replica-*.log")) else ""
+        raise UsageError(f"{error}{logs}") from error
     heads = [part for part in parts if part.rank == 0]
     for head in heads:
         others = "" if head.parts == 1 else f" and {head.parts - 1} more"
         say(f"imaxproxy: replica {head.replica} on node {head.node.name}{others} serves at {_url(head)}")
     return Fleet(ray, parts, heads, _as_one(parts, choice, shape, flags))
+
+
+def _fetch(ray: Any, parts: Sequence[Part], run: RunDirectory) -> list[Path]:  # noqa: ANN401
+    """End them; what they have printed, and the power of each, which is what is returned."""
+    powers: list[Path] = []
+    asked = [part.actor.finish.remote(-part.offset.offset_ns, part.name) for part in parts]
+    for part, reference in zip(parts, asked, strict=True):
+        try:
+            for facts in ray.get(reference):
+                to = run.path / f"{part.name}.{Path(facts.name).name}"
+                fetch(ray, part.actor.read.remote, facts, to)
+                if to.name.endswith("power.jsonl"):
+                    powers.append(to)
+        except ImaxproxyError:
+            raise
+        except Exception as error:  # the node is gone, and its power with it
+            say(f"imaxproxy: no power and no log of {part}: {type(error).__name__}")
+    return powers
 
 
 def _offset(ray: Any, actor: Any) -> Any:  # noqa: ANN401

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ class FleetPower:
                 by_ns = self._metered[index][1]
                 self._rows[index] = row | {name: row[name] + by_ns for name in ("time_ns", "since_ns")}
         if len(self._rows) == len(self._metered):
-            write_now(self._path, together(self._rows))
+            with suppress(OSError):  # a full disk: the live view goes without, and says how old what it has is
+                write_now(self._path, together(self._rows))
 
 
 def together(rows: Mapping[int, Json]) -> Json:

@@ -66,8 +66,8 @@ def held_nodes(trace: Path, load: Load, ray: RayChoice, flags: dict[str, Any]) -
     Raises UsageError for what does not hold on a node, before anything starts.
     """
     with contextlib.ExitStack() as stack:
-        stack.enter_context(sigterm_is_ctrl_c())  # which `ray job stop` sends
         cluster = stack.enter_context(Cluster(ray.address, _say_head_is_lost))
+        stack.enter_context(sigterm_is_ctrl_c())  # `ray job stop` sends it; Ray's own handler prints a stack and dies
         what = f"{ray.workers_per_node} workers on a node"
         reservation = stack.enter_context(Reservation(cluster, ray.nodes, float(ray.workers_per_node), what))
         workers = reservation.count * ray.workers_per_node

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.cluster import Node, Reservation, check_versions, reason_of, ship
+from imaxproxy.cluster import Node, Reservation, check_versions, is_gone, reason_of, ship
 from imaxproxy.cluster.asking import ask_all
 from imaxproxy.cluster.nodes import own_facts
 from imaxproxy.conduct.output import say
@@ -113,5 +113,7 @@ class Preflight:
         answers = ask_all(self._ray, [ask(actor) for actor in self._actors], _ANSWER_S)
         for node, answer in zip(self._nodes, answers, strict=True):
             if isinstance(answer, Exception):
+                if is_gone(answer):
+                    raise UsageError(f"node {node.name} was lost before the start: {reason_of(answer)}") from answer
                 raise UsageError(f"node {node.name}: {failed}: {reason_of(answer)}") from answer
         return answers

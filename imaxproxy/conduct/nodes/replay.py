@@ -34,7 +34,7 @@ def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice,
         nodes = stack.enter_context(held_nodes(trace, load, ray, flags))
         run = RunDirectory.create(flags["out"], "replay")
         nodes.check(run)
-        fleet = None if ray.replicas is None else _fleet(stack, nodes, choice, ray.replicas, flags)
+        fleet = None if ray.replicas is None else _fleet(stack, nodes, choice, ray.replicas, flags, run)
         engine = fleet.engine if fleet is not None else stack.enter_context(engine_of(choice, flags, run))
         nodes.check_engine(engine.url)
         screen = stack.enter_context(screen_of(flags, f"replay {trace}"))
@@ -53,7 +53,12 @@ def replay_on_ray(trace: Path, choice: EngineChoice, load: Load, ray: RayChoice,
 
 
 def _fleet(
-    stack: contextlib.ExitStack, nodes: HeldNodes, choice: EngineChoice, replicas: int, flags: dict[str, Any]
+    stack: contextlib.ExitStack,
+    nodes: HeldNodes,
+    choice: EngineChoice,
+    replicas: int,
+    flags: dict[str, Any],
+    run: RunDirectory,
 ) -> Fleet:
     """The engine's replicas, for as long as the stack. Raises UsageError where the load's nodes cannot share them."""
     if nodes.count % replicas:
@@ -67,4 +72,4 @@ def _fleet(
     reservation = stack.enter_context(Reservation(cluster, replicas * shape.parts, 1.0, what, shape.gpus))
     actors = reservation.actors(RayEngine, None if below is None else str(below))
     stack.callback(close_actors, cluster.ray, actors, _ENGINE_CLOSE_S)
-    return start_fleet(cluster.ray, reservation, actors, choice, flags)
+    return start_fleet(cluster.ray, reservation, actors, choice, flags, run)

@@ -12,7 +12,7 @@ from imaxproxy.conduct.output import say
 from imaxproxy.errors import UsageError
 from imaxproxy.load import LanePlan
 from imaxproxy.traces import FORMATS, LookAhead, Trace, TraceRow, open_trace, trace_sha256, unit_note
-from imaxproxy.traces.checks import TraceChecks
+from imaxproxy.traces.checks import TraceChecks, block_key
 
 _HASHED_WITHIN_S = 0.3
 _CHECKED_HASH_IDS, _CHECKED_FOR_HASHES = 50_000, 5_000
@@ -55,6 +55,19 @@ class TraceFile:
     def makes_prompts(self) -> bool:
         """Some rows bring no text, as far as the trace was read."""
         return any(row.input_length and not row.has_content for row in self._ahead.rows)
+
+    @property
+    def shares_prefixes(self) -> bool:
+        """Some row begins with another's blocks, or goes on with its session; as far as the trace was read."""
+        begun = set[object]()
+        for row in self._ahead.rows:
+            opening = ("block", block_key(row, row.hash_ids[0])) if row.hash_ids else None
+            whose = opening if row.session_id is None else ("session", row.session_id)
+            if whose in begun:
+                return True
+            if whose is not None:
+                begun.add(whose)
+        return False
 
     @property
     def is_independent(self) -> bool:

@@ -16,3 +16,10 @@ from cli.command import Command
 )
 def test_flags_that_do_not_go_together(command: Command, trace: object, flags: tuple[str, ...], said: str) -> None:
     assert said in command.run("replay", trace, "--url", "http://127.0.0.1:1/v1", *flags).complaint()
+
+
+def test_a_recording_is_of_one_machine(command: Command, trace: object) -> None:
+    recording = command.folder / "power.jsonl"
+    recording.write_text("")
+    asked = ("--engine", "tiny-cpu-vllm", "--ray", "auto", "--engine-replicas", "2", "--power", f"file:{recording}")
+    assert "a recording of one machine" in command.run("replay", trace, *asked).complaint()

@@ -40,14 +40,14 @@ def reservation(count: int) -> Any:  # noqa: ANN401 (its nodes are all that is a
 def test_replicas_are_one_engine_with_the_boards_of_all(actors: list[FakeActor], tmp_path: Path) -> None:
     asked = flags("--power", "sim")
     choice = EngineChoice.of(asked, "--url", None)
-    fleet = start_fleet(FakeRay, reservation(2), actors, choice, asked)
+    run = RunDirectory.create(tmp_path / "run", "replay")
+    fleet = start_fleet(FakeRay, reservation(2), actors, choice, asked, run)
     assert fleet.engine.described is not None
     assert (fleet.engine.described["gpus"], len(fleet.engine.described["replicas"])) == (2, 2)
     urls = [str(fleet.url_of(node)) for node in range(4)]
     assert urls[:2] == urls[2:]
     assert len(set(urls)) == 2
     assert fleet.hear() is None
-    run = RunDirectory.create(tmp_path / "run", "replay")
     fleet.finish(run)
     lines = list(read_power(run.power))
     devices = {line.device for line in lines if isinstance(line, Device)}
@@ -59,16 +59,17 @@ def test_replicas_are_one_engine_with_the_boards_of_all(actors: list[FakeActor],
         assert times_ns == sorted(times_ns)
 
 
-def test_one_that_does_not_come_up_is_named(actors: list[FakeActor]) -> None:
+def test_one_that_does_not_come_up_is_named(actors: list[FakeActor], tmp_path: Path) -> None:
+    run = RunDirectory.create(tmp_path / "run", "replay")
     asked = flags()
     choice = EngineChoice.of(asked, "--url", None)
     with pytest.raises(UsageError, match=r"the engine on node host. .* did not come up: .*--time-scale is above 0"):
-        start_fleet(FakeRay, reservation(2), actors, choice, asked | {"model": None, "time_scale": 0.0})
+        start_fleet(FakeRay, reservation(2), actors, choice, asked | {"time_scale": 0.0}, run)
 
 
-def test_a_replica_that_dies_is_heard_of_once(actors: list[FakeActor]) -> None:
-    asked = flags()
-    fleet = start_fleet(FakeRay, reservation(2), actors, EngineChoice.of(asked, "--url", None), asked)
+def test_a_replica_that_dies_is_heard_of_once(actors: list[FakeActor], tmp_path: Path) -> None:
+    asked, run = flags(), RunDirectory.create(tmp_path / "run", "replay")
+    fleet = start_fleet(FakeRay, reservation(2), actors, EngineChoice.of(asked, "--url", None), asked, run)
     actors[1].dies_at = "death"
     said = None
     while said is None:

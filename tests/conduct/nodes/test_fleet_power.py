@@ -73,3 +73,12 @@ def test_what_was_drawn_before_is_known_when_the_run_begins(tmp_path: Path) -> N
     row = read_now(path)
     assert row is not None
     assert row["energy_j"] == 4000.0
+
+
+def test_a_disk_that_is_full_ends_no_run(tmp_path: Path) -> None:
+    actor = Actor()
+    power = FleetPower(FakeRay, [(actor, 0)], tmp_path / "nowhere" / "power-now.json", Clock())
+    power.tick()
+    actor.says(1000, 300.0, 50.0)
+    power.tick()
+    power.close()

@@ -2,6 +2,7 @@
 
 import json
 
+import pytest
 from cli.command import Command, write_trace
 
 SIMULATED = ("--engine", "fixed-5ms", "--simulate")
@@ -59,6 +60,28 @@ def test_requests_over_the_models_limit_are_counted_before_they_fail(command: Co
         done = command.run("replay", trace, "--engine", "small.toml", "--simulate", *virtual, "--json").check(1)
         assert "2 of 4 requests are over the model's 100 tokens, and will fail; `imaxproxy trace filter" in done.err
         assert done.json["requests"]["failed"] == 2
+
+
+@pytest.mark.parametrize(
+    ("keeps", "ids", "session", "is_said"),
+    [
+        ("false", ([1, 2], [1, 3]), {}, True),
+        ("false", ([1, 2], [4, 3]), {}, False),
+        ("false", ([1, 2], [4, 3]), {"session_id": "s"}, True),
+        ("true", ([1, 2], [1, 3]), {}, False),
+    ],
+)
+def test_shared_prefixes_of_which_a_recipe_makes_nothing_are_said(
+    command: Command, keeps: str, ids: tuple[list[int], ...], session: dict[str, str], is_said: bool
+) -> None:
+    recipe = command.folder / "r.toml"
+    recipe.write_text(
+        f'schema = "imaxproxy.recipe/1"\nextends = "gpt-oss-120b-b200-vllm"\n[limits]\nprefix_caching = {keeps}\n'
+    )
+    rows = ({"timestamp": 0, "input_length": 1024, "output_length": 2, "hash_ids": each, **session} for each in ids)
+    trace = write(command, *rows)
+    done = command.run("replay", trace, "--engine", recipe, "--simulate", "--virtual", "--out", "run").check(0)
+    assert ("prompts share prefixes, and this recipe keeps none" in done.err) is is_said
 
 
 def test_later_turns_need_no_stamp(command: Command) -> None:

@@ -193,3 +193,15 @@ def test_time_that_is_left_by_the_clock(tmp_path: Path) -> None:
     scene.feed.tick()
     scene.answer()
     assert (scene.shown[0]["remaining_s"], scene.shown[0]["progress"]) == (6.0, None)
+
+
+def test_a_bug_in_the_view_ends_no_run(scene: Scene, capsys: pytest.CaptureFixture[str]) -> None:
+    def breaks() -> None:
+        raise ZeroDivisionError("ours")
+
+    scene.crew.look = breaks  # type: ignore[method-assign]
+    scene.feed.tick()
+    assert "ZeroDivisionError: ours" in capsys.readouterr().err
+    scene.clock.advance(2 * NS_PER_S)
+    scene.feed.tick()  # nobody looks any more
+    assert (scene.shown, scene.feed.viewers) == ([], [])
