@@ -14,7 +14,10 @@ class Verdict:
 
     met: bool
     sure: bool
-    """The 95 % interval of every share that decides lies on one side of what is asked."""
+    """The 95 % interval of every share that decides lies on one side of what is asked.
+
+    So chance within the probe is no doubt any more; bursts too rare for its time are.
+    """
     meter_valid: bool
     overrun: bool = False
     """An open loop that the engine did not keep up with: missed, whatever its latencies."""

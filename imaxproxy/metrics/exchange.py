@@ -78,6 +78,11 @@ class Ask:
     kind: str | None = None
     """WARMUP, or None for all that is measured."""
 
+    @property
+    def begun_ns(self) -> int:
+        """t_send; of a request that never was sent, when it was taken up. Windows hold a request by this."""
+        return self.started_ns if self.sent_ns is None else self.sent_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Exchange:

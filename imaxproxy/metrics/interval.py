@@ -51,9 +51,14 @@ def t_interval(values: Sequence[float]) -> Interval:
 
 def wilson(hits: int, trials: int) -> tuple[float, float]:
     """95 % interval of a share, by Wilson's score (1927): right for shares near 0 and 1 too. (0, 1) without trials."""
+    return wilson_of_share(hits / trials if trials else 0.0, trials)
+
+
+def wilson_of_share(share: float, trials: float) -> tuple[float, float]:
+    """As `wilson`, of a share seen in so many trials: where they are not independent, those that they are worth."""
     if not trials:
         return 0.0, 1.0
-    z2, share = Z_975**2, hits / trials
+    z2 = Z_975**2
     centre = share + z2 / (2 * trials)
     half = Z_975 * math.sqrt(share * (1 - share) / trials + z2 / (4 * trials**2))
     scale = 1 + z2 / trials

@@ -7,9 +7,12 @@ from typing import Any
 
 from imaxproxy.clock import NS_PER_MS
 from imaxproxy.errors import UsageError
+from imaxproxy.metrics.batches import Batches
 from imaxproxy.metrics.ending import Outcome
 from imaxproxy.metrics.exchange import Exchange
+from imaxproxy.metrics.interval import wilson_of_share
 from imaxproxy.metrics.tally import PER_EXCHANGE_NS, PER_EXCHANGE_RATE
+from imaxproxy.metrics.window import Window
 
 DEFAULT_PERCENTILE = 99.0
 _LIMITS_ONLY_FROM_ABOVE = frozenset(PER_EXCHANGE_NS)
@@ -114,8 +117,10 @@ def _unreadable(text: str, why: str) -> UsageError:
 class SloTally:
     """Takes the exchanges of one window; `attainment` is the share of requests that met all objectives at once."""
 
-    def __init__(self, objectives: tuple[Objective, ...]) -> None:
+    def __init__(self, objectives: tuple[Objective, ...], run: Window | None = None) -> None:
+        """run: of which the window is a part, where it is to be known how sure the shares are."""
         self._objectives = objectives
+        self._batches = None if run is None else [Batches(run) for _ in objectives]
         self._met = [0] * len(objectives)
         self._judged = [0] * len(objectives)
         self._good = 0
@@ -129,6 +134,8 @@ class SloTally:
         for place, verdict in enumerate(verdicts):
             self._judged[place] += verdict is not None
             self._met[place] += verdict is True
+            if self._batches is not None and verdict is not None:
+                self._batches[place].add(exchange.ask.begun_ns, hit=verdict)
         unknown = any(objective.is_unknown_of(exchange) for objective in self._objectives)
         if False in verdicts or (True in verdicts and exchange.outcome is Outcome.COMPLETED and not unknown):
             self._requests += 1
@@ -140,6 +147,8 @@ class SloTally:
         """Add what was judged elsewhere by the same objectives."""
         self._judged = [ours + theirs for ours, theirs in zip(self._judged, other._judged, strict=True)]
         self._met = [ours + theirs for ours, theirs in zip(self._met, other._met, strict=True)]
+        for mine, its in zip(self._batches or (), other._batches or (), strict=True):
+            mine.merge(its)
         self._good += other._good
         self._requests += other._requests
         self._unjudged += other._unjudged
@@ -154,16 +163,22 @@ class SloTally:
         return self._requests
 
     def stats(self, duration_s: float) -> dict[str, Any]:
-        """`slo` of summary.json. Shares are None where nothing was judged; then it is not met."""
+        """`slo` of summary.json. Shares are None where nothing was judged; then it is not met.
+
+        `share_low`, `share_high`: the share's 95 % interval (Wilson's, of the trials that it is worth: `Batches`).
+        """
         parts = [
             {
                 "objective": str(objective),
                 "share": met / judged if judged else None,
+                **self._interval(place),
                 "needed_share": objective.percentile / 100,
                 "judged": judged,
                 "met": bool(judged) and met / judged >= objective.percentile / 100,
             }
-            for objective, met, judged in zip(self._objectives, self._met, self._judged, strict=True)
+            for place, (objective, met, judged) in enumerate(
+                zip(self._objectives, self._met, self._judged, strict=True)
+            )
         ]
         return {
             "met": all(part["met"] for part in parts),
@@ -174,3 +189,10 @@ class SloTally:
             "unjudged": self._unjudged,
             "objectives": parts,
         }
+
+    def _interval(self, place: int) -> dict[str, float | None]:
+        judged = self._judged[place]
+        if self._batches is None or not judged:
+            return {"share_low": None, "share_high": None}
+        low, high = wilson_of_share(self._met[place] / judged, self._batches[place].effective_trials())
+        return {"share_low": low, "share_high": high}

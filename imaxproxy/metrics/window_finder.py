@@ -43,7 +43,7 @@ class WindowFinder:
     def add(self, exchange: Exchange) -> None:
         if exchange.ask.dialect is None:
             return
-        sent_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
+        sent_ns = exchange.ask.begun_ns
         self._take(1, sent_ns, sent_ns, max(exchange.ended_ns, sent_ns))
         self._under_way.add(sent_ns, max(exchange.ended_ns, sent_ns))
         if exchange.outcome is Outcome.COMPLETED and (duration_ns := e2e_ns(exchange)) is not None:

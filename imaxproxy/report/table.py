@@ -162,12 +162,19 @@ def _slo(slo: dict[str, Any] | None) -> list[tuple[str, str]]:
     if slo is None:
         return []
     verdict = "[bold green]met[/]" if slo["met"] else "[bold red]NOT MET[/]"
-    parts = [f"{part['objective']}: {_fine_share(part['share'])} within" for part in slo["objectives"]]
+    parts = [f"{part['objective']}: {_fine_share(part['share'])} within{_between(part)}" for part in slo["objectives"]]
     goodput = "unknown" if slo["goodput_per_s"] is None else f"{slo['goodput_per_s']:.2f} requests/s"
     at_once = f"all at once: {_fine_share(slo['attainment'])} of {slo['requests']:,} requests, goodput {goodput}"
     if slo["unjudged"]:
         at_once += f", {slo['unjudged']:,} not to be judged (left early, no stream, tokens unknown)"
     return [("SLO", f"{verdict} ({slo['window']}): {escape('; '.join(parts))}"), ("", at_once)]
+
+
+def _between(objective: dict[str, Any]) -> str:
+    """The share's 95 % interval; nothing for a run that was summed up before there was one."""
+    if objective.get("share_low") is None:
+        return ""
+    return f" (95 %: {_fine_share(objective['share_low'])} to {_fine_share(objective['share_high'])})"
 
 
 def _meter(meter: dict[str, Any], send_lag_ms: dict[str, Any]) -> str:

@@ -29,7 +29,7 @@ class Timeslices:
         ask = exchange.ask
         if ask.dialect is None:
             return
-        sent_ns = ask.sent_ns if ask.sent_ns is not None else ask.started_ns
+        sent_ns = ask.begun_ns
         first, last = self._number(sent_ns), self._number(max(exchange.ended_ns, sent_ns))
         for number in range(first, last + 1):
             part = self._tally(number)

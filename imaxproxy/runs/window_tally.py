@@ -22,9 +22,12 @@ class Counts:
 class WindowTally:
     """What falls into one window: requests by their send, tokens by their arrival. Mergeable."""
 
-    def __init__(self, window: Window, objectives: tuple[Objective, ...] = (), *, is_run: bool = False) -> None:
+    def __init__(
+        self, window: Window, objectives: tuple[Objective, ...] = (), run: Window | None = None, *, is_run: bool = False
+    ) -> None:
+        """run: of which it is a part, or which it is."""
         self.window = window
-        self.slo = SloTally(objectives) if objectives else None
+        self.slo = SloTally(objectives, run or window) if objectives else None
         self._is_run = is_run
         self.tally = Tally()
         self._arrived_output_tokens = 0
@@ -37,8 +40,7 @@ class WindowTally:
             return
         self._arrived_output_tokens += self.window.tokens_of(exchange)
         self._tokens_are_known = self._tokens_are_known or exchange.output_tokens is not None
-        started_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
-        if self.window.holds(started_ns):
+        if self.window.holds(exchange.ask.begun_ns):
             self.tally.add(exchange)
             if self.slo is not None:
                 self.slo.add(exchange)
@@ -89,7 +91,9 @@ class WindowTallies:
         parts = {"warmup": windows.warmup, "steady": windows.steady, "drain": windows.drain}
         self._objectives = objectives
         self._whole = WindowTally(windows.whole, objectives, is_run=True)
-        self._parts = {name: WindowTally(window, objectives) for name, window in parts.items() if window is not None}
+        self._parts = {
+            name: WindowTally(window, objectives, windows.whole) for name, window in parts.items() if window is not None
+        }
 
     def add(self, exchange: Exchange) -> None:
         if exchange.ask.dialect is None or not self._parts:

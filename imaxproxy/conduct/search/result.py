@@ -53,7 +53,8 @@ def line_of(found: Found, prober: Prober) -> str:
         return f"{mark}no load met the SLO: {found.lowest_missed:g} {unit} missed it already"
     low = "?" if found.surely_met is None else f"{found.surely_met:g}"
     high = "?" if found.surely_missed is None else f"{found.surely_missed:g}"
-    line = f"{mark}{found.highest_met:g} {unit} met the SLO (95 % sure of {low} to {high}), {len(found.probes)} probes"
+    surely = f"surely met at {low}, surely missed at {high}"
+    line = f"{mark}{found.highest_met:g} {unit} met the SLO ({surely}), {len(found.probes)} probes"
     if found.lowest_missed is None:
         line += "; nothing missed it up to --to"
     if found.answer_meter_valid is False:

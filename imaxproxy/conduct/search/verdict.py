@@ -4,7 +4,6 @@ import math
 from typing import Any
 
 from imaxproxy.load.search import Verdict
-from imaxproxy.metrics import wilson
 
 _RATE_SLACK = 0.1
 """Of the rate that was asked for."""
@@ -66,7 +65,8 @@ def reached(summary: dict[str, Any], verdict: Verdict) -> str:
 
 
 def _side(part: dict[str, Any]) -> int:
-    """1: the 95 % interval of its share lies above what is needed, -1: below, 0: around it."""
-    judged, needed_share = int(part["judged"]), float(part["needed_share"])
-    low, high = wilson(round((part["share"] or 0.0) * judged), judged)
+    """1: the 95 % interval of its share lies above what is needed, -1: below, 0: around it, or nothing was judged."""
+    if part["share_low"] is None:
+        return 0
+    low, high, needed_share = (float(part[name]) for name in ("share_low", "share_high", "needed_share"))
     return (low >= needed_share) - (high < needed_share)

@@ -54,7 +54,7 @@ def _window(run: RunDirectory) -> Window:
     for exchange in read_journal(run, outline=True):
         if exchange.ask.dialect is None:
             continue
-        begun_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
+        begun_ns = exchange.ask.begun_ns
         start_ns = begun_ns if start_ns is None else min(start_ns, begun_ns)
         end_ns = max(end_ns, exchange.ended_ns)
     if start_ns is None:

@@ -62,7 +62,7 @@ class TimelineBuilder:
         ask = exchange.ask
         if ask.dialect is None:
             return
-        begun_ns = ask.sent_ns if ask.sent_ns is not None else ask.started_ns
+        begun_ns = ask.begun_ns
         ended_ns = max(exchange.ended_ns, begun_ns)
         self._arrivals[self._number(begun_ns)] += 1
         if exchange.outcome in (Outcome.FAILED, Outcome.TRUNCATED):

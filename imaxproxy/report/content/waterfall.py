@@ -64,7 +64,7 @@ class WaterfallBuilder:
             self._evenly.append((number, exchange))
             if len(self._evenly) > self._most_even:  # half of them, and half as often from here on
                 self._evenly, self._every = self._evenly[::2], self._every * 2
-        self._keep_slow((exchange.ended_ns - _begun_ns(exchange), number, exchange))
+        self._keep_slow((exchange.ended_ns - exchange.ask.begun_ns, number, exchange))
         if exchange.outcome in (Outcome.FAILED, Outcome.TRUNCATED):
             if self._failures % self._failed_every == 0:
                 self._failed.append((number, exchange))
@@ -91,10 +91,6 @@ class WaterfallBuilder:
         return Waterfall(sorted(bars, key=lambda bar: bar.sent_ms), self._count)
 
 
-def _begun_ns(exchange: Exchange) -> int:
-    return exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
-
-
 def _bar(exchange: Exchange, whys: tuple[str, ...], zero_ns: int) -> Bar:
     def ms(time_ns: int | None) -> float | None:
         return None if time_ns is None else (time_ns - zero_ns) / NS_PER_MS
@@ -106,10 +102,10 @@ def _bar(exchange: Exchange, whys: tuple[str, ...], zero_ns: int) -> Bar:
         request_id=ask.request_id,
         kept_for=whys,
         scheduled_ms=ms(ask.scheduled_ns),
-        sent_ms=(_begun_ns(exchange) - zero_ns) / NS_PER_MS,
+        sent_ms=(exchange.ask.begun_ns - zero_ns) / NS_PER_MS,
         first_token_ms=ms(times_ns[0]) if len(times_ns) else None,
         first_answer_ms=ms(exchange.timeline.first_output_ns()),
-        ended_ms=(max(exchange.ended_ns, _begun_ns(exchange)) - zero_ns) / NS_PER_MS,
+        ended_ms=(max(exchange.ended_ns, exchange.ask.begun_ns) - zero_ns) / NS_PER_MS,
         outcome=exchange.outcome.value,
         ending=exchange.ending.value,
         finish_reason=exchange.finish_reason,

@@ -66,7 +66,7 @@ def values_of(exchange: Exchange) -> Values:
 
 def _row(record: RunRecord, exchange: Exchange, number: int, values: Values) -> dict[str, Any]:
     ask = exchange.ask
-    sent_ns = ask.sent_ns if ask.sent_ns is not None else ask.started_ns
+    sent_ns = ask.begun_ns
     row: dict[str, Any] = {
         "metadata": {
             "session_num": number,
@@ -107,7 +107,7 @@ class _Found:
             self._units[tag] = unit
         if exchange.error is not None:
             self._errors[exchange.error] = self._errors.get(exchange.error, 0) + 1
-        sent_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
+        sent_ns = exchange.ask.begun_ns
         self._first_ns = sent_ns if self._first_ns is None else min(self._first_ns, sent_ns)
         self._last_ns = max(self._last_ns, exchange.ended_ns)
 

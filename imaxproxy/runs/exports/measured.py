@@ -100,7 +100,7 @@ def measure(record: RunRecord, *, detailed: bool = False) -> Measured:
 
 def _request(exchange: Exchange, *, detailed: bool) -> Request:
     ask, usage, timeline = exchange.ask, exchange.usage, exchange.timeline
-    sent_ns = ask.sent_ns if ask.sent_ns is not None else ask.started_ns
+    sent_ns = ask.begun_ns
     first_ns, last_ns = ttft_ns(exchange), e2e_ns(exchange)
     counted = usage.input_tokens if usage.input_tokens is not None else ask.planned_input_tokens
     return Request(

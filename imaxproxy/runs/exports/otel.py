@@ -44,7 +44,7 @@ def write_otel(record: RunRecord, facts: Facts, path: Path) -> tuple[list[Path],
     first_ns, last_ns = None, 0
     for exchange in record.exchanges():
         found.add_exchange(exchange, facts)
-        sent_ns = exchange.ask.sent_ns if exchange.ask.sent_ns is not None else exchange.ask.started_ns
+        sent_ns = exchange.ask.begun_ns
         first_ns, last_ns = min(first_ns or sent_ns, sent_ns), max(last_ns, exchange.ended_ns)
     span = tuple(round(record.unix_s(at_ns) * NS_PER_S) for at_ns in (first_ns or 0, last_ns))
     resource: dict[str, str | bool] = {"service.name": "imaxproxy", "service.version": __version__}

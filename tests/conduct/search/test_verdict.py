@@ -3,6 +3,7 @@ from typing import Any
 import pytest
 
 from imaxproxy.conduct.search.verdict import reached, verdict_of
+from imaxproxy.metrics import wilson
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,9 @@ def summary_of(
     rate: float | None = 5,
     e2e_ms: float | None = 900,
 ) -> dict[str, Any]:
-    part: dict[str, Any] = {"share": good / judged if judged else None, "needed_share": 0.99, "judged": judged}
+    low, high = wilson(good, judged) if judged else (None, None)
+    share = good / judged if judged else None
+    part: dict[str, Any] = {"share": share, "share_low": low, "share_high": high, "needed_share": 0.99}
     return {
         "requests": {"sent": judged},
         "e2e_ms": {"p90": e2e_ms},

@@ -11,7 +11,7 @@ from imaxproxy.errors import UsageError
 from imaxproxy.metrics import Exchange
 from imaxproxy.runs.exports.facts import Facts
 from imaxproxy.runs.exports.guidellm.metrics import Metrics, totals
-from imaxproxy.runs.exports.guidellm.request import STATUSES, Json, Request, started_ns
+from imaxproxy.runs.exports.guidellm.request import STATUSES, Json, Request
 from imaxproxy.runs.record import RunRecord
 
 VERSION = "0.8.1"
@@ -45,7 +45,7 @@ def report(record: RunRecord, facts: Facts) -> bytes:
 
 def _requests(record: RunRecord) -> list[Request]:
     """In the order in which they were sent."""
-    exchanges = sorted(record.exchanges(), key=started_ns)
+    exchanges = sorted(record.exchanges(), key=lambda exchange: exchange.ask.begun_ns)
     turns: Counter[str] = Counter()
     return [Request.of(record, exchange, _turn_of(exchange, turns)) for exchange in exchanges]
 

@@ -62,13 +62,13 @@ class Request:
             scheduler_status=scheduler_status,
             error=None if exchange.error is None else exchange.detail or exchange.error,
             targeted_start=unix_s(ask.scheduled_ns),
-            request_start=record.unix_s(started_ns(exchange)),
+            request_start=record.unix_s(exchange.ask.begun_ns),
             first_event=unix_s(exchange.first_event_ns),
             first_token=unix_s(timeline.times_ns[0] if len(timeline) else None),
             first_output_token=unix_s(timeline.first_output_ns()),
             last_token=unix_s(timeline.times_ns[-1] if len(timeline) else None),
             iterations=len(timeline),
-            request_end=record.unix_s(max(exchange.ended_ns, started_ns(exchange))),
+            request_end=record.unix_s(max(exchange.ended_ns, exchange.ask.begun_ns)),
             prompt_tokens=prompt_tokens,
             cached_tokens=usage.cached_tokens,
             counted_tokens=exchange.output_tokens,
@@ -218,12 +218,6 @@ class Request:
             "started_at": self.request_start,
             "completed_at": self.request_end,
         }
-
-
-def started_ns(exchange: Exchange) -> int:
-    """t_send; of a request that never was sent, when it was taken up."""
-    ask = exchange.ask
-    return ask.sent_ns if ask.sent_ns is not None else ask.started_ns
 
 
 def _usage(tokens: int | None, cached_tokens: int | None = None) -> Json:
