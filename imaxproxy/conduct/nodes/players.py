@@ -1,14 +1,11 @@
 """A cluster's nodes as one crew: started together on one clock, heard as one, gathered into one run directory."""
 
-import contextlib
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 from imaxproxy.clock import monotonic_ns
-from imaxproxy.cluster import Cluster, Node, is_gone, reason_of
-from imaxproxy.cluster.clocks import ask_offset
+from imaxproxy.cluster import Cluster, Node, reason_of
 from imaxproxy.conduct.engine.launching import ENGINE_DIED
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.nodes.fleet import Fleet
@@ -17,6 +14,7 @@ from imaxproxy.conduct.nodes.gathering import bring
 from imaxproxy.conduct.nodes.job import NodeJob
 from imaxproxy.conduct.nodes.node import added
 from imaxproxy.conduct.nodes.player import NodePlayer
+from imaxproxy.conduct.nodes.roll import Roll
 from imaxproxy.conduct.nodes.summing import NodesSummer
 from imaxproxy.conduct.nodes.watch import NodesView
 from imaxproxy.conduct.output import say
@@ -34,9 +32,6 @@ from imaxproxy.runs import RunDirectory
 
 NODE_LOST = "node lost"
 """How a run has `ended` that was stopped because one of its nodes or workers died."""
-_EVERY_S = 0.25
-_SILENT_S = 30.0
-"""A node that says nothing for so long is lost: Ray itself takes about as long to give one up."""
 _LEAD_NS, _LEAD_A_NODE_NS = 300_000_000, 5_000_000
 """From the word to start until the start: so that it reaches every node before."""
 _FINISH_S, _GATHER_S = 600.0, 600.0
@@ -66,8 +61,8 @@ class RayPlayers:
         self._power: FleetPower | None = None
         self._began_ns: int | None = None
         """The schedule's zero by our clock, once it is told."""
-        self._stop_asked = self._stop_told = False
-        self._started = self._head_lost = False
+        self._roll = Roll(cluster.ray, self._players, goes_on=choice.goes_on)
+        self._started = self._stop_told = self._head_lost = False
         self._is_here = False
         """All journals are in the run directory."""
         self._maker: PartMaker | None = None
@@ -108,7 +103,7 @@ class RayPlayers:
             try:
                 complaint = self._ray.get(reference)
             except Exception as error:  # the node died: as if it had in mid-run
-                self._lose(player, error)
+                self._roll.lose(player, error)
                 continue
             if complaint is not None:
                 raise UsageError(f"node {player.node.name}: {complaint}")
@@ -128,25 +123,25 @@ class RayPlayers:
         )
 
     def progress(self) -> Iterator[dict[str, Any]]:
-        while any(player.is_open for player in self._players):
-            self._hear()
+        while self._roll.is_open:
+            self._roll.hear()
             if self._fleet is not None and (death := self._fleet.hear()) is not None:
                 say(f"imaxproxy: {death}; the run is stopped")
-                self._stop_asked = True
+                self._roll.stop_asked = True
             if self._cluster.head_is_lost and not self._head_lost:  # nodes outlive it for a minute
-                self._head_lost = self._stop_asked = True
+                self._head_lost = self._roll.stop_asked = True
             if self._power is not None:
                 self._power.tick()
-            if self._stop_asked and not self._stop_told:
+            if self._roll.stop_asked and not self._stop_told:
                 self._stop_told = True
-                self._tell_all(lambda actor: actor.interrupt.remote())
-            if not self._started and not self._stop_asked:
+                self._roll.tell_all(lambda actor: actor.interrupt.remote())
+            if not self._started and not self._roll.stop_asked:
                 self._start_if_ready()
             counts = [player.state.counts for player in self._players if player.state.counts]
             if counts:
                 yield added(counts)
         ends = [player.state.ended for player in self._players if player.state.ended is not None]
-        stopped = self._head_lost or (bool(self._lost_workers()) and not self._choice.goes_on)
+        stopped = self._head_lost or (bool(self._roll.lost_workers) and not self._choice.goes_on)
         ended = NODE_LOST if stopped or not ends else gravest(ends)
         if self._fleet is not None and self._fleet.died is not None:
             ended = ENGINE_DIED
@@ -155,18 +150,18 @@ class RayPlayers:
         yield {"ended": ended, "lost_lines": lost_lines, "idle_cut_ns": cut_ns}
 
     def interrupt(self) -> None:
-        self._stop_asked = True
+        self._roll.stop_asked = True
 
     def finish(self) -> Found:
         assert self._maker is not None
         assert self._run is not None
         living = [player for player in self._players if player.lost is None]
         for player in living:
-            self._ask_clock(player, "after")
+            self._roll.ask_clock(player, "after")
         self._finish_nodes(living)
         if self._power is not None:
             self._power.close()
-        if self._lost_workers():  # who counts the loss has to see what is left of it
+        if self._roll.lost_workers:  # who counts the loss has to see what is left of it
             self._bring(self._run, shows=False)
         if self._fleet is not None:
             self._fleet.finish(self._run)
@@ -185,13 +180,13 @@ class RayPlayers:
             return None
         assert self._run is not None
         self._bring(self._run, shows=shows)
-        return self._found() if self._lost_workers() else None
+        return self._found() if self._roll.lost_workers else None
 
     def _found(self) -> Found:
         assert self._maker is not None
         assert self._run is not None
-        lost = self._lost_workers()
-        loss = loss_of(self._maker, lost, self._all_workers, self._run, self._who(), self._choice.loss_limit_share)
+        lost = self._roll.lost_workers
+        loss = loss_of(self._maker, lost, self._all_workers, self._run, self._roll.who, self._choice.loss_limit_share)
         if loss is not None:
             say(f"imaxproxy: {loss}")
         records = [
@@ -211,15 +206,15 @@ class RayPlayers:
             if player.state.bug is not None:
                 raise RuntimeError(f"on node {player.node.name}:\n{player.state.bug}")
         for player in self._players:
-            if player.state.error is not None and (self._choice.goes_on or not self._lost_workers()):
+            if player.state.error is not None and (self._choice.goes_on or not self._roll.lost_workers):
                 raise UsageError(f"node {player.node.name}: {player.state.error}")
         if self._head_lost:
             raise ImaxproxyError(
                 "the head of the cluster was lost; the run was stopped there, and what was played until then is kept"
             )
-        if (lost := self._lost_workers()) and not self._choice.goes_on:
+        if (lost := self._roll.lost_workers) and not self._choice.goes_on:
             raise ImaxproxyError(
-                f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({self._who()}); the run was "
+                f"workers {', '.join(map(str, lost))} of {self._all_workers} were lost ({self._roll.who}); the run was "
                 "stopped there, and what the others have is kept (--on-node-loss go-on plays on)"
             )
 
@@ -231,79 +226,13 @@ class RayPlayers:
             return
         self._started = True
         for player in playing:
-            self._ask_clock(player, "before")
+            self._roll.ask_clock(player, "before")
         start_ns = monotonic_ns() + _LEAD_NS + len(playing) * _LEAD_A_NODE_NS
         self._began_ns = start_ns
         for player in playing:
             if player.before is not None:
                 player.zero_ns = start_ns + player.before.offset_ns
                 player.actor.start.remote(player.zero_ns)
-
-    def _ask_clock(self, player: NodePlayer, when: str) -> None:
-        try:
-            found = ask_offset(lambda: int(self._ray.get(player.actor.clock.remote(), timeout=_SILENT_S)))
-        except Exception as error:  # whatever Ray calls a node that is gone
-            self._lose(player, error)
-            return
-        if when == "before":
-            player.before = found
-        else:
-            player.after = found
-
-    # On the way -------------------------------------------------------------------------------------------------------
-
-    def _hear(self) -> None:
-        """Ask every node how it goes, and take what comes within a moment."""
-        until_s = time.monotonic() + _EVERY_S
-        for player in self._players:
-            if player.is_open and player.asked is None:
-                player.asked, player.asked_s = player.actor.poll.remote(), time.monotonic()
-        waiting = [player.asked for player in self._players if player.is_open]
-        done, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=_EVERY_S)
-        for player in self._players:
-            if player.asked in done:
-                self._take(player)
-            elif player.is_open and time.monotonic() - player.asked_s > _SILENT_S:
-                self._lose(player, TimeoutError(f"it has said nothing for {_SILENT_S:g} s"))
-        while not self._stop_asked and (left_s := until_s - time.monotonic()) > 0:
-            time.sleep(min(left_s, 0.05))
-
-    def _take(self, player: NodePlayer) -> None:
-        reference, player.asked = player.asked, None
-        known = player.state.lost_workers
-        try:
-            player.state = self._ray.get(reference)
-        except Exception as error:  # whatever Ray calls a node that is gone
-            self._lose(player, error)
-            return
-        if fresh := set(player.state.lost_workers) - set(known):
-            self._heard_loss(f"worker {', '.join(map(str, sorted(fresh)))} on node {player.node.name} died")
-
-    def _lose(self, player: NodePlayer, error: Exception) -> None:
-        """Raises the error again where it is none of a node that is gone: a bug of ours is none of the cluster's."""
-        if not is_gone(error):
-            raise error
-        self._give_up(player, reason_of(error))
-
-    def _give_up(self, player: NodePlayer, why: str) -> None:
-        if player.lost is None:
-            player.lost = why
-            player.asked = None
-            with contextlib.suppress(Exception):  # a silent one is to play no more when it comes back
-                player.actor.close.remote()
-            self._heard_loss(f"node {player.node.name} is lost: {player.lost}")
-
-    def _heard_loss(self, what: str) -> None:
-        then = "the others go on" if self._choice.goes_on else "the run is stopped"
-        say(f"imaxproxy: {what}; {then}")
-        if not self._choice.goes_on:
-            self._stop_asked = True
-
-    def _tell_all(self, tell: Callable[[Any], Any]) -> None:
-        for player in self._players:
-            if player.lost is None:
-                with contextlib.suppress(Exception):  # its loss is heard of when it is asked how it goes
-                    tell(player.actor)
 
     # The end ----------------------------------------------------------------------------------------------------------
 
@@ -314,7 +243,7 @@ class RayPlayers:
             try:
                 player.found = self._ray.get(reference, timeout=_FINISH_S)
             except Exception as error:  # it is gone, or its disk is full
-                self._give_up(player, f"its journals could not be made ready: {reason_of(error)}")
+                self._roll.give_up(player, f"its journals could not be made ready: {reason_of(error)}")
 
     def _bring(self, run: RunDirectory, *, shows: bool) -> None:
         """All that nodes have, to here."""
@@ -326,15 +255,8 @@ class RayPlayers:
                 except ImaxproxyError:
                     raise
                 except Exception as error:  # the node died while it was asked
-                    self._lose(player, error)
+                    self._roll.lose(player, error)
                 waiting.hear(number / len(self._players))
-
-    def _lost_workers(self) -> list[int]:
-        return sorted(worker for player in self._players for worker in player.lost_workers)
-
-    def _who(self) -> str:
-        """The nodes that lost something, and what."""
-        return "; ".join(f"node {player.node.name}: {why}" for player in self._players if (why := player.why))
 
 
 _NOTHING: dict[str, Any] = {"idle_cut_s": None, "below_overhead": 0, "live_turns": 0, "answers_missing": 0}
