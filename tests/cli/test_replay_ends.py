@@ -4,6 +4,8 @@ import json
 import os
 import signal
 import socket
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -138,3 +140,13 @@ def test_a_worker_that_dies_ends_the_run_and_all_journals_are_kept(command: Comm
     assert "worker 1 with code -9" in done.err
     summary = json.loads((command.folder / "run" / "summary.json").read_bytes())
     assert summary["requests"]["sent"] == sum(len(lines_of(path)) for path in (tmp_path / "run").glob("exch*"))
+
+
+def test_a_worker_without_a_file_left_says_what_to_do(trace: Path, start_engine: StartEngine, tmp_path: Path) -> None:
+    url = start_engine(closing(STREAM_HEAD, DONE)).url
+    replay = [sys.executable, "-m", "imaxproxy.cli.main", "replay", trace, "--url", url, "--out", "run"]
+    few = ["bash", "-c", 'ulimit -n 24; exec "$@"', "bash", *map(str, replay)]
+    done = subprocess.run(few, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 1
+    assert "worker 0 has no file left of 24: give more by `ulimit -n`" in done.stderr
+    assert "Traceback" not in done.stderr

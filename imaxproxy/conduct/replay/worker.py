@@ -1,6 +1,8 @@
 """`python -m imaxproxy.conduct.replay.worker`: the data process that `imaxproxy replay` starts. Not for people."""
 
+import errno
 import os
+import resource
 import sys
 from pathlib import Path
 
@@ -20,6 +22,11 @@ def main() -> None:
     journal = Journal(RunDirectory(Path(settings.out)), settings.worker)
     try:
         ended = uvloop.run(play(settings, journal.add, journal.add_health))
+    except OSError as error:
+        if error.errno not in (errno.EMFILE, errno.ENFILE):
+            raise
+        most = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+        sys.exit(f"imaxproxy: worker {settings.worker} has no file left of {most}: give more by `ulimit -n`")
     finally:
         journal.close()
     say({"ended": ended.value, "lost_lines": journal.lost})
