@@ -210,3 +210,9 @@ def test_a_folder_of_something_else_is_left_alone(command: Command) -> None:
     (command.folder / "out").mkdir()
     (command.folder / "out" / "thesis.txt").touch()
     assert "holds something else" in command.run("sweep", write(command, VIRTUAL), "--out", "out").complaint()
+
+
+def test_a_url_that_is_none_is_named_before_anything_is_played(command: Command) -> None:
+    path = write(command, VIRTUAL.replace('engine = "fixed-5ms"', 'url = "127.0.0.1"'))
+    complaint = command.run("sweep", path, "--out", "out", "--dry-run").complaint()
+    assert "recipe.fixed: url must be like http://127.0.0.1:8000/v1" in complaint

@@ -9,6 +9,7 @@ import click
 from imaxproxy.conduct.replay.options import replay_options
 from imaxproxy.errors import UsageError
 from imaxproxy.sweep import Curve, Point, SweepSpec
+from imaxproxy.wire import BaseUrl
 
 _SET_BY_THE_SWEEP = frozenset(
     (
@@ -54,10 +55,15 @@ def check_flags(spec: SweepSpec, curves: list[Curve]) -> None:
             if flag not in known:
                 raise spec.error(keys, ": replay has no such flag (imaxproxy replay --help)")
     for curve in curves:
+        at = ("recipe", curve.variant.recipe)
         try:
-            parsed(curve.points[0].argv)
+            _, flags = parsed(curve.points[0].argv)
+            if flags["url"] is not None:
+                BaseUrl.parse(flags["url"], "url")
         except click.ClickException as error:
-            raise spec.error(("recipe", curve.variant.recipe), f": replay says: {error.format_message()}") from error
+            raise spec.error(at, f": replay says: {error.format_message()}") from error
+        except UsageError as error:
+            raise spec.error(at, f": {error}") from error
 
 
 def make_free(point: Point) -> None:
