@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
+from imaxproxy.conduct.engine.chosen import engine_of
 from imaxproxy.conduct.flags.judging import exit_code
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.flags.screen import screen_of
 from imaxproxy.conduct.output import print_repeats, print_result
 from imaxproxy.conduct.replay.options import checked, replay_options
 from imaxproxy.conduct.replay.repeating import crews, play_repeats
-from imaxproxy.conduct.replay.session import Session, engine_of
+from imaxproxy.conduct.replay.session import Session
 from imaxproxy.conduct.replay.share import ShareChoice
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 from imaxproxy.clock import NS_PER_S, monotonic_ns
 from imaxproxy.cluster import FileFacts, NodeFiles
+from imaxproxy.conduct.engine.chosen import first_model, listed_models
 from imaxproxy.conduct.engine.launching import LaunchedRecipe, LaunchFlags
 from imaxproxy.conduct.engine.metering import PowerMeter
 from imaxproxy.conduct.engine.upstream import SimulatedRecipe
 from imaxproxy.conduct.flags.power import PowerChoice
 from imaxproxy.conduct.flags.simulation import Simulation
-from imaxproxy.conduct.replay.session import first_model, listed_models
 from imaxproxy.errors import ImaxproxyError
 from imaxproxy.power import read_now
 from imaxproxy.runs import RunDirectory

@@ -7,6 +7,7 @@ from typing import Any
 
 from imaxproxy.cluster import Reservation, fetch
 from imaxproxy.cluster.clocks import ask_offset
+from imaxproxy.conduct.engine.chosen import Engine
 from imaxproxy.conduct.engine.dialect import dialect_of_recipe
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.power import PowerChoice
@@ -14,7 +15,6 @@ from imaxproxy.conduct.nodes.engine import PartOrder, PartUp
 from imaxproxy.conduct.nodes.fleet_power import FleetPower
 from imaxproxy.conduct.nodes.replica import Part, bring_up, first_death, hear_deaths
 from imaxproxy.conduct.output import say
-from imaxproxy.conduct.replay.session import Engine
 from imaxproxy.errors import ImaxproxyError, UsageError
 from imaxproxy.launch import NodePart, Recipe, engine_of, load_recipe, toml_text, whole_document
 from imaxproxy.runs import RunDirectory

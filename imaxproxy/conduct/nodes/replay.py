@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from imaxproxy.cluster import Reservation, close_actors
+from imaxproxy.conduct.engine.chosen import engine_of
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.judging import exit_code
 from imaxproxy.conduct.flags.load import Load
@@ -15,7 +16,7 @@ from imaxproxy.conduct.nodes.fleet import Fleet, Shape, start_fleet
 from imaxproxy.conduct.nodes.held import HeldNodes, held_nodes
 from imaxproxy.conduct.output import print_repeats, print_result
 from imaxproxy.conduct.replay.repeating import play_repeats
-from imaxproxy.conduct.replay.session import Session, engine_of
+from imaxproxy.conduct.replay.session import Session
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.errors import UsageError

@@ -38,7 +38,7 @@ class TraceFile:
         self._ahead = LookAhead.at(self._read, CHECKED_ROWS)
         self._hashing: Future[str] = ThreadPoolExecutor(1).submit(trace_sha256, path)
 
-        self._warned_of_context = False
+        self._warned_of_context = self._warned_of_prefixes = False
         self.lanes: LanePlan | None = None
         """Of a load in lanes, once it was checked."""
 
@@ -117,6 +117,15 @@ class TraceFile:
             say(
                 f"imaxproxy: {over:,} of {of} requests are over the model's {limit_tokens:,} tokens, and will fail; "
                 f"`imaxproxy trace filter --max-context {limit_tokens}` leaves them out"
+            )
+
+    def warn_of_no_prefix_cache(self) -> None:
+        """Say that prompts share prefixes, where they do, of which the engine makes nothing."""
+        if not self._warned_of_prefixes and self.shares_prefixes:
+            self._warned_of_prefixes = True
+            say(
+                "imaxproxy: the trace's prompts share prefixes, and this recipe keeps none: `prefix_caching = true` in "
+                "[limits] of a recipe that extends it switches that on"
             )
 
     def _odd_unit(self) -> str | None:

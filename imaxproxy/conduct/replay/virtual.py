@@ -80,11 +80,8 @@ class VirtualSession:
         """Say how many requests the engine will refuse, and whether it makes nothing of what they share."""
         assembly = assemble(self._args)
         self._file.warn_of_context(assembly.limits.context_tokens)
-        if not assembly.prefix_block_tokens and self._file.shares_prefixes:
-            say(
-                "imaxproxy: the trace's prompts share prefixes, and this recipe keeps none: `prefix_caching = true` in "
-                "[limits] of a recipe that extends it switches that on"
-            )
+        if not assembly.prefix_block_tokens:
+            self._file.warn_of_no_prefix_cache()
 
     def play(self, load: Load, run: RunDirectory, number: int = 0) -> dict[str, Any]:
         """One run to its end; its summary. number: which repeat it is: engines begin empty, and draw other drafts."""

@@ -6,12 +6,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from imaxproxy.conduct.engine.chosen import engine_of
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.flags.load import Load
 from imaxproxy.conduct.flags.ray import RayChoice
 from imaxproxy.conduct.flags.screen import screen_of
 from imaxproxy.conduct.output import say
-from imaxproxy.conduct.replay.session import WORKER_MODULE, Session, engine_of
+from imaxproxy.conduct.replay.session import WORKER_MODULE, Session
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.conduct.search.screen import SearchScreen

@@ -6,10 +6,11 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from imaxproxy.conduct.engine.chosen import Engine, engine_of
 from imaxproxy.conduct.engine.upstream import EngineChoice
 from imaxproxy.conduct.output import say
 from imaxproxy.conduct.replay.options import checked
-from imaxproxy.conduct.replay.session import WORKER_MODULE, Engine, Session, engine_of
+from imaxproxy.conduct.replay.session import WORKER_MODULE, Session
 from imaxproxy.conduct.replay.trace_file import TraceFile
 from imaxproxy.conduct.replay.wording import Wordings
 from imaxproxy.conduct.sweeps.conductor import Conductor
