@@ -142,7 +142,7 @@ def test_an_engine_that_does_not_come_up_is_tried_once(command: Command, tmp_pat
 
 
 def test_ctrl_c_leaves_what_is_done_and_the_same_command_goes_on(command: Command) -> None:
-    # Ctrl-C may hit the making of an event loop, which the collector then closes.
+    # Ctrl-C may come between the opening of a file and whoever closes it: the collector does.
     command.environment["PYTHONWARNINGS"] = "error,ignore::ResourceWarning"
     text = VIRTUAL.replace("[1, 2]", "[1, 8]").replace('"fixed-5ms"', '"fixed-5ms"\nmode = "simulate"')
     path = write(command, text.replace("output_length = 8", "output_length = 12"))

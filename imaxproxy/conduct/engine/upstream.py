@@ -1,12 +1,15 @@
 """Which engine a command talks to: one that runs at a URL, or a recipe that is simulated here."""
 
 import asyncio
+import contextlib
 import http.client
 import json
+import signal
+import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -178,6 +181,8 @@ class SimulatedRecipe:
 
     def __enter__(self) -> "SimulatedRecipe":
         try:
+            with _interrupts_wait():  # an event loop that is half made cannot be closed
+                self._runner.get_loop()
             self._runner.run(self._engine.__aenter__())
         except BaseException:
             self._runner.close()
@@ -194,3 +199,19 @@ class SimulatedRecipe:
 
     def describe(self) -> dict[str, Any]:
         return self._engine.describe()
+
+
+@contextlib.contextmanager
+def _interrupts_wait() -> Iterator[None]:
+    """Inside, Ctrl-C waits until the end of it. Only a main thread hears of one at all."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    came: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _frame: came.append(number))
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
+        if came:
+            signal.raise_signal(signal.SIGINT)

@@ -1,12 +1,15 @@
+import asyncio
+import signal
 import socket
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from scripted_engine import Call, Script, ScriptedEngine, answering, page
 
 from imaxproxy.conduct.engine import upstream
-from imaxproxy.conduct.engine.upstream import EngineChoice, ask_engine
+from imaxproxy.conduct.engine.upstream import EngineChoice, SimulatedRecipe, ask_engine
 from imaxproxy.errors import UsageError
 from imaxproxy.wire import BaseUrl
 
@@ -74,3 +77,18 @@ def test_what_the_user_says_of_an_engine() -> None:
 def test_an_unknown_recipe_is_found_before_anything_starts() -> None:
     with pytest.raises(UsageError, match="no-such"):
         EngineChoice(None, "--url", "no-such", True, None, None).check()
+
+
+def test_a_ctrl_c_while_the_event_loop_is_made_leaves_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    made: list[asyncio.AbstractEventLoop] = []
+    new_loop = asyncio.events.new_event_loop
+
+    def interrupted() -> asyncio.AbstractEventLoop:
+        signal.raise_signal(signal.SIGINT)
+        made.append(new_loop())
+        return made[0]
+
+    monkeypatch.setattr(asyncio.events, "new_event_loop", interrupted)
+    with pytest.raises(KeyboardInterrupt), SimulatedRecipe("fixed-5ms", tmp_path):
+        pytest.fail("it came up")
+    assert made[0].is_closed()
