@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from imaxproxy.cluster import Reservation, fetch
+from imaxproxy.cluster import Node, Offset, Reservation, fetch, is_gone
 from imaxproxy.cluster.clocks import ask_offset
 from imaxproxy.conduct.engine.chosen import Engine
 from imaxproxy.conduct.engine.dialect import dialect_of_recipe
@@ -99,7 +99,7 @@ def start_fleet(
     the run's directory."""
     shape = Shape.of(choice)
     parts = [
-        Part(number // shape.parts, number % shape.parts, shape.parts, node, actor, _offset(ray, actor))
+        Part(number // shape.parts, number % shape.parts, shape.parts, node, actor, _offset(ray, node, actor))
         for number, (node, actor) in enumerate(zip(reservation.nodes, actors, strict=True))
     ]
     if shape.parts > 1:
@@ -135,8 +135,14 @@ def _fetch(ray: Any, parts: Sequence[Part], run: RunDirectory) -> list[Path]:  #
     return powers
 
 
-def _offset(ray: Any, actor: Any) -> Any:  # noqa: ANN401
-    return ask_offset(lambda: int(ray.get(actor.clock.remote())))
+def _offset(ray: Any, node: Node, actor: Any) -> Offset:  # noqa: ANN401
+    """Raises UsageError for a node that died before its engine was started."""
+    try:
+        return ask_offset(lambda: int(ray.get(actor.clock.remote())))
+    except Exception as error:  # whatever Ray calls a node that is gone
+        if not is_gone(error):
+            raise
+        raise UsageError(f"node {node.name} was lost before the engine on it was started") from error
 
 
 def _orders(

@@ -84,3 +84,11 @@ def test_gpus_are_for_real_engines() -> None:
     assert (simulated.parts, simulated.gpus) == (1, 0)
     real = Shape.of(EngineChoice.of(flags() | {"simulate": False}, "--url", None))
     assert (real.parts, real.gpus) == (1, 1)
+
+
+def test_a_node_that_dies_before_its_engine_is_started_is_named(actors: list[FakeActor], tmp_path: Path) -> None:
+    asked = flags()
+    choice, run = EngineChoice.of(asked, "--url", None), RunDirectory.create(tmp_path / "run", "replay")
+    actors[1].dies_at = "clock"
+    with pytest.raises(UsageError, match=r"node host1 .* was lost before the engine on it was started"):
+        start_fleet(FakeRay, reservation(2), actors, choice, asked, run)
